@@ -1,0 +1,46 @@
+"""The hooks of stemfx. Each returns a list (or one thing), so it can be tested without a host.
+
+A plugin is a module with some of these functions, marked `@stemfx.hookimpl`, named by an
+entry point of the group `stemfx`. Hooks say what exists; the recipe says what runs, and when.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pluggy
+
+from stemfx.kit import Kit
+from stemfx.separator import Separator
+from stemfx.stage import Stage
+
+PROJECT = "stemfx"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def stemfx_stages() -> list[Stage]:
+    """Return the stages that this plugin adds."""
+    raise NotImplementedError
+
+
+@hookspec
+def stemfx_separators() -> list[Separator]:
+    """Return the separation models that this plugin knows by name, whether their weights are here or not."""
+    raise NotImplementedError
+
+
+@hookspec(firstresult=True)
+def stemfx_open_model(path: Path) -> Separator | None:
+    """Return a separator for a model file or folder of the user's, or None when it is not yours.
+
+    Look at the file's name and header only; never unpickle, never run code from it.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def stemfx_kits() -> list[Kit]:
+    """Return the drum kits that this plugin adds."""
+    raise NotImplementedError

@@ -1,0 +1,114 @@
+"""The contract of a separator: one model that splits a mixture into stems.
+
+The engine does the chores, so a separator stays small: the signal arrives as stereo at
+`sample_rate`; the engine resamples, measures the residual, writes the stems and shows
+progress from the samples that come out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemfx.audio import Signal
+from stemfx.stage import Finding, Level, Measurement
+
+StemBlock = NDArray[np.float32]
+"""`(n_stems, 2, n_samples)` float32: the same stretch of every computed stem."""
+
+WeightsState = Literal["here", "fetchable", "missing"]
+
+
+@dataclass
+class SeparationContext:
+    """What a separator is given beside the signal, and where it says what it did."""
+
+    seed: int = 0
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def report(self, **measurements: Measurement) -> None:
+        """Say what was done, with the unit in the name."""
+        self.measurements.update(measurements)
+
+    def find(self, level: Level, code: str, message: str) -> None:
+        """Tell the producer something that the numbers alone do not say."""
+        self.findings.append(Finding(level, code, message))
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model before it is loaded.
+
+    Args:
+        name: what a recipe writes after `model:`.
+        family: architecture, e.g. `htdemucs`.
+        stems: in the order the model gives them.
+        sample_rate: in Hz.
+        licence: of the *weights*, in plain words; "no stated licence" where none is stated.
+        size_bytes: of the weights; 0 when unknown.
+        sdr: published median SDR in dB per stem (MUSDB18-HQ test), where known.
+        realtime_factor: seconds of work per second of audio, two laptop cores, for `plan`.
+        summary: one line for a producer.
+    """
+
+    name: str
+    family: str
+    stems: tuple[str, ...]
+    sample_rate: int
+    licence: str
+    summary: str
+    size_bytes: int = 0
+    sdr: Mapping[str, float] = field(default_factory=dict)
+    realtime_factor: float = 1.0
+
+
+class Separator(ABC):
+    """One model. Heavy libraries (torch) are imported inside methods, never at module level."""
+
+    card: ModelCard
+
+    @abstractmethod
+    def weights(self) -> WeightsState:
+        """Say where the weights are, without opening a connection."""
+
+    def fetch(self) -> None:
+        """Download the weights; only called when `weights()` is `fetchable` and the user is online.
+
+        Raises:
+            ModelError: the download failed; the sentence says why and what to do.
+        """
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Name what makes two results equal: code version and a hash of the weights.
+
+        Part of the cache key; only called when `weights()` is `here`.
+        """
+
+    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Say which stems come out when `wanted` are asked for, in the model's order.
+
+        The default is all of them, since most networks compute all at once anyway.
+        """
+        return self.card.stems
+
+    @abstractmethod
+    def separate(
+        self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
+    ) -> Iterator[StemBlock]:
+        """Yield blocks of `computes(wanted)`, from the first sample to the last, in bounded memory.
+
+        Args:
+            mixture: stereo at `card.sample_rate`; can be read several times.
+            wanted: names of the stems that the recipe uses.
+            context: for reports and findings.
+
+        Raises:
+            ModelError: the weights are not what they claim to be.
+        """
