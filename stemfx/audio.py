@@ -39,7 +39,7 @@ class Signal(Protocol):
         """Length in samples per channel."""
 
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
-        """Yield the signal from its start in read-only blocks of `n_samples` (the last is shorter)."""
+        """Yield read-only blocks of `n_samples` from the start; the last one is shorter."""
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return samples `start` up to `stop` (the end), clamped to what is there, read-only."""
@@ -70,7 +70,7 @@ class Audio:
     def __post_init__(self) -> None:
         samples = read_only(self.samples)
         if samples.ndim != 2:
-            msg = f"samples must be (channels, n_samples); got {samples.ndim} dimension(s), shape {samples.shape}"
+            msg = f"samples must be (channels, n_samples); got shape {samples.shape}"
             raise ValueError(msg)
         if samples.shape[0] > 8 and samples.shape[0] > samples.shape[1]:
             msg = f"samples of shape {samples.shape} look transposed; pass (channels, n_samples)"

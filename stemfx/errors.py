@@ -102,7 +102,7 @@ class StageError(StemfxError):
     code = "stage"
 
 
-class Cancelled(StemfxError):
+class CancelledError(StemfxError):
     """The run was interrupted; what had finished is kept."""
 
     code = "interrupted"

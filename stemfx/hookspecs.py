@@ -27,7 +27,7 @@ def stemfx_stages() -> list[Stage]:
 
 @hookspec
 def stemfx_separators() -> list[Separator]:
-    """Return the separation models that this plugin knows by name, whether their weights are here or not."""
+    """Return the models that this plugin knows by name, whether their weights are here or not."""
     raise NotImplementedError
 
 

@@ -77,7 +77,7 @@ class Separator(ABC):
     def weights(self) -> WeightsState:
         """Say where the weights are, without opening a connection."""
 
-    def fetch(self) -> None:
+    def fetch(self) -> None:  # noqa: B027 - most plugins have nothing to fetch
         """Download the weights; only called when `weights()` is `fetchable` and the user is online.
 
         Raises:
@@ -91,7 +91,7 @@ class Separator(ABC):
         Part of the cache key; only called when `weights()` is `here`.
         """
 
-    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
         """Say which stems come out when `wanted` are asked for, in the model's order.
 
         The default is all of them, since most networks compute all at once anyway.

@@ -24,7 +24,6 @@ output is finite; silence in gives silence out; neutral parameters give the inpu
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from stemfx.audio import Block, Signal
+from stemfx.clock import parse_time
 from stemfx.errors import StageError
 
 Level = Literal["info", "warn", "error"]
@@ -68,25 +68,6 @@ def knob(
     return Field(default, ge=low, le=high, description=help, json_schema_extra=extra)
 
 
-_CLOCK = re.compile(r"^(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)$")
-
-
-def parse_time(value: Any) -> Any:
-    """Turn `"1:30"` or `"1:02:03.5"` into seconds; anything else is left to the type check.
-
-    >>> parse_time("1:30"), parse_time("1:02:03.5"), parse_time(12.5)
-    (90.0, 3723.5, 12.5)
-    """
-    match = _CLOCK.match(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    hours, minutes, seconds = match.groups()
-    if float(seconds) >= 60:
-        msg = f"{value!r} is no time of day: seconds go up to 59"
-        raise ValueError(msg)
-    return int(hours or 0) * 3600.0 + int(minutes) * 60.0 + float(seconds)
-
-
 Seconds = Annotated[float, BeforeValidator(parse_time)]
 """A time in seconds; a recipe may also write `1:30`."""
 
@@ -99,7 +80,7 @@ class Reference:
 
 
 TrackRef = Annotated[str, Reference("track")]
-"""The name of a track: a side-chain. The plan draws an edge; the stage reads `context.sidechains`."""
+"""The name of a track: a side-chain, an edge of the plan; see `context.sidechains`."""
 
 FileRef = Annotated[str, Reference("file")]
 """A file in the recipe's folder. Its content is part of the cache key; see `context.files`."""
@@ -118,7 +99,8 @@ class Finding:
 class StageContext:
     """What a stage is given beside the signal, and where it says what it did.
 
-    `sidechains` and `files` are keyed by the name of the parameter that referred to them.
+    `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
+    the track's name; `files` the path of every `FileRef` parameter, by the parameter's name.
     `seed` is derived from the recipe, so noise is the same in every run.
     """
 

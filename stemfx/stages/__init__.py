@@ -1,1 +1,66 @@
 """Built-in stages: one file each, offered through the same hook as everybody's."""
+
+from __future__ import annotations
+
+from stemfx.hookspecs import hookimpl
+from stemfx.stage import Stage
+from stemfx.stages.chorus import chorus
+from stemfx.stages.compress import compress
+from stemfx.stages.deess import deess
+from stemfx.stages.delay import delay
+from stemfx.stages.duck import duck
+from stemfx.stages.eq import eq
+from stemfx.stages.fade import fade
+from stemfx.stages.gain import gain
+from stemfx.stages.gate import gate
+from stemfx.stages.high_pass import high_pass
+from stemfx.stages.limiter import limiter
+from stemfx.stages.loudness import loudness
+from stemfx.stages.low_pass import low_pass
+from stemfx.stages.mono_below import mono_below
+from stemfx.stages.pan import pan
+from stemfx.stages.polarity import polarity
+from stemfx.stages.reverb import reverb
+from stemfx.stages.saturate import saturate
+from stemfx.stages.transient import transient
+from stemfx.stages.trim import trim
+from stemfx.stages.vst3 import vst3
+from stemfx.stages.width import width
+
+BUILTIN: tuple[Stage, ...] = (
+    # level and place
+    gain,
+    pan,
+    polarity,
+    width,
+    mono_below,
+    # tone
+    high_pass,
+    low_pass,
+    eq,
+    saturate,
+    # dynamics
+    compress,
+    deess,
+    gate,
+    duck,
+    transient,
+    # space
+    reverb,
+    delay,
+    chorus,
+    # mastering
+    limiter,
+    loudness,
+    # other people's plugins
+    vst3,
+    # length
+    fade,
+    trim,
+)
+
+
+@hookimpl
+def stemfx_stages() -> list[Stage]:
+    """Return the built-in stages."""
+    return list(BUILTIN)

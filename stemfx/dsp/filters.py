@@ -1,0 +1,296 @@
+"""Filters that keep their state, so that a song can pass through them block by block.
+
+Recursive filters are lists of second-order sections, `(n_sections, 6)` float64, as scipy
+has them; `SosFilter` runs them. Linear-phase filters are an odd number of symmetric taps;
+`FirFilter` runs those and takes their latency out. Both give the same bits however the
+signal is cut into blocks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemfx.audio import Block
+
+Sections = NDArray[np.float64]
+"""`(n_sections, 6)`: b0 b1 b2 a0 a1 a2 of each second-order section, a0 = 1."""
+
+BUTTERWORTH_Q = math.sqrt(0.5)
+"""The Q without resonance: maximally flat as a pass filter, no overshoot as a shelf."""
+
+_DENORMAL = 1e-60  # far under the smallest float32 (1.4e-45), far over the smallest float64
+
+
+# ---------------------------------------------------------------------------- designs
+
+
+def _check_frequency(frequency_hz: float, sample_rate: int) -> None:
+    if not 0 < frequency_hz < sample_rate / 2:
+        nyquist_hz = sample_rate / 2
+        msg = f"{frequency_hz:g} Hz is not between 0 and half the sample rate, {nyquist_hz:g} Hz"
+        raise ValueError(msg)
+
+
+def _section(b: tuple[float, float, float], a: tuple[float, float, float]) -> Sections:
+    return np.array([[*b, *a]]) / a[0]
+
+
+def bell(sample_rate: int, freq_hz: float, gain_db: float, q: float) -> Sections:
+    """Design a bell: `gain_db` at `freq_hz`, unity at 0 Hz and at half the sample rate.
+
+    `q` is freq_hz over the bandwidth between the points of half the gain in dB. A cut
+    undoes the boost of the same size exactly. Source: R. Bristow-Johnson, Audio EQ Cookbook
+    (W3C Note, 2021), peakingEQ.
+
+    Raises:
+        ValueError: `freq_hz` is not below half the sample rate.
+    """
+    _check_frequency(freq_hz, sample_rate)
+    amplitude = 10.0 ** (gain_db / 40.0)
+    w0 = 2.0 * math.pi * freq_hz / sample_rate
+    alpha = math.sin(w0) / (2.0 * q)
+    middle = -2.0 * math.cos(w0)
+    return _section(
+        (1.0 + alpha * amplitude, middle, 1.0 - alpha * amplitude),
+        (1.0 + alpha / amplitude, middle, 1.0 - alpha / amplitude),
+    )
+
+
+def low_shelf(
+    sample_rate: int, freq_hz: float, gain_db: float, q: float = BUTTERWORTH_Q
+) -> Sections:
+    """Design a shelf: `gain_db` at 0 Hz, half of it (in dB) at `freq_hz`, unity far above.
+
+    A `q` over 0.71 makes the slope steeper and lets it overshoot. Source: R. Bristow-Johnson,
+    Audio EQ Cookbook (W3C Note, 2021), lowShelf.
+
+    Raises:
+        ValueError: `freq_hz` is not below half the sample rate.
+    """
+    return _shelf(sample_rate, freq_hz, gain_db, q, side=1.0)
+
+
+def high_shelf(
+    sample_rate: int, freq_hz: float, gain_db: float, q: float = BUTTERWORTH_Q
+) -> Sections:
+    """Design a shelf: unity far below `freq_hz`, half of `gain_db` there, all of it at the top.
+
+    Source: R. Bristow-Johnson, Audio EQ Cookbook (W3C Note, 2021), highShelf.
+
+    Raises:
+        ValueError: `freq_hz` is not below half the sample rate.
+    """
+    return _shelf(sample_rate, freq_hz, gain_db, q, side=-1.0)
+
+
+def _shelf(sample_rate: int, freq_hz: float, gain_db: float, q: float, side: float) -> Sections:
+    # The cookbook's low and high shelf differ only in the sign of every cosine and of the
+    # odd coefficients: one is the other with the frequency axis turned round (z -> -z).
+    _check_frequency(freq_hz, sample_rate)
+    A = 10.0 ** (gain_db / 40.0)
+    w0 = 2.0 * math.pi * freq_hz / sample_rate
+    cosine = side * math.cos(w0)
+    root = math.sqrt(A) * math.sin(w0) / q  # 2 sqrt(A) alpha
+    return _section(
+        (
+            A * ((A + 1) - (A - 1) * cosine + root),
+            side * 2 * A * ((A - 1) - (A + 1) * cosine),
+            A * ((A + 1) - (A - 1) * cosine - root),
+        ),
+        (
+            (A + 1) + (A - 1) * cosine + root,
+            side * -2 * ((A - 1) + (A + 1) * cosine),
+            (A + 1) + (A - 1) * cosine - root,
+        ),
+    )
+
+
+def high_pass(sample_rate: int, cutoff_hz: float, slope_db_per_octave: int) -> Sections:
+    """Design a Butterworth high-pass: -3.01 dB at `cutoff_hz`, order = slope / 6.
+
+    Raises:
+        ValueError: `cutoff_hz` is not below half the sample rate.
+    """
+    return _butterworth("highpass", sample_rate, cutoff_hz, slope_db_per_octave)
+
+
+def low_pass(sample_rate: int, cutoff_hz: float, slope_db_per_octave: int) -> Sections:
+    """Design a Butterworth low-pass: -3.01 dB at `cutoff_hz`, order = slope / 6.
+
+    Raises:
+        ValueError: `cutoff_hz` is not below half the sample rate.
+    """
+    return _butterworth("lowpass", sample_rate, cutoff_hz, slope_db_per_octave)
+
+
+def _butterworth(
+    kind: str, sample_rate: int, cutoff_hz: float, slope_db_per_octave: int
+) -> Sections:
+    from scipy.signal import butter
+
+    _check_frequency(cutoff_hz, sample_rate)
+    order, rest = divmod(slope_db_per_octave, 6)
+    if order < 1 or rest:
+        msg = f"slope_db_per_octave must be a multiple of 6; got {slope_db_per_octave}"
+        raise ValueError(msg)
+    sections: Sections = butter(order, cutoff_hz, kind, fs=sample_rate, output="sos")
+    return sections
+
+
+def linkwitz_riley_low_pass(sample_rate: int, cutoff_hz: float) -> NDArray[np.float64]:
+    """Design linear-phase taps with the magnitude of a 24 dB/octave Linkwitz-Riley low-pass.
+
+    The magnitude 1 / (1 + (f/cutoff)^4) is -6.02 dB at the cutoff. Unlike the recursive
+    filter it turns no phase, so the signal minus the low-pass *is* the matching high-pass,
+    (f/cutoff)^4 / (1 + (f/cutoff)^4): -24.6 dB one octave below the cutoff.
+
+    The taps are the closed-form inverse Fourier transform of that magnitude,
+        h(t) = a/2 e^(-a|t|) (cos at + sin a|t|),  a = 2 pi cutoff / sqrt 2,
+    cut where the envelope is down 120 dB, with a sum of one so that 0 Hz passes exactly.
+    Sampling it folds the skirt over: good while the cutoff is below sample_rate / 8.
+
+    Returns:
+        an odd number of taps, about 6.2 sample_rate / cutoff_hz, with their middle at time zero.
+
+    Raises:
+        ValueError: `cutoff_hz` is not below half the sample rate.
+    """
+    _check_frequency(cutoff_hz, sample_rate)
+    decay = math.sqrt(2.0) * math.pi * cutoff_hz / sample_rate  # a, per sample
+    half = math.ceil(math.log(1e6) / decay)
+    phase = decay * np.abs(np.arange(-half, half + 1))
+    taps: NDArray[np.float64] = np.exp(-phase) * (np.cos(phase) + np.sin(phase))
+    taps /= taps.sum()
+    return taps
+
+
+def response(sections: Sections, freq_hz: Any, sample_rate: int) -> NDArray[np.complex128]:
+    """Return the complex frequency response of `sections` at each of `freq_hz`."""
+    z = np.exp(-2j * np.pi * np.asarray(freq_hz, dtype=np.float64) / sample_rate)
+    powers = np.stack((np.ones_like(z), z, z * z))
+    total: NDArray[np.complex128] = np.ones_like(z)
+    for section in sections:
+        total = total * (
+            np.tensordot(section[:3], powers, 1) / np.tensordot(section[3:], powers, 1)
+        )
+    return total
+
+
+# ---------------------------------------------------------------------------- running
+
+
+class SosFilter:
+    """Second-order sections with state: `filtered = f(block)`, block after block.
+
+    Works in float64, since a float32 recursion at 20 Hz is only good to about -60 dB.
+
+    Args:
+        sections: `(n_sections, 6)`; none at all passes the signal as it is.
+        channels: of the blocks to come.
+    """
+
+    def __init__(self, sections: Sections, channels: int) -> None:
+        self._sections = sections
+        self._state = np.zeros((len(sections), channels, 2))
+
+    def __call__(self, block: Block) -> Block:
+        """Filter the next block: `(channels, n_samples)` float32 in and out."""
+        from scipy.signal import sosfilt
+
+        if not len(self._sections):
+            return block
+        filtered, self._state = sosfilt(self._sections, block, axis=-1, zi=self._state)
+        # A tail that fades into denormal numbers makes silence forty times slower than sound.
+        self._state[np.abs(self._state) < _DENORMAL] = 0.0
+        out: Block = filtered.astype(np.float32)
+        return out
+
+
+class FirFilter:
+    """A linear-phase FIR with its latency taken out: sample n out belongs to sample n in.
+
+    It therefore owes the last `(n_taps - 1) / 2` samples, and works in hops, so a call may
+    return fewer samples than it was given, even none; `flush` returns the rest. Overlap-save
+    by FFT in float64, always cut at the same places, so the block size cannot be heard.
+
+    Args:
+        taps: symmetric, an odd number of them.
+        channels: of the blocks to come.
+
+    Raises:
+        ValueError: the number of taps is even: its latency would be half a sample.
+    """
+
+    def __init__(self, taps: NDArray[np.float64], channels: int) -> None:
+        if len(taps) % 2 == 0:
+            msg = (
+                f"an even number of taps, {len(taps)}, would delay by half a sample; use an odd one"
+            )
+            raise ValueError(msg)
+        self._overlap = len(taps) - 1
+        self._n_fft = 1 << max(10, (4 * len(taps)).bit_length())
+        self._hop = self._n_fft - self._overlap
+        self._spectrum = np.fft.rfft(taps, self._n_fft)
+        self._waiting: Block = np.zeros((channels, self._overlap), np.float32)
+        self._skip = self._overlap // 2  # the latency: as many samples are dropped at the start
+        self._owed = 0
+
+    def __call__(self, block: Block) -> Block:
+        """Take the next block, `(channels, n_samples)` float32; return what is ready."""
+        self._owed += block.shape[1]
+        self._waiting = np.concatenate((self._waiting, block), axis=1)
+        n_hops = (self._waiting.shape[1] - self._overlap) // self._hop
+        hops = [self._convolve(i * self._hop) for i in range(n_hops)]
+        self._waiting = self._waiting[:, n_hops * self._hop :]
+        ready = np.concatenate(hops, axis=1) if hops else self._waiting[:, :0]
+        ready, self._skip = ready[:, self._skip :], self._skip if not hops else 0
+        self._owed -= ready.shape[1]
+        return ready
+
+    def flush(self) -> Block:
+        """Return the samples still owed; the signal is over."""
+        owed = self._owed
+        silence = np.zeros((len(self._waiting), self._hop + self._overlap), np.float32)
+        return self(silence)[:, :owed]
+
+    def _convolve(self, start: int) -> Block:
+        spectrum = np.fft.rfft(self._waiting[:, start : start + self._n_fft].astype(np.float64))
+        # The first `overlap` samples of a circular convolution are wrapped round: not output.
+        out: Block = np.fft.irfft(spectrum * self._spectrum, self._n_fft)[
+            :, self._overlap :
+        ].astype(np.float32)
+        return out
+
+
+def fir_beside(
+    blocks: Iterable[Block],
+    taps: NDArray[np.float64],
+    source: Callable[[Block], Block] = lambda block: block,
+) -> Iterator[tuple[Block, Block]]:
+    """Yield stretches of the signal, each beside the filtered `source` of the same stretch.
+
+    What splits a signal in two (`block - low`) needs both halves at the same time.
+
+    Args:
+        blocks: the signal.
+        taps: symmetric, an odd number of them.
+        source: picks what is filtered of a block, such as its side channel; itself by default.
+    """
+    fir: FirFilter | None = None
+    waiting: Block | None = None
+    for block in blocks:
+        chosen = source(block)
+        fir = fir or FirFilter(taps, len(chosen))
+        waiting = block if waiting is None else np.concatenate((waiting, block), axis=1)
+        filtered = fir(chosen)
+        ready = filtered.shape[1]
+        if ready:
+            yield waiting[:, :ready], filtered
+            waiting = waiting[:, ready:]
+    if fir is not None and waiting is not None and waiting.shape[1]:
+        yield waiting, fir.flush()

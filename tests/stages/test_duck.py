@@ -1,0 +1,88 @@
+"""`duck`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stemfx.audio import Audio
+from stemfx.stages.duck import duck
+from stemfx.testing import apply, rms_dbfs, tone
+
+PAD = tone(440.0, peak_dbfs=-20, duration_s=3.0)
+
+
+def key(peak_dbfs=-12.0, start_s=1.0, stop_s=2.0, duration_s=3.0):
+    """A tone that plays from `start_s` to `stop_s`."""
+    samples = np.array(tone(200.0, peak_dbfs=peak_dbfs, duration_s=duration_s).samples)
+    t = np.arange(samples.shape[1]) / 44_100
+    samples[:, (t < start_s) | (t >= stop_s)] = 0.0
+    return Audio(samples, 44_100)
+
+
+def ducked(sidechain, audio=PAD, **params):
+    return apply(duck, audio, sidechains={"vocals": sidechain}, by="vocals", **params)
+
+
+def taken_db(out, start_s, stop_s):
+    return rms_dbfs(PAD, start_s, stop_s) - rms_dbfs(out, start_s, stop_s)
+
+
+@pytest.mark.parametrize("depth_db", [3.0, 12.0])
+def test_the_depth_is_reached_while_the_key_plays(depth_db):
+    out, _ = ducked(key(), depth_db=depth_db)
+    assert taken_db(out, 1.1, 1.99) == pytest.approx(depth_db, abs=0.1)
+
+
+def test_before_and_long_after_the_key_nothing_is_taken():
+    out, _ = ducked(key(), release_ms=50.0)
+    assert taken_db(out, 0.0, 0.98) == 0.0
+    assert taken_db(out, 2.5, 3.0) == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("peak_dbfs", [-50.0, -30.0, 0.0])
+def test_the_loudness_of_the_key_does_not_matter(peak_dbfs):
+    assert taken_db(ducked(key(peak_dbfs))[0], 1.1, 1.99) == pytest.approx(6.0, abs=0.1)
+
+
+def test_the_look_ahead_is_there_before_the_key():
+    # Attack 10 ms, look-ahead 30 ms: after three time constants 95 % of the way.
+    out, _ = ducked(key(), attack_ms=10.0, look_ahead_ms=30.0)
+    assert taken_db(out, 0.999, 1.001) == pytest.approx(6.0 * (1 - np.exp(-3)), abs=0.1)
+    assert taken_db(out, 0.0, 0.969) == 0.0
+
+
+def test_without_look_ahead_the_attack_starts_with_the_key():
+    out, _ = ducked(key(), attack_ms=10.0, look_ahead_ms=0.0)
+    # The frame in which the key begins may start up to 16 samples before it.
+    assert taken_db(out, 0.99, 0.9996) == 0.0
+    assert taken_db(out, 1.0095, 1.0105) == pytest.approx(6.0 * (1 - np.exp(-1)), abs=0.3)
+
+
+def test_a_key_that_plays_only_within_the_first_look_ahead_is_not_overlooked():
+    out, context = ducked(key(start_s=0.0, stop_s=0.01), attack_ms=1.0, look_ahead_ms=100.0)
+    assert context.measurements["max_gain_reduction_db"] > 3.0
+    assert taken_db(out, 0.0, 0.05) > 2.0
+
+
+def test_the_release_time_is_37_percent_left():
+    out, _ = ducked(key(), depth_db=12.0, release_ms=200.0, look_ahead_ms=0.0)
+    assert taken_db(out, 2.198, 2.202) == pytest.approx(12.0 * np.exp(-1), abs=0.3)
+
+
+def test_a_shorter_key_counts_as_silent_after_its_end():
+    out, _ = ducked(key(duration_s=2.0), release_ms=50.0)
+    assert out.n_samples == PAD.n_samples
+    assert taken_db(out, 2.5, 3.0) == pytest.approx(0.0, abs=0.01)
+
+
+@pytest.mark.parametrize("peak_dbfs", [-90.0, -400.0])
+def test_an_empty_key_ducks_nothing_and_says_so(peak_dbfs):
+    out, context = ducked(key(peak_dbfs))
+    assert np.array_equal(out.samples, PAD.samples)
+    assert [finding.code for finding in context.findings] == ["key_silent"]
+    assert "'vocals'" in context.findings[0].message
+
+
+def test_the_key_is_an_edge_that_the_plan_can_see():
+    assert duck.references("track") == ("by",)
