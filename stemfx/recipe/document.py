@@ -1,0 +1,152 @@
+"""The shape of a recipe file, as pydantic models; `json_schema` is the same for editors.
+
+Every field has a default, so one faulty section never hides the faults of the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from stemfx.stage import Stage, StageParams, knob
+
+FORMAT = 1
+"""The version of the recipe format that this program reads."""
+
+NOT_YET = ("align", "checks", "sections")
+"""Keys of the language that a later version adds."""
+
+_STAGE = {"title": "stage"}
+StageEntry = Annotated[Any, WithJsonSchema(_STAGE)]
+"""Read by `stage_calls`; `json_schema` puts the known stages here."""
+
+Residual = Literal["other", "spread", "keep", "drop"]
+BitDepth = Literal[16, 24, 32]
+
+
+class Shape(BaseModel):
+    """Base of every section: as strict as a stage's parameters."""
+
+    model_config = StageParams.model_config
+
+
+class KnobShape(Shape):
+    """A value that `--set NAME=VALUE` turns and `${NAME}` inserts."""
+
+    default: bool | int | float | str | None = Field(None, description="value when nobody sets it")
+    min: float | None = Field(None, description="lowest number allowed")
+    max: float | None = Field(None, description="highest number allowed")
+    unit: str = Field("", description="unit of the number, e.g. dB")
+    help: str = Field("", description="one line for the person at the knob")
+
+
+class SourceShape(Shape):
+    """A song: one file, or the stems that its producer already has."""
+
+    file: str | None = Field(None, description="audio file, relative to the recipe")
+    stems: dict[str, str | None] | None = Field(None, description="audio file of each stem")
+    fold_down: bool = Field(False, description="accept more than two channels, folded to stereo")
+
+
+class SeparateShape(Shape):
+    """How sources become stems."""
+
+    model: str = Field("auto", description="name of a separation model")
+    residual: Residual = Field("other", description="where mixture minus sum of stems goes")
+
+
+class TrackShape(Shape):
+    """One layer of the mix."""
+
+    from_: str | None = Field(
+        None, alias="from", description="SOURCE/STEM, SOURCE, or a file in the recipe's folder"
+    )
+    stages: list[StageEntry] = Field([], description="what is done to it, in order")
+    gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level after the stages")
+    pan: float = knob(0.0, low=-1, high=1, help="-1 left, 0 centre, 1 right")
+    mute: bool = Field(False, description="leave it out of the mix")
+
+
+class MixShape(Shape):
+    """What is done to the sum of the tracks."""
+
+    stages: list[StageEntry] = Field([], description="what is done to the mix, in order")
+
+
+class OutputShape(Shape):
+    """What is written, relative to the output folder."""
+
+    master: str | None = Field(None, description="the finished song: .wav .flac .mp3 .ogg")
+    stems: str | None = Field(None, description="folder for the processed tracks")
+    report: str | None = Field(None, description="what was done: .html .json")
+    bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")
+    sample_rate: int | None = knob(None, low=8000, high=192_000, unit="Hz", help="of the master")
+
+
+class Document(Shape):
+    """A stemfx recipe."""
+
+    stemfx: Literal[1] = Field(1, description="version of the recipe format")
+    title: str = Field("", description="what this recipe is for")
+    author: str = Field("", description="who made it")
+    license: str = Field("", description="under which licence it may be shared")
+    licence: str = Field("", description="the same as license")
+    description: str = Field("", description="more than the title says")
+    extends: str | None = Field(None, description="a recipe in this folder to build on")
+    params: dict[str, KnobShape | bool | int | float | str] = Field({}, description="knobs")
+    sources: dict[str, SourceShape | str | None] = Field({}, description="songs, by name")
+    separate: SeparateShape | None = None
+    tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")
+    mix: MixShape | None = None
+    master: list[StageEntry] = Field([], description="what is done to the mix as a whole")
+    output: OutputShape | None = None
+
+
+SECTIONS = ("params", "sources", "separate", "tracks", "mix", "master", "output")
+"""The keys of `Document` that have readers of their own."""
+
+
+def json_schema(stages: Mapping[str, Stage]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a recipe with these stages, for editors."""
+    schema = Document.model_json_schema(by_alias=True)
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    by_name: dict[str, Any] = {}
+    for name, stage in sorted(stages.items()):
+        params = stage.params.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
+        for inner, definition in params.pop("$defs", {}).items():
+            definitions[f"{name}.{inner}"] = definition
+        params |= {"title": name, "description": stage.summary}
+        definitions[name] = {"anyOf": [params, {"type": "null"}]}
+        by_name[name] = {"$ref": f"#/$defs/{name}"}
+    turnable: dict[str, Any] = _with_knobs(schema)
+    one_stage = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
+    turnable["$defs"]["stage"] = {
+        "anyOf": [
+            {"enum": list(by_name)},
+            {"type": "object", "properties": by_name, **one_stage},
+        ]
+    }
+    turnable["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    turnable["required"] = ["stemfx"]
+    return turnable
+
+
+_KNOB = {"type": "string", "pattern": r"^\$\{[^{}]+\}$"}
+
+
+def _with_knobs(schema: Any) -> Any:
+    """Let `${knob}` stand wherever a number, a switch or a choice may; fill in the stages."""
+    if isinstance(schema, list):
+        return [_with_knobs(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema == _STAGE:
+        return {"$ref": "#/$defs/stage"}
+    if schema.get("type") in ("number", "integer", "boolean") or isinstance(
+        schema.get("enum"), list
+    ):
+        about = {k: v for k, v in schema.items() if k in ("title", "description", "default")}
+        return {"anyOf": [{k: v for k, v in schema.items() if k not in about}, _KNOB], **about}
+    return {key: _with_knobs(value) for key, value in schema.items()}

@@ -1,0 +1,121 @@
+"""A recipe that was read and found sound: the value types that the plan consumes.
+
+Each carries `where` (`file:line:column`), so that what only the plan can find out is located too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stemfx.recipe.document import BitDepth, Residual
+from stemfx.stage import Stage, StageParams
+
+KnobValue = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """One entry of a list of stages.
+
+    Args:
+        stage: what is called.
+        params: its checked parameters.
+        where: place of the stage's name.
+        files: the resolved file of each `FileRef` parameter.
+        sidechains: the tracks that each `TrackRef` parameter names.
+    """
+
+    stage: Stage
+    params: StageParams
+    where: str
+    files: Mapping[str, Path] = field(default_factory=dict)
+    sidechains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A song: one absolute `file`, or the absolute files of its `stems`; never both.
+
+    `fold_down` accepts more than two channels, folded to stereo.
+    """
+
+    name: str
+    file: Path | None
+    stems: Mapping[str, Path] | None
+    fold_down: bool
+    where: str
+
+
+@dataclass(frozen=True)
+class Track:
+    """One layer of the mix: a stem of a source, a whole source (`stem` is None) or an `asset`."""
+
+    name: str
+    source: str | None
+    stem: str | None
+    asset: Path | None
+    stages: tuple[StageCall, ...]
+    gain_db: float
+    pan: float
+    mute: bool
+    where: str
+    from_where: str
+
+
+@dataclass(frozen=True)
+class Separate:
+    """How sources become stems."""
+
+    model: str
+    residual: Residual
+    where: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written; the paths are relative to the output folder and stay inside it."""
+
+    master: Path | None
+    stems: Path | None
+    report: Path | None
+    bit_depth: BitDepth | None
+    sample_rate: int | None
+    where: str
+    master_where: str
+    stems_where: str
+    report_where: str
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A value that `--set NAME=VALUE` turns; `min` and `max` are inclusive."""
+
+    name: str
+    default: KnobValue
+    min: float | None
+    max: float | None
+    unit: str
+    help: str
+    where: str
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole recipe. `values` holds the knobs as they are set; mappings keep the file's order."""
+
+    path: Path
+    folder: Path
+    title: str
+    author: str
+    licence: str
+    description: str
+    knobs: Mapping[str, Knob]
+    values: Mapping[str, KnobValue]
+    sources: Mapping[str, Source]
+    separate: Separate
+    tracks: Mapping[str, Track]
+    mix: tuple[StageCall, ...]
+    master: tuple[StageCall, ...]
+    output: Output

@@ -1,0 +1,115 @@
+"""The one way into a recipe: read the file, check it all, return values or every problem."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape, SeparateShape
+from stemfx.recipe.inherit import load
+from stemfx.recipe.knobs import insert, read_knobs
+from stemfx.recipe.model import Recipe, Separate
+from stemfx.recipe.output import read_output
+from stemfx.recipe.paths import check_names
+from stemfx.recipe.problems import Problems
+from stemfx.recipe.sources import read_sources
+from stemfx.recipe.stage_calls import StageReader
+from stemfx.recipe.tracks import TrackReader
+from stemfx.recipe.validate import section
+from stemfx.recipe.wording import given
+from stemfx.recipe.yaml_tree import Leaf, Table
+from stemfx.stage import Stage
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NO_FILES: Mapping[str, Path] = MappingProxyType({})
+
+
+def _no_more(_name: str) -> str:
+    return ""
+
+
+def read_recipe(
+    path: Path,
+    *,
+    stages: Mapping[str, Stage],
+    settings: Mapping[str, str] = _NOTHING,
+    sources: Mapping[str, Path] = _NO_FILES,
+    explain_unknown_stage: Callable[[str], str] = _no_more,
+) -> Recipe:
+    """Read a recipe and everything that it extends.
+
+    Args:
+        path: the recipe's file.
+        stages: the stages that a recipe may call.
+        settings: values of knobs, as text (`--set NAME=VALUE`).
+        sources: files that replace sources, by `song`, or stems, by `song/vocals`
+            (`--source NAME=FILE`); relative to the working directory.
+        explain_unknown_stage: one more sentence about a stage that is not there.
+
+    Raises:
+        RecipeError: carries every problem, each with `file:line:column`, in file order.
+    """
+    problems = Problems()
+    folder = Path(os.path.realpath(path.parent))
+    tree = load(path, folder, problems)
+    _refuse_later_keys(tree, problems)
+    knobs, values = read_knobs(_section(tree, "params", problems), settings, problems)
+    tree = insert(tree.without("params", "extends", "stemfx", *NOT_YET), values, problems)
+    header = section(tree, Document, "", problems, without=SECTIONS) or Document()
+    if header.license and header.licence:
+        problems.add(tree.keys["licence"], "`license` and `licence` are the same; keep one")
+
+    found = read_sources(_section(tree, "sources", problems), sources, folder, problems)
+    table = _section(tree, "tracks", problems)
+    names = check_names(table, "track", problems)
+    heard = tuple(names if table.entries else found)
+    calls = StageReader(stages, heard, folder, explain_unknown_stage, problems)
+    tracks = TrackReader(found, calls, folder, problems).tracks(table, names)
+    played = (tree.get("sources"), tree.get("tracks"))
+    if all(node is None or (isinstance(node, Table) and not node.entries) for node in played):
+        problems.add(tree.mark, "there is nothing to play; name a song under `sources`")
+
+    mix = _section(tree, "mix", problems)
+    section(mix, MixShape, "mix", problems, without=("stages",))
+    mix_calls = calls.calls(mix.get("stages"), "mix.stages", None)
+    master_calls = calls.calls(tree.get("master"), "master", None)
+    calls.check_loops()
+
+    separate = _section(tree, "separate", problems)
+    how = section(separate, SeparateShape, "separate", problems) or SeparateShape()
+    output = read_output(_section(tree, "output", problems), path, problems)
+    problems.settle()
+    return Recipe(
+        path=path,
+        folder=folder,
+        title=header.title,
+        author=header.author,
+        licence=header.license or header.licence,
+        description=header.description,
+        knobs=knobs,
+        values={name: leaf.value for name, leaf in values.items() if leaf.value is not None},
+        sources={name: source for name, source in found.items() if source},
+        separate=Separate(how.model, how.residual, str(separate.mark)),
+        tracks=tracks,
+        mix=mix_calls,
+        master=master_calls,
+        output=output,
+    )
+
+
+def _section(tree: Table, name: str, problems: Problems) -> Table:
+    """Return a section of the recipe; an empty one where it is missing or no mapping."""
+    node = tree.get(name)
+    if isinstance(node, Table):
+        return node
+    if node is not None and not (isinstance(node, Leaf) and node.broken):
+        problems.add(node.mark, f"{name}: expects a mapping, got {given(node)}")
+    return Table(tree.where(name))
+
+
+def _refuse_later_keys(tree: Table, problems: Problems) -> None:
+    for key in NOT_YET:
+        if key in tree.keys:
+            problems.add(tree.keys[key], f"`{key}` is not supported by this version of stemfx yet")

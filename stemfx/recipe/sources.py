@@ -1,0 +1,160 @@
+"""`sources`: the songs of a recipe, and what `--source NAME=FILE` puts in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemfx.recipe.document import SourceShape
+from stemfx.recipe.model import Source
+from stemfx.recipe.paths import PathError, check_names, name_fault, source_file
+from stemfx.recipe.problems import Mark, Problems, command_line, did_you_mean, listing, quote
+from stemfx.recipe.validate import section
+from stemfx.recipe.wording import given
+from stemfx.recipe.yaml_tree import Leaf, Node, Table
+
+_WHOLE = ""
+"""Stands beside the names of stems for the file that is the source as a whole."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file that a source needs: what names it, from which folder, and where that is written."""
+
+    text: str
+    folder: Path
+    mark: Mark
+    title: str = ""
+
+
+def read_sources(
+    table: Table, overrides: Mapping[str, Path], folder: Path, problems: Problems
+) -> dict[str, Source | None]:
+    """Return every source that the recipe names; None stands for a faulty one."""
+    names = check_names(table, "source", problems)
+    replaced: dict[str, dict[str, _Wanted]] = {name: {} for name in names}
+    for key, file in overrides.items():
+        name, _, stem = key.partition("/")
+        if name in replaced:
+            mark = command_line(f"--source {key}")
+            replaced[name][stem] = _Wanted(str(file), Path.cwd(), mark)
+        elif name not in table.entries:
+            problems.add(
+                command_line("--source"),
+                f"the recipe has no source {quote(name)}{did_you_mean(name, names)} "
+                f"(known: {listing(names)})",
+            )
+    reader = _Reader(folder, problems)
+    return {
+        name: reader.source(name, table.entries[name], table.keys[name], replaced[name])
+        for name in names
+    }
+
+
+@dataclass(frozen=True)
+class _Reader:
+    folder: Path
+    problems: Problems
+
+    def source(
+        self, name: str, node: Node, key: Mark, replaced: Mapping[str, _Wanted]
+    ) -> Source | None:
+        """Return one source, its files in place, or None after noting what is wrong."""
+        shape = self._shape(name, node)
+        if shape is None:
+            return None
+        declared = self._declared(name, node, shape)
+        if declared is None:
+            return None
+        wanted = self._replaced(name, declared, replaced)
+        if wanted is None:
+            return None
+        files = {stem: self._found(want, key, name, stem) for stem, want in wanted.items()}
+        stems = {stem: file for stem, file in files.items() if file is not None}
+        if len(stems) < len(files):
+            return None
+        whole = stems.pop(_WHOLE, None)
+        return Source(name, whole, stems or None, shape.fold_down, str(key))
+
+    def _shape(self, name: str, node: Node) -> SourceShape | None:
+        if isinstance(node, Table):
+            return section(node, SourceShape, f"sources.{name}", self.problems)
+        if isinstance(node, Leaf) and isinstance(node.value, str | None):
+            return None if node.broken else SourceShape(file=node.value)
+        self.problems.add(
+            node.mark,
+            f"sources.{name}: expects an audio file or a mapping of "
+            f"{listing(SourceShape.model_fields)}, got {given(node)}",
+        )
+        return None
+
+    def _declared(
+        self, name: str, node: Node, shape: SourceShape
+    ) -> dict[str, _Wanted | None] | None:
+        """Return what the recipe names; None stands for a stem without a file."""
+        title = f"sources.{name}"
+        if shape.file is not None and shape.stems is not None:
+            self.problems.add(node.mark, f"{title}: give either `file` or `stems`, not both")
+            return None
+        if shape.file is not None:
+            mark = node.where("file") if isinstance(node, Table) else node.mark
+            return {_WHOLE: _Wanted(shape.file, self.folder, mark, title)}
+        stems = node.get("stems") if isinstance(node, Table) else None
+        if shape.stems is None or not isinstance(stems, Table):
+            return {}
+        if not shape.stems:
+            self.problems.add(stems.mark, f"{title}.stems: at least one stem is needed")
+            return None
+        names = check_names(stems, "stem", self.problems)
+        if len(names) < len(stems.entries):
+            return None
+        return {
+            stem: None
+            if (text := shape.stems[stem]) is None
+            else _Wanted(text, self.folder, stems.where(stem), f"{title}.stems.{stem}")
+            for stem in names
+        }
+
+    def _replaced(
+        self, name: str, declared: dict[str, _Wanted | None], replaced: Mapping[str, _Wanted]
+    ) -> dict[str, _Wanted | None] | None:
+        """Return what the command line leaves of the declared files, and its own."""
+        wanted = dict(declared)
+        if _WHOLE in replaced:
+            wanted = {_WHOLE: replaced[_WHOLE]}
+        for stem, file in replaced.items():
+            if stem == _WHOLE:
+                continue
+            if _WHOLE in wanted:
+                self.problems.add(
+                    file.mark,
+                    f"the source {quote(name)} is one file and has no stems to replace; "
+                    f"use `--source {name}=FILE`",
+                )
+                return None
+            if declared and stem not in declared:
+                self.problems.add(
+                    file.mark,
+                    f"the source {quote(name)} has no stem {quote(stem)}"
+                    f"{did_you_mean(stem, declared)} (known: {listing(declared)})",
+                )
+            elif fault := name_fault(stem):
+                self.problems.add(file.mark, fault)
+            wanted[stem] = file
+        return wanted or {_WHOLE: None}
+
+    def _found(self, want: _Wanted | None, key: Mark, name: str, stem: str) -> Path | None:
+        option = f"`--source {name}/{stem}=FILE`" if stem else f"`--source {name}=FILE`"
+        if want is None:
+            what = (
+                f"the stem {quote(stem)} of {quote(name)}" if stem else f"the source {quote(name)}"
+            )
+            self.problems.add(key, f"{what} has no file; give one: {option}")
+            return None
+        try:
+            return source_file(want.text, want.folder)
+        except PathError as error:
+            hint = f"{want.title}: {error}; give another: {option}"
+            self.problems.add(want.mark, hint if want.title else str(error))
+            return None

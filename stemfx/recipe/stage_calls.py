@@ -1,0 +1,176 @@
+"""Lists of stages: `- high_pass: {cutoff_hz: 90}`, and what their parameters refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from pathlib import Path
+
+from stemfx.recipe.model import StageCall
+from stemfx.recipe.paths import PathError, asset
+from stemfx.recipe.problems import Mark, Problems, did_you_mean, listing, quote
+from stemfx.recipe.validate import validated
+from stemfx.recipe.wording import given
+from stemfx.recipe.yaml_tree import Items, Leaf, Node, Table
+from stemfx.stage import Stage, StageParams
+
+
+@dataclass
+class StageReader:
+    """Reads lists of stages, and remembers which track listens to which.
+
+    Args:
+        stages: what can be called.
+        tracks: the names of the recipe's tracks.
+        folder: where the recipe's files lie.
+        explain_unknown: one more sentence about a stage that is not there.
+        problems: takes the faults.
+    """
+
+    stages: Mapping[str, Stage]
+    tracks: tuple[str, ...]
+    folder: Path
+    explain_unknown: Callable[[str], str]
+    problems: Problems
+    _edges: dict[tuple[str, str], Mark] = field(default_factory=dict)
+
+    def calls(self, node: Node | None, title: str, track: str | None) -> tuple[StageCall, ...]:
+        """Return the calls of one list; `track` is the track that it belongs to, if any."""
+        if node is None or (isinstance(node, Leaf) and node.broken):
+            return ()
+        if not isinstance(node, Items):
+            self.problems.add(
+                node.mark,
+                f"{title}: expects a list of stages, each after a `-`, got {given(node)}",
+            )
+            return ()
+        calls = (self._call(entry, title, track) for entry in node.nodes)
+        return tuple(call for call in calls if call)
+
+    def check_loops(self) -> None:
+        """Note every loop of tracks that listen to one another: none could be first."""
+        edges = dict(self._edges)
+        while True:
+            graph: dict[str, list[str]] = {}
+            for listener, heard in edges:
+                graph.setdefault(listener, []).append(heard)
+            try:
+                TopologicalSorter(graph).prepare()
+            except CycleError as error:
+                loop = error.args[1][::-1]  # it lists what comes first, first
+                ring = list(pairwise(loop))
+                first = min(ring, key=lambda edge: edges[edge])
+                names = loop[:-1]
+                start = names.index(first[0])
+                shown = [*names[start:], *names[:start], first[0]]
+                self.problems.add(
+                    edges.pop(first), f"side-chains go in a circle: {' -> '.join(shown)}"
+                )
+            else:
+                return
+
+    def _call(self, entry: Node, title: str, track: str | None) -> StageCall | None:
+        name, key, node = self._named(entry, title)
+        if not name:
+            return None
+        stage = self.stages.get(name)
+        if stage is None:
+            more = self.explain_unknown(name)
+            self.problems.add(
+                key,
+                f"stage {quote(name)} is unknown{did_you_mean(name, self.stages)}"
+                + (f" ({more})" if more else ""),
+            )
+            return None
+        if node is None:
+            node = Table(key)
+        elif not isinstance(node, Table):
+            if not (isinstance(node, Leaf) and node.broken):
+                known = listing(stage.params.model_fields)
+                self.problems.add(
+                    node.mark,
+                    f"{name}: expects a mapping of its parameters ({known}), got {given(node)}",
+                )
+            return None
+        params = validated(node, stage.params, name, self.problems)
+        files: dict[str, Path] = {}
+        for param in stage.references("file"):
+            for leaf in _texts(node, param, params):
+                if found := self._file(f"{name}.{param}", leaf):
+                    files[param] = found
+        sidechains = {
+            param: tuple(
+                str(leaf.value)
+                for leaf in _texts(node, param, params)
+                if self._hears(f"{name}.{param}", leaf, track)
+            )
+            for param in stage.references("track")
+        }
+        if params is None:
+            return None
+        heard = {param: names for param, names in sidechains.items() if names}
+        return StageCall(stage, params, str(key), files, heard)
+
+    def _named(self, entry: Node, title: str) -> tuple[str, Mark, Node | None]:
+        """Return a stage's name, its place and its parameters; an empty name is a fault."""
+        if isinstance(entry, Leaf) and isinstance(entry.value, str):
+            return entry.value, entry.mark, None
+        if isinstance(entry, Table) and len(entry.entries) == 1:
+            ((name, key),) = entry.keys.items()
+            return name, key, entry.get(name)
+        if isinstance(entry, Leaf) and entry.broken:
+            return "", entry.mark, None
+        if isinstance(entry, Table) and entry.entries:
+            first, second, *_ = entry.entries
+            stage = self.stages.get(first)
+            if stage and entry.get(first) is None and second in stage.params.model_fields:
+                fix = f"indent the parameters of {first} further than its name"
+            else:
+                fix = "start each with a `-` of its own"
+            self.problems.add(
+                entry.keys[second],
+                f"{title}: one stage an entry, got {quote(first)} and {quote(second)}; {fix}",
+            )
+        else:
+            self.problems.add(
+                entry.mark, f"{title}: expects the name of a stage, got {given(entry)}"
+            )
+        return "", entry.mark, None
+
+    def _file(self, title: str, leaf: Leaf) -> Path | None:
+        try:
+            return asset(str(leaf.value), self.folder)
+        except PathError as error:
+            self.problems.add(leaf.mark, f"{title}: {error}")
+            return None
+
+    def _hears(self, title: str, leaf: Leaf, track: str | None) -> bool:
+        heard = str(leaf.value)
+        if heard not in self.tracks:
+            hint = did_you_mean(heard, self.tracks)
+            self.problems.add(
+                leaf.mark,
+                f"{title}: there is no track {quote(heard)}{hint} (known: {listing(self.tracks)})",
+            )
+            return False
+        if heard == track:
+            self.problems.add(
+                leaf.mark, f"{title}: {quote(heard)} is this very track; name another one"
+            )
+            return False
+        if track is not None:
+            self._edges.setdefault((track, heard), leaf.mark)
+        return True
+
+
+def _texts(written: Table, name: str, params: StageParams | None) -> list[Leaf]:
+    """Return the texts of a parameter, which may be one or a list: as written, else its default."""
+    node = written.entries.get(name)
+    if node is None:
+        default = getattr(params, name, None)
+        many = default if isinstance(default, list | tuple) else [default]
+        return [Leaf(written.mark, text, text) for text in many if isinstance(text, str) and text]
+    nodes = node.nodes if isinstance(node, Items) else [node]
+    return [leaf for leaf in nodes if isinstance(leaf, Leaf) and isinstance(leaf.value, str)]
