@@ -1,0 +1,5 @@
+"""`python -m stemfx` is `stemfx`."""
+
+from stemfx.cli import main
+
+main()

@@ -1,0 +1,44 @@
+"""The commands, in the order in which a newcomer meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stemfx.cli.cache import cache
+from stemfx.cli.demo import demo
+from stemfx.cli.listings import models, plugins, recipes, schema, stages
+from stemfx.cli.plan import plan
+from stemfx.cli.run import run
+from stemfx.cli.separate import separate
+
+app = typer.Typer(
+    name="stemfx",
+    help="Repair, replace, layer, remix and master separated stems with one shareable recipe.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from stemfx import __version__
+
+        typer.echo(f"stemfx {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
+
+
+for command in (demo, run, plan, separate, recipes, stages, models, plugins, cache, schema):
+    app.command()(command)

@@ -1,0 +1,203 @@
+"""`stemfx stages`, `models`, `plugins`, `recipes`, `schema`: what is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemfx.cli import arguments as a
+from stemfx.errors import UsageError
+
+if TYPE_CHECKING:
+    from stemfx.stage import Stage
+
+
+def stages(
+    name: Annotated[str | None, typer.Argument(help="Show only this stage.")] = None,
+    json: a.Json = False,
+) -> None:
+    """List the stages, or one with its parameters, units, ranges and defaults."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.recipe.problems import did_you_mean
+    from stemfx.registry import build_registry
+
+    registry = build_registry()
+    if name is not None and name not in registry.stages:
+        hint = did_you_mean(name, registry.stages) or "; `stemfx stages` lists them"
+        raise UsageError(f"stage {name!r} is unknown{hint}")
+    shown = [registry.stages[name]] if name else list(registry.stages.values())
+    owners = {s: plugin.name for plugin in registry.plugins for s in plugin.stages}
+    if json:
+        listed = [_stage_json(stage, owners[stage.name]) for stage in shown]
+        print_json({"schema": 1, "stages": listed})
+        return
+    console = table_console()
+    if name is None:
+        table = Table("stage", "what it does", "plugin")
+        for stage in shown:
+            table.add_row(stage.name, Text(stage.summary), owners[stage.name])
+        console.print(table)
+        return
+    console.print(Text((shown[0].process.__doc__ or "").strip()))
+    table = Table("parameter", "default", "range", "unit", "what it is")
+    for parameter in _parameters(shown[0]):
+        table.add_row(
+            parameter["name"],
+            Text(str(parameter["default"])),
+            Text(_range(parameter)),
+            parameter["unit"],
+            Text(parameter["help"]),
+        )
+    console.print(table)
+
+
+def _stage_json(stage: Stage, plugin: str) -> dict[str, Any]:
+    return {
+        "name": stage.name,
+        "summary": stage.summary,
+        "plugin": plugin,
+        "version": stage.version,
+        "parameters": _parameters(stage),
+    }
+
+
+def _parameters(stage: Stage) -> list[dict[str, Any]]:
+    properties = stage.params.model_json_schema().get("properties", {})
+    return [
+        {
+            "name": name,
+            "default": "required" if info.is_required() else _plain(info.default),
+            "min": properties[name].get("minimum"),
+            "max": properties[name].get("maximum"),
+            "choices": _choices(properties[name]),
+            "unit": properties[name].get("unit", ""),
+            "help": info.description or "",
+        }
+        for name, info in stage.params.model_fields.items()
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _choices(schema: dict[str, Any]) -> list[Any]:
+    options = [schema, *schema.get("anyOf", [])]
+    return [value for option in options for value in option.get("enum", [])]
+
+
+def _range(parameter: dict[str, Any]) -> str:
+    if parameter["choices"]:
+        return " | ".join(map(str, parameter["choices"]))
+    low, high = parameter["min"], parameter["max"]
+    return "" if low is None and high is None else f"{low} .. {high}"
+
+
+def models(json: a.Json = False) -> None:
+    """List the separation models, their licences, and whether their weights are here."""
+    from rich.table import Table
+
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.registry import build_registry
+    from stemfx.separators import models_folder
+
+    listed: list[dict[str, Any]] = [
+        {
+            "name": separator.card.name,
+            "family": separator.card.family,
+            "stems": list(separator.card.stems),
+            "sample_rate": separator.card.sample_rate,
+            "licence": separator.card.licence,
+            "weights": separator.weights(),
+            "size_bytes": separator.card.size_bytes,
+            "sdr": dict(separator.card.sdr),
+            "summary": separator.card.summary,
+        }
+        for separator in build_registry().separators.values()
+    ]
+    if json:
+        print_json({"schema": 1, "folder": str(models_folder()), "models": listed})
+        return
+    table = Table("model", "stems", "weights", "size", "SDR", "licence of the weights", "for")
+    for model in listed:
+        sdr = model["sdr"].values()
+        table.add_row(
+            model["name"],
+            ", ".join(model["stems"]),
+            model["weights"],
+            f"{model['size_bytes'] / 1e6:.0f} MB" if model["size_bytes"] else "",
+            f"{sum(sdr) / len(sdr):.1f} dB" if sdr else "",
+            model["licence"],
+            model["summary"],
+        )
+    console = table_console()
+    console.print(table)
+    console.print(f"models folder: {models_folder()}", soft_wrap=True)
+    console.print("SDR: published mean of the medians on the MUSDB18-HQ test set.")
+
+
+def plugins(json: a.Json = False) -> None:
+    """List the plugins, what each offers, and which are broken and why."""
+    from dataclasses import asdict
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.registry import build_registry
+
+    found = build_registry().plugins
+    if json:
+        print_json({"schema": 1, "plugins": [asdict(plugin) for plugin in found]})
+        return
+    table = Table("plugin", "package", "offers")
+    for plugin in found:
+        offers = {"stages": plugin.stages, "models": plugin.separators, "kits": plugin.kits}
+        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
+        table.add_row(
+            plugin.name,
+            f"{plugin.distribution} {plugin.version}",
+            Text(f"broken: {plugin.broken}", "red") if plugin.broken else Text(told),
+        )
+    table_console().print(table)
+
+
+def recipes(json: a.Json = False) -> None:
+    """List the recipes that come with stemfx; `stemfx run NAME` runs one."""
+    import yaml
+    from rich.table import Table
+
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.shipped import shipped_recipes
+
+    listed = []
+    for name, path in shipped_recipes().items():
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        listed.append(
+            {
+                "name": name,
+                "title": document.get("title", ""),
+                "description": document.get("description", ""),
+                "path": str(path.resolve()),
+            }
+        )
+    if json:
+        print_json({"schema": 1, "recipes": listed})
+        return
+    table = Table("recipe", "what it does")
+    for recipe in listed:
+        table.add_row(recipe["name"], recipe["description"] or recipe["title"])
+    table_console().print(table)
+
+
+def schema() -> None:
+    """Print the JSON Schema of recipes with every installed stage, for editors."""
+    from stemfx.cli.screen import print_json
+    from stemfx.recipe import json_schema
+    from stemfx.registry import build_registry
+
+    print_json(json_schema(build_registry().stages))

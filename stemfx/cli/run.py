@@ -1,0 +1,94 @@
+"""`stemfx run`: the main job."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stemfx.cli import arguments as a
+from stemfx.errors import EXIT_FINDING, EXIT_OK
+
+if TYPE_CHECKING:
+    from stemfx.run import Outcome
+    from stemfx.session import Request
+
+
+class FailOn(StrEnum):
+    """The lowest level of finding that makes the exit code 1."""
+
+    WARN = "warn"
+    ERROR = "error"
+    NEVER = "never"
+
+
+def run(
+    recipe: a.Recipe,
+    source: a.Sources = None,
+    set_: a.Settings = None,
+    out: a.Out = None,
+    preview: a.Preview = None,
+    model: a.Model = None,
+    offline: a.Offline = False,
+    fold_down: a.FoldDown = False,
+    jobs: a.Jobs = None,
+    no_cache: a.NoCache = False,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit with 1 when a finding is this bad.")
+    ] = FailOn.ERROR,
+    json: a.Json = False,
+) -> int:
+    """Run a recipe: separate, process, mix, master, write."""
+    from stemfx.session import Request
+
+    request = Request(
+        settings=a.parse_pairs(set_, "--set"),
+        sources=a.parse_sources(source),
+        out_folder=out,
+        preview_s=a.parse_preview(preview),
+        model=model,
+        offline=offline,
+        fold_down=fold_down,
+    )
+    outcome = run_recipe(recipe, request, jobs=jobs, keep=not no_cache)
+    show(outcome, as_json=json)
+    return exit_code(outcome, fail_on)
+
+
+def run_recipe(
+    name: str, request: Request, *, jobs: int | None = None, keep: bool = True
+) -> Outcome:
+    """Read, plan and run a recipe with progress on the screen, and write its report."""
+    from stemfx.cli.screen import progress_bars
+    from stemfx.registry import build_registry
+    from stemfx.report import write_report
+    from stemfx.run import run as run_plan
+    from stemfx.session import load_recipe, open_cache, prepare
+
+    registry = build_registry()
+    recipe, folder = load_recipe(name, request, registry)
+    plan, notices = prepare(recipe, folder, request, registry, may_fetch=True)
+    with open_cache(keep=keep) as cache, progress_bars() as observer:
+        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
+    if plan.report is not None:
+        write_report(outcome, plan.report)
+    return outcome
+
+
+def show(outcome: Outcome, *, as_json: bool) -> None:
+    """Print what became of a run."""
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.report import outcome_json, print_outcome
+
+    if as_json:
+        print_json(outcome_json(outcome))
+    else:
+        print_outcome(outcome, table_console())
+
+
+def exit_code(outcome: Outcome, fail_on: FailOn) -> int:
+    """Return 1 when a finding reached `fail_on`, else 0."""
+    bad = {FailOn.WARN: {"warn", "error"}, FailOn.ERROR: {"error"}, FailOn.NEVER: set()}[fail_on]
+    reached = any(finding.level in bad for _, finding in outcome.findings)
+    return EXIT_FINDING if reached else EXIT_OK

@@ -1,0 +1,70 @@
+"""What is shown while work goes on: one bar a running step, on stderr, only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from stemfx.plan import Node
+from stemfx.run import NodeResult, Observer, SilentObserver
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object on stdout."""
+    print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+
+
+def table_console() -> Console:
+    """Return the console for results: stdout, wide enough for paths when it is no terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
+class _Bars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def started(self, node: Node, n_samples: int) -> None:
+        with self._lock:
+            self._tasks[node.id] = self._progress.add_task(node.id, total=n_samples or None)
+
+    def advanced(self, node: Node, n_samples: int) -> None:
+        self._progress.update(self._tasks[node.id], completed=n_samples)
+
+    def finished(self, node: Node, result: NodeResult) -> None:  # noqa: ARG002
+        with self._lock:
+            task = self._tasks.pop(node.id, None)
+        if task is not None:
+            self._progress.remove_task(task)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Observer]:
+    """Show progress while the block runs."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield SilentObserver()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bars(progress)

@@ -1,0 +1,529 @@
+"""The only place where audio files are read and written.
+
+Reading probes first and refuses what is damaged with one sentence. Writing quantises by
+itself (libsndfile scales by 32767, so a read and a write would not give the same samples),
+dithers where bits are lost, never clips silently, and makes a file appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.errors import AudioFileError, DiskFullError, OutputError, StemfxError
+
+MIN_DURATION_S = 0.4
+"""Shorter files are refused: BS.1770 measures loudness in blocks of 400 ms."""
+
+MAX_DURATION_S = 6 * 3600
+"""Longer files are refused, so that a file of a few kB cannot fill the disk when decoded."""
+
+MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
+
+READABLE = "WAV, FLAC, MP3, OGG (Vorbis, Opus) or AIFF"
+
+# Containers that libsndfile does not read, with the demuxer that ffmpeg must use for them:
+# naming it keeps a hostile file from being taken for a playlist that reads other files.
+_FFMPEG_DEMUXERS = {
+    ".m4a": "mov",
+    ".mp4": "mov",
+    ".aac": "aac",
+    ".wma": "asf",
+    ".webm": "matroska",
+    ".mka": "matroska",
+}
+
+_SUBTYPE_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_FLOAT_SUBTYPES = {"FLOAT": 32, "DOUBLE": 32}
+_UNCOMPRESSED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC"}
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What the header of an audio file says.
+
+    `bit_depth` is 32 for float and None for lossy formats; `n_samples` is per channel.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    n_samples: int
+    bit_depth: int | None
+    format: str
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# --- reading -----------------------------------------------------------------------------
+
+
+def probe(path: Path) -> FileInfo:
+    """Read a file's header.
+
+    Raises:
+        AudioFileError: missing, not audio, damaged, empty, too short, too long, or at a
+            sample rate outside [8000, 192000] Hz.
+    """
+    _check_is_file(path)
+    if path.suffix.lower() in _FFMPEG_DEMUXERS:
+        info = _probe_with_ffmpeg(path)
+    else:
+        _check_container_sizes(path)
+        info = _probe_with_libsndfile(path)
+    if not MIN_SAMPLE_RATE <= info.sample_rate <= MAX_SAMPLE_RATE:
+        raise AudioFileError(
+            f"the sample rate is {info.sample_rate} Hz; stemfx works from {MIN_SAMPLE_RATE} to "
+            f"{MAX_SAMPLE_RATE} Hz; resample the file first",
+            where=str(path),
+        )
+    if info.duration_s < MIN_DURATION_S:
+        raise AudioFileError(
+            f"only {1000 * info.duration_s:.0f} ms of audio; at least "
+            f"{1000 * MIN_DURATION_S:.0f} ms are needed to measure loudness",
+            where=str(path),
+        )
+    if info.duration_s > MAX_DURATION_S:
+        raise AudioFileError(
+            f"{info.duration_s / 3600:.1f} hours of audio; the limit is "
+            f"{MAX_DURATION_S // 3600} hours; cut the file into parts",
+            where=str(path),
+        )
+    return info
+
+
+def _check_is_file(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise AudioFileError("this is a folder, not an audio file", where=str(path))
+        size = path.stat().st_size
+    except FileNotFoundError:
+        raise AudioFileError("no such file; check the name", where=str(path)) from None
+    except OSError as error:
+        raise AudioFileError(
+            f"cannot be read ({error.strerror}); check its permissions", where=str(path)
+        ) from None
+    if size == 0:
+        raise AudioFileError(
+            "the file is empty (0 bytes); export or download it again", where=str(path)
+        )
+
+
+def _check_container_sizes(path: Path) -> None:
+    """Refuse a WAV whose header and content disagree; libsndfile would read what it can."""
+    try:
+        with path.open("rb") as file:
+            declared_and_there = _wav_data_sizes(file)
+    except OSError as error:
+        raise AudioFileError(
+            f"cannot be read ({error.strerror}); check its permissions", where=str(path)
+        ) from None
+    if declared_and_there is None:
+        return
+    declared, there = declared_and_there
+    repair = "export it again, or rewrite its header with `ffmpeg -i IN.wav OUT.wav`"
+    if declared == 0 and there > 0:
+        raise AudioFileError(
+            f"the WAV header says that there is no audio, but {there:,} bytes follow: the "
+            f"program that wrote it did not finish; {repair}",
+            where=str(path),
+        )
+    if declared == 0xFFFFFFFF:
+        raise AudioFileError(
+            "the WAV header has no length (0xFFFFFFFF, as streaming writers leave it), so "
+            f"nothing says whether the audio is complete; {repair}",
+            where=str(path),
+        )
+    if declared > there:
+        raise AudioFileError(
+            f"the file is cut off: its header promises {declared:,} bytes of audio and "
+            f"{there:,} are there ({100 * there / declared:.0f} %); {repair}",
+            where=str(path),
+        )
+
+
+def _wav_data_sizes(file: IO[bytes]) -> tuple[int, int] | None:
+    """Return (declared, present) bytes of a WAV's data chunk; None when it is no WAV."""
+    head = file.read(12)
+    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+        return None
+    end = os.fstat(file.fileno()).st_size
+    long_size: int | None = None
+    while len(header := file.read(8)) == 8:
+        name, size = header[:4], int(struct.unpack("<I", header[4:])[0])
+        if name == b"ds64":  # RF64, EBU Tech 3306: the true size of the data chunk
+            long_size = int(struct.unpack("<8xQ", file.read(16))[0])
+            file.seek(size - 16, os.SEEK_CUR)
+        elif name == b"data":
+            there = end - file.tell()
+            return (long_size if long_size is not None else size), there
+        else:
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return None
+
+
+def _probe_with_libsndfile(path: Path) -> FileInfo:
+    import soundfile
+
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        raise AudioFileError(
+            f"this is not audio that stemfx can read; it reads {READABLE}", where=str(path)
+        ) from None
+    bits = _SUBTYPE_BITS.get(info.subtype) or _FLOAT_SUBTYPES.get(info.subtype)
+    return FileInfo(path, info.samplerate, info.channels, info.frames, bits, info.format)
+
+
+def _ffmpeg(program: str, path: Path) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise AudioFileError(
+            f"{path.suffix} files need ffmpeg, which is not installed here; install it, or "
+            f"convert the file to {READABLE}",
+            where=str(path),
+        )
+    return found
+
+
+def _probe_with_ffmpeg(path: Path) -> FileInfo:
+    result = subprocess.run(  # noqa: S603 - a list, no shell; the path is one argument
+        [
+            _ffmpeg("ffprobe", path),
+            *("-v", "error", "-protocol_whitelist", "file"),
+            *("-f", _FFMPEG_DEMUXERS[path.suffix.lower()]),
+            *("-select_streams", "a:0", "-show_entries", "stream=sample_rate,channels,duration"),
+            *("-of", "default=noprint_wrappers=1", f"file:{path.resolve()}"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    values = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+    try:
+        rate, channels = int(values["sample_rate"]), int(values["channels"])
+        n_samples = round(float(values["duration"]) * rate)
+    except (KeyError, ValueError):
+        raise AudioFileError("ffmpeg finds no audio in this file", where=str(path)) from None
+    return FileInfo(path, rate, channels, n_samples, None, path.suffix[1:].upper())
+
+
+def read_blocks(info: FileInfo, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+    """Yield a probed file as float32 blocks `(channels, n_samples)`, from start to end.
+
+    Raises:
+        AudioFileError: the content ends before the header says, or cannot be decoded.
+    """
+    if info.path.suffix.lower() in _FFMPEG_DEMUXERS:
+        yield from _ffmpeg_blocks(info, n_samples)
+        return
+    import soundfile
+
+    count = 0
+    try:
+        with soundfile.SoundFile(str(info.path)) as file:
+            for frames in file.blocks(n_samples, dtype="float32", always_2d=True):
+                count += len(frames)
+                yield read_only(frames.T)
+    except soundfile.LibsndfileError as error:
+        raise AudioFileError(
+            f"decoding fails after {count / info.sample_rate:.2f} s ({error.error_string}); the "
+            "file is damaged",
+            where=str(info.path),
+        ) from None
+    if info.format in _UNCOMPRESSED and count < info.n_samples:
+        raise AudioFileError(
+            f"the file is cut off: its header promises {info.duration_s:.2f} s and "
+            f"{count / info.sample_rate:.2f} s can be read; export or download it again",
+            where=str(info.path),
+        )
+
+
+def _ffmpeg_blocks(info: FileInfo, n_samples: int) -> Iterator[Block]:
+    command = [
+        _ffmpeg("ffmpeg", info.path),
+        *("-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
+        *("-f", _FFMPEG_DEMUXERS[info.path.suffix.lower()]),
+        *("-i", f"file:{info.path.resolve()}"),
+        *("-map", "a:0", "-f", "f32le", "-ac", str(info.channels)),
+        *("-ar", str(info.sample_rate), "-"),
+    ]
+    frame_bytes = 4 * info.channels
+    with subprocess.Popen(  # noqa: S603 - a list, no shell
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        stdout = process.stdout
+        assert stdout is not None  # noqa: S101 - PIPE was asked for
+        try:
+            while chunk := stdout.read(n_samples * frame_bytes):
+                whole = len(chunk) - len(chunk) % frame_bytes
+                frames = np.frombuffer(chunk[:whole], "<f4").reshape(-1, info.channels)
+                yield read_only(frames.T)
+        finally:
+            process.kill()
+        if process.wait() not in (0, -9):
+            raise AudioFileError("ffmpeg cannot decode this file", where=str(info.path))
+
+
+# --- writing -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a result is stored. `bit_depth`: 16, 24, 32 (float), or None for lossy formats."""
+
+    format: str
+    bit_depth: int | None
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether samples beyond full scale cannot be stored."""
+        return self.bit_depth != 32
+
+
+# libsndfile's compression level: 0 is best. MP3 0.0 at a constant rate is 320 kbit/s; Vorbis
+# 0.1 is its quality 9.
+_SUBTYPES = {("wav", 16): "PCM_16", ("wav", 24): "PCM_24", ("wav", 32): "FLOAT"} | {
+    ("flac", 16): "PCM_16",
+    ("flac", 24): "PCM_24",
+    ("ogg", None): "VORBIS",
+    ("mp3", None): "MPEG_LAYER_III",
+}
+_LOSSY_OPTIONS: dict[str, dict[str, Any]] = {
+    "mp3": {"compression_level": 0.0, "bitrate_mode": "CONSTANT"},
+    "ogg": {"compression_level": 0.1},
+}
+MP3_MAX_SAMPLE_RATE = 48_000
+_WAV_LIMIT_BYTES = 0xFFFF_FFFF - 4096
+DITHER_SEED = 0x57E3F
+
+
+def encoding_for(path: Path, bit_depth: int | None, source_bit_depth: int | None) -> Encoding:
+    """Choose how to store `path`: what was asked, else the source's depth, else 24 bit."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind in ("mp3", "ogg"):
+        return Encoding(kind, None)
+    depth = bit_depth or {8: 16, 16: 16, 24: 24, 32: 32, None: 24}[source_bit_depth]
+    return Encoding(kind, min(depth, 24) if kind == "flac" else depth)
+
+
+def is_on_grid(signal: Signal, bit_depth: int) -> bool:
+    """Tell whether every sample already is a `bit_depth` integer, within 1/64 step.
+
+    Such a signal (an untouched 16-bit file, say) loses nothing when it is stored again, so
+    dither would only add noise. 1/64 step is above float32 rounding of a sum of stems.
+    """
+    scale = float(2 ** (bit_depth - 1))
+    for block in signal.blocks():
+        scaled = block.astype(np.float64) * scale
+        if np.abs(scaled - np.rint(scaled)).max(initial=0.0) > 1 / 64:
+            return False
+    return True
+
+
+def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) -> None:
+    """Write `signal * gain` to `path`: whole, or not at all.
+
+    16 bit gets TPDF dither of 2 steps peak to peak (Lipshitz, Wannamaker & Vanderkooy 1992)
+    from a fixed seed, unless the samples lie on the 16-bit grid already. At 24 bit the
+    float32 mantissa itself is the limit: rounding only. The same signal gives the same bytes.
+
+    Args:
+        path: the suffix does not matter, `encoding` does.
+        signal: float32 at the rate that the file will have.
+        encoding: container and bit depth.
+        gain: linear; 1.0 leaves every bit as it is.
+
+    Raises:
+        OutputError: the folder or file cannot be written, or samples would clip.
+        DiskFullError: no space left.
+    """
+    import soundfile
+
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    dither = (
+        np.random.default_rng(DITHER_SEED)
+        if encoding.bit_depth == 16 and (gain != 1.0 or not is_on_grid(signal, 16))
+        else None
+    )
+    frame_bytes = signal.channels * (encoding.bit_depth or 8) // 8
+    is_long = encoding.format == "wav" and signal.n_samples * frame_bytes > _WAV_LIMIT_BYTES
+    try:
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with soundfile.SoundFile(
+                str(part),
+                "w",
+                samplerate=signal.sample_rate,
+                channels=signal.channels,
+                format="RF64" if is_long else encoding.format.upper(),
+                subtype=_SUBTYPES[encoding.format, encoding.bit_depth],
+                **_LOSSY_OPTIONS.get(encoding.format, {}),
+            ) as file:
+                for block in signal.blocks():
+                    file.write(_to_storage(block, encoding, gain, dither, path).T)
+            _check_whole(part, path, signal, encoding)
+            _make_reproducible(part, encoding)
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _to_storage(
+    block: Block, encoding: Encoding, gain: float, dither: np.random.Generator | None, path: Path
+) -> np.ndarray[Any, Any]:
+    samples: Block = block if gain == 1.0 else block * np.float32(gain)
+    peak = float(np.abs(samples).max(initial=0.0))
+    if encoding.is_integer and peak > 1.0:
+        raise OutputError(
+            f"a peak of {20 * np.log10(peak):+.2f} dBFS would clip in {encoding.format}",
+            where=str(path),
+        )
+    if encoding.bit_depth not in (16, 24):
+        return samples
+    scale = 2 ** (encoding.bit_depth - 1)
+    steps = samples.astype(np.float64) * scale
+    if dither is not None:
+        # Drawn frame by frame, so that blocks of any length give the same noise.
+        uniform = dither.random((samples.shape[1], samples.shape[0], 2))
+        steps += (uniform[..., 0] - uniform[..., 1]).T
+    quantised = np.clip(np.rint(steps), -scale, scale - 1)
+    # soundfile takes 24-bit samples as the upper bytes of int32.
+    stored: np.ndarray[Any, Any] = (
+        quantised.astype(np.int16) if scale == 2**15 else (quantised * 256).astype(np.int32)
+    )
+    return stored
+
+
+def _check_whole(part: Path, path: Path, signal: Signal, encoding: Encoding) -> None:
+    """Read the header back: libsndfile does not always report that a disk was full."""
+    import soundfile
+
+    there = soundfile.info(str(part)).frames
+    if encoding.bit_depth is not None and there != signal.n_samples:
+        raise DiskFullError(
+            f"only {there:,} of {signal.n_samples:,} samples arrived on the disk; free some space",
+            where=str(path),
+        )
+
+
+def _make_reproducible(part: Path, encoding: Encoding) -> None:
+    """Remove what libsndfile takes from the clock: a WAV's PEAK date, an Ogg's serial number."""
+    if encoding == Encoding("wav", 32):
+        with part.open("r+b") as file:
+            offset = file.read(4096).find(b"PEAK")
+            if offset >= 0:
+                file.seek(offset + 12)  # name, size, version, then the date
+                file.write(bytes(4))
+    elif encoding.format == "ogg":
+        part.write_bytes(_with_ogg_serial(part.read_bytes(), serial=1))
+
+
+_REVERSED_BITS = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
+
+
+def _with_ogg_serial(stream: bytes, serial: int) -> bytes:
+    """Rewrite the serial number of every page of an Ogg stream (RFC 3533) and its checksum."""
+    pages = bytearray(stream)
+    start = 0
+    while start + 27 <= len(pages):
+        n_segments = pages[start + 26]
+        body = start + 27 + n_segments
+        end = body + sum(pages[start + 27 : body])
+        struct.pack_into("<I", pages, start + 14, serial)
+        struct.pack_into("<I", pages, start + 22, 0)
+        # Ogg's CRC-32 has zlib's polynomial with the bits the other way round and no inversion.
+        mirrored = zlib.crc32(pages[start:end].translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
+        struct.pack_into("<I", pages, start + 22, int(f"{mirrored:032b}"[::-1], 2))
+        start = end
+    return bytes(pages)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn every failure to write below `path` into one sentence.
+
+    Raises:
+        DiskFullError: disk, quota or file-size limit reached.
+        OutputError: anything else.
+    """
+    try:
+        yield
+    except StemfxError:
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise DiskFullError(
+                "the disk is full (or a quota or file-size limit is reached); free some space "
+                "and run again: finished steps are kept",
+                where=str(path),
+            ) from None
+        raise OutputError(
+            f"cannot be written ({error.strerror or error}); choose another folder with --out",
+            where=str(path),
+        ) from None
+    except (RuntimeError, AssertionError) as error:
+        # libsndfile says "System error" and soundfile asserts when a write comes up short.
+        free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+        if free < 1 << 20 or isinstance(error, AssertionError):
+            raise DiskFullError(
+                "the disk is full; free some space and run again: finished steps are kept",
+                where=str(path),
+            ) from None
+        raise OutputError(
+            f"cannot be written ({error}); choose another folder with --out", where=str(path)
+        ) from None
+
+
+def check_writable(folder: Path) -> None:
+    """Make sure that files can be made in `folder` (made too if need be) before any work.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = folder / f".stemfx-{os.getpid()}.part"
+        trial.touch()
+        trial.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, UTF-8.
+
+    Raises:
+        OutputError, DiskFullError: as for `write`.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with writing_to(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_text(text, encoding="utf-8")
+            part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -1,0 +1,244 @@
+"""What each kind of node does with its signals, block by block.
+
+An operation is a generator of blocks (or of several signals' blocks at a time); it reads its
+inputs, and says what it did through `Notes`. It knows no cache, thread or screen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.dsp.channels import fold_down, pan_gains, widen
+from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
+from stemfx.errors import AudioFileError, PluginError
+from stemfx.io import FileInfo, read_blocks
+from stemfx.plan import Apply, Decode, Fader, Separate
+from stemfx.separation import add_residual, separate, spread_residual
+from stemfx.separator import SeparationContext
+from stemfx.stage import Finding, Measurement, StageContext
+
+
+@dataclass
+class Notes:
+    """What an operation measured and found."""
+
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass
+class LevelMeter:
+    """Counts power and peak of the blocks that pass."""
+
+    power: float = 0.0
+    peak: float = 0.0
+    n_values: int = 0
+
+    def add(self, block: NDArray[Any]) -> None:
+        """Count one block of any shape."""
+        flat = block.ravel()
+        self.power += float(np.dot(flat, flat))
+        self.peak = max(self.peak, float(flat.max(initial=0)), -float(flat.min(initial=0)))
+        self.n_values += flat.size
+
+    @property
+    def rms_db(self) -> float:
+        """Level in dBFS (a full-scale square wave is 0)."""
+        return power_to_db(self.power / max(self.n_values, 1))
+
+    @property
+    def peak_db(self) -> float:
+        """Highest sample in dBFS."""
+        return gain_to_db(self.peak)
+
+
+# --- decode ------------------------------------------------------------------------------
+
+
+def decode(work: Decode, notes: Notes) -> Iterator[Block]:
+    """Yield a file at the project's rate, mono or stereo, having looked at every sample.
+
+    Raises:
+        AudioFileError: a sample is not a number, or all are zero and that is not allowed.
+    """
+    info, meter = work.info, LevelMeter()
+    n_over = 0
+    blocks = _inspected(info, fold=work.fold_down)
+    n_out = None
+    if work.window_s is not None:
+        start, length = (round(seconds * info.sample_rate) for seconds in work.window_s)
+        start = min(start, max(0, info.n_samples - 1))
+        blocks = _window(blocks, start, length)
+        n_out = min(length, info.n_samples - start)
+    if work.sample_rate != info.sample_rate:
+        from stemfx.dsp.resample import resample_blocks
+
+        n_out = round((n_out or info.n_samples) * work.sample_rate / info.sample_rate)
+        channels = min(info.channels, 2)
+        blocks = resample_blocks(blocks, info.sample_rate, work.sample_rate, channels, n_out)
+    for block in blocks:
+        meter.add(block)
+        n_over += int(np.count_nonzero(np.abs(block) > 1.0))
+        yield block
+    if meter.n_values == 0:
+        raise AudioFileError("no audio lies in the previewed range", where=str(info.path))
+    if meter.peak == 0 and not work.may_be_silent:
+        raise AudioFileError(
+            "every sample is zero: the file is silent, so there is nothing to work on; "
+            "export it again",
+            where=str(info.path),
+        )
+    notes.measurements |= {"peak_dbfs": meter.peak_db, "rms_dbfs": meter.rms_db}
+    if n_over:
+        notes.findings.append(
+            Finding(
+                "info",
+                "over_full_scale",
+                f"{info.path.name} has {n_over} samples over full scale (peak "
+                f"{meter.peak_db:+.1f} dBFS); they are kept as they are",
+            )
+        )
+
+
+def _inspected(info: FileInfo, *, fold: bool) -> Iterator[Block]:
+    done = 0
+    for block in read_blocks(info):
+        if not np.isfinite(block).all():
+            bad = np.argwhere(~np.isfinite(block.T))
+            at_s = (done + int(bad[0][0])) / info.sample_rate
+            raise AudioFileError(
+                f"{len(bad)} samples are not numbers (NaN or infinite), the first at {at_s:.3f} s; "
+                "export the file again from the program that made it",
+                where=str(info.path),
+            )
+        done += block.shape[1]
+        yield fold_down(block) if fold else block
+
+
+def _window(blocks: Iterator[Block], start: int, length: int) -> Iterator[Block]:
+    done = 0
+    for block in blocks:
+        part = block[:, max(0, start - done) : max(0, start + length - done)]
+        done += block.shape[1]
+        if part.shape[1]:
+            yield read_only(part)
+        if done >= start + length:
+            return
+
+
+# --- separate ----------------------------------------------------------------------------
+
+
+def split(work: Separate, mixture: Signal, notes: Notes) -> Iterator[NDArray[np.float32]]:
+    """Yield the stems and the residual; report how much of the mixture no stem explains.
+
+    `model_null_db` is the level of the residual, `null_db` that of mixture minus (stems plus
+    residual), both relative to the mixture. Neither is known when only some stems were computed.
+    """
+    context = SeparationContext(measurements=notes.measurements, findings=notes.findings)
+    whole, rest, error = LevelMeter(), LevelMeter(), LevelMeter()
+    done = 0
+    for block in separate(mixture, work.separator, work.wanted, context):
+        here = mixture.read(done, done + block.shape[2])
+        whole.add(here)
+        rest.add(block[-1])
+        error.add(here - block.sum(axis=0, dtype=np.float64))
+        done += block.shape[2]
+        yield block
+    if work.is_complete:
+        notes.measurements["model_null_db"] = rest.rms_db - whole.rms_db
+        notes.measurements["null_db"] = error.rms_db - whole.rms_db
+
+
+def return_residual(inputs: Sequence[Signal], notes: Notes) -> Iterator[NDArray[np.float32]]:
+    """Yield the stems with the residual given back."""
+    *stems, residual = inputs
+    before, after = LevelMeter(), LevelMeter()
+    parts = (
+        (block[np.newaxis] for block in add_residual(stems[0], residual))
+        if len(stems) == 1
+        else spread_residual(stems, residual)
+    )
+    done = 0
+    for block in parts:
+        for stem in stems:
+            before.add(stem.read(done, done + block.shape[2]))
+        after.add(block)
+        done += block.shape[2]
+        yield block
+    notes.measurements["level_change_db"] = after.rms_db - before.rms_db
+
+
+# --- stages, faders, mix -----------------------------------------------------------------
+
+
+def apply_stage(
+    work: Apply, inputs: Sequence[Signal], files: Mapping[str, Path], seed: int, notes: Notes
+) -> Iterator[Block]:
+    """Yield what a stage yields, held to its contract; report the change of level.
+
+    Raises:
+        PluginError: the stage broke its contract; the sentence says how.
+    """
+    stage, signal = work.call.stage, inputs[0]
+    context = StageContext(
+        seed=seed,
+        sidechains=dict(zip(work.sidechains, inputs[1:], strict=True)),
+        files=files,
+        measurements=notes.measurements,
+        findings=notes.findings,
+    )
+    before, after = LevelMeter(), LevelMeter()
+    channels = 2 if stage.makes_stereo else signal.channels
+    done = 0
+    for block in stage.process(signal, work.call.params, context):
+        if block.ndim != 2 or block.shape[0] != channels or block.dtype != np.float32:
+            raise PluginError(
+                f"stage {stage.name!r} gave a block of shape {block.shape}, {block.dtype}; "
+                f"({channels}, n) float32 is the contract"
+            )
+        if not np.isfinite(block).all():
+            raise PluginError(f"stage {stage.name!r} gave samples that are not numbers")
+        after.add(block)
+        done += block.shape[1]
+        yield block
+    if stage.is_check:
+        return
+    if done != signal.n_samples and not stage.changes_length:
+        raise PluginError(
+            f"stage {stage.name!r} gave {done} samples for {signal.n_samples} and does not "
+            "declare changes_length"
+        )
+    if done == 0:
+        raise PluginError(f"stage {stage.name!r} leaves nothing of the signal")
+    for block in signal.blocks():
+        before.add(block)
+    notes.measurements["level_change_db"] = after.rms_db - before.rms_db
+    notes.measurements["peak_dbfs"] = after.peak_db
+
+
+def fade(work: Fader, signal: Signal) -> Iterator[Block]:
+    """Yield a track at its level and pan; a pan away from the centre makes mono stereo."""
+    gain = np.float32(db_to_gain(work.gain_db))
+    for block in signal.blocks():
+        yield gain * block if work.pan == 0 else gain * pan_gains(work.pan) * widen(block)
+
+
+def mix(inputs: Sequence[Signal]) -> Iterator[Block]:
+    """Yield the sum of all inputs, summed in float64 in their order, as long as the longest."""
+    channels = max(signal.channels for signal in inputs)
+    n_samples = max(signal.n_samples for signal in inputs)
+    for start in range(0, n_samples, BLOCK_SAMPLES):
+        n = min(BLOCK_SAMPLES, n_samples - start)
+        total = np.zeros((channels, n), np.float64)
+        for signal in inputs:
+            part = signal.read(start, start + n)
+            total[:, : part.shape[1]] += widen(part) if channels == 2 else part
+        yield total.astype(np.float32)

@@ -1,0 +1,569 @@
+"""From a recipe to a graph of work: small value types, no audio touched.
+
+A node's key hashes all that decides its result: the operation and its version, its
+parameters, and the keys of its inputs. So hits and misses are known before any work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from stemfx.dsp.channels import FOLDABLE
+from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError
+from stemfx.io import MP3_MAX_SAMPLE_RATE, Encoding, FileInfo, encoding_for, file_sha256, probe
+from stemfx.models import Choice
+from stemfx.recipe import Recipe, Source, StageCall, Track
+from stemfx.recipe.problems import did_you_mean
+from stemfx.registry import Registry
+from stemfx.separation import RESIDUAL
+from stemfx.separator import Separator
+
+ENGINE_VERSION = 1
+"""Raise it when an operation of the engine itself gives another result."""
+
+AUDIO = "audio"
+"""The name of a node's signal when it has only one."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One signal of one node."""
+
+    node: str
+    signal: str = AUDIO
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Read a file as float32 at the project's rate, all of it or a window of it."""
+
+    info: FileInfo
+    sample_rate: int
+    window_s: tuple[float, float] | None
+    fold_down: bool
+    may_be_silent: bool
+
+
+@dataclass(frozen=True)
+class Separate:
+    """Split a mixture; signals are the stems and the residual."""
+
+    separator: Separator
+    wanted: tuple[str, ...]
+    is_complete: bool
+    policy: str
+
+
+@dataclass(frozen=True)
+class ReturnResidual:
+    """Give the residual back to one stem (`other`) or to all of them (`spread`)."""
+
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Run one stage. `sidechains` are the tracks that the inputs after the first come from."""
+
+    call: StageCall
+    sidechains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fader:
+    """A track's level and pan."""
+
+    gain_db: float
+    pan: float
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Sum all inputs; the shorter ones end in silence."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure loudness and true peak."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """Encode signals into files, one an input."""
+
+    paths: tuple[Path, ...]
+    encoding: Encoding
+    role: Literal["master", "stems"]
+
+
+Work = Decode | Separate | ReturnResidual | Apply | Fader | Mix | Measure | Write
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step: what to do, on which signals, and the key of its result."""
+
+    id: str
+    op: str
+    work: Work
+    inputs: tuple[Port, ...]
+    key: str
+    signals: tuple[str, ...] = (AUDIO,)
+    where: str | None = None
+    seconds_of_audio: float = 0.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The graph in an order in which it can be run, and what the run should write."""
+
+    recipe: Recipe
+    nodes: Mapping[str, Node]
+    sample_rate: int
+    duration_s: float
+    separators: Mapping[str, Separator]
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    report: Path | None = None
+    is_preview: bool = False
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The audio files of a recipe: header and hash of each."""
+
+    files: Mapping[Path, FileInfo]
+    hashes: Mapping[Path, str]
+
+
+def inspect_inputs(recipe: Recipe) -> Inputs:
+    """Read the headers and hash the bytes of every audio file that the recipe uses.
+
+    Raises:
+        AudioFileError: one of them cannot be used.
+    """
+    files: dict[Path, FileInfo] = {}
+    for source in used_sources(recipe):
+        for path in source_files(source):
+            files[path] = _accept(probe(path), fold_down=source.fold_down, name=source.name)
+    for track in used_tracks(recipe):
+        if track.asset is not None:
+            files[track.asset] = _accept(probe(track.asset), fold_down=False, name=track.name)
+    return Inputs(files, {path: file_sha256(path) for path in files})
+
+
+def _accept(info: FileInfo, *, fold_down: bool, name: str) -> FileInfo:
+    if info.channels <= 2:
+        return info
+    if not fold_down:
+        raise AudioFileError(
+            f"{info.channels} channels; stemfx works on mono and stereo. To fold it down to stereo "
+            f"(ITU-R BS.775) write `{name}: {{file: ..., fold_down: true}}` or pass --fold-down",
+            where=str(info.path),
+        )
+    if info.channels not in FOLDABLE:
+        raise AudioFileError(
+            f"{info.channels} channels have no standard fold-down; fold it to stereo first",
+            where=str(info.path),
+        )
+    return info
+
+
+def source_files(source: Source) -> tuple[Path, ...]:
+    """Return the files of a source, in order."""
+    if source.stems is not None:
+        return tuple(source.stems.values())
+    return (source.file,) if source.file is not None else ()
+
+
+def used_tracks(recipe: Recipe) -> list[Track]:
+    """Return the tracks that are heard, and those that only steer a side-chain."""
+    needed: dict[str, Track] = {}
+
+    def need(track: Track) -> None:
+        if track.name in needed:
+            return
+        needed[track.name] = track
+        for name in sidechain_tracks(track.stages):
+            need(recipe.tracks[name])
+
+    for track in recipe.tracks.values():
+        if not track.mute:
+            need(track)
+    for name in sidechain_tracks((*recipe.mix, *recipe.master)):
+        need(recipe.tracks[name])
+    return [track for track in recipe.tracks.values() if track.name in needed]
+
+
+def sidechain_tracks(calls: Iterable[StageCall]) -> list[str]:
+    """Return the tracks that stages listen to, in order."""
+    return [track for call in calls for tracks in call.sidechains.values() for track in tracks]
+
+
+def used_sources(recipe: Recipe) -> list[Source]:
+    """Return the sources that a used track takes something from."""
+    names = {track.source for track in used_tracks(recipe)}
+    return [source for source in recipe.sources.values() if source.name in names]
+
+
+def wanted_stems(recipe: Recipe, source: Source) -> tuple[str, ...]:
+    """Return the stems of a source that the recipe uses, without repeats, in track order."""
+    stems = [t.stem for t in used_tracks(recipe) if t.source == source.name and t.stem]
+    return tuple(dict.fromkeys(stems))
+
+
+def needs_separation(recipe: Recipe, source: Source) -> bool:
+    """Tell whether a source is one file of which stems are wanted."""
+    return source.stems is None and bool(wanted_stems(recipe, source))
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a recipe. `preview_s` is (start, length) in seconds."""
+
+    out_folder: Path
+    preview_s: tuple[float, float] | None = None
+
+
+def make_plan(
+    recipe: Recipe,
+    inputs: Inputs,
+    choices: Mapping[str, Choice],
+    registry: Registry,
+    options: Options,
+) -> Plan:
+    """Build the graph.
+
+    Args:
+        recipe: as read.
+        inputs: what `inspect_inputs` found.
+        choices: the model of every source that has to be separated.
+        registry: for the versions of stages.
+        options: from the command line.
+
+    Raises:
+        RecipeError: a track asks for a stem that its source does not give, or all are muted.
+        OutputError: a result would overwrite an input.
+    """
+    if all(track.mute for track in recipe.tracks.values()):
+        raise RecipeError([Problem(str(recipe.path), "every track is muted: nothing is heard")])
+    return _Builder(recipe, inputs, choices, registry, options).build()
+
+
+def canonical(value: Any) -> str:
+    """Write a value as JSON with sorted keys: one text for one meaning."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+class _Builder:
+    def __init__(
+        self,
+        recipe: Recipe,
+        inputs: Inputs,
+        choices: Mapping[str, Choice],
+        registry: Registry,
+        options: Options,
+    ) -> None:
+        self._recipe, self._inputs, self._choices = recipe, inputs, choices
+        self._registry, self._options = registry, options
+        self._nodes: dict[str, Node] = {}
+        self._track_ports: dict[str, Port] = {}
+        # Layers are brought to the rate of the songs; only without a song do they decide.
+        songs = [p for source in used_sources(recipe) for p in source_files(source)]
+        rates = [inputs.files[path].sample_rate for path in songs or inputs.files]
+        self._rate = recipe.output.sample_rate or max(rates)
+        self._seconds = max(info.duration_s for info in inputs.files.values())
+        if options.preview_s is not None:
+            self._seconds = min(self._seconds, options.preview_s[1])
+
+    def build(self) -> Plan:
+        problems: list[Problem] = []
+        for track in used_tracks(self._recipe):
+            try:
+                self._track(track)
+            except RecipeError as error:
+                problems.extend(error.problems)
+        if problems:
+            raise RecipeError(problems)
+        faders = {
+            track.name: self._fader(track)
+            for track in self._recipe.tracks.values()
+            if not track.mute
+        }
+        outputs: dict[str, Any] = {}
+        if self._recipe.output.master is not None:
+            mix = self._add("mix", "mix", Mix(), tuple(faders.values()))
+            bus = self._chain("mix", self._recipe.mix, mix)
+            master = self._chain("master", self._recipe.master, bus)
+            self._add("master/measure", "measure", Measure(), (master,), signals=())
+            outputs["master"] = self._write_master(master)
+        if self._recipe.output.stems is not None:
+            outputs["stems"] = self._write_stems(faders)
+        report = self._recipe.output.report
+        return Plan(
+            recipe=self._recipe,
+            nodes=self._nodes,
+            sample_rate=self._rate,
+            duration_s=self._seconds,
+            separators={name: choice.separator for name, choice in self._choices.items()},
+            outputs=outputs,
+            report=None if report is None else self._target(report),
+            is_preview=self._options.preview_s is not None,
+        )
+
+    def _add(
+        self,
+        node_id: str,
+        op: str,
+        work: Work,
+        inputs: tuple[Port, ...],
+        *,
+        config: Any = None,
+        signals: tuple[str, ...] = (AUDIO,),
+        where: str | None = None,
+    ) -> Port:
+        """Add a node under an id of its own and return its first signal."""
+        unique, n = node_id, 1
+        while unique in self._nodes:
+            n += 1
+            unique = f"{node_id}#{n}"
+        text = canonical(
+            [ENGINE_VERSION, op, config, [[self._nodes[p.node].key, p.signal] for p in inputs]]
+        )
+        key = hashlib.sha256(text.encode()).hexdigest()
+        self._nodes[unique] = Node(unique, op, work, inputs, key, signals, where, self._seconds)
+        return Port(unique, signals[0] if signals else AUDIO)
+
+    # --- sources -------------------------------------------------------------------------
+
+    def _decode(self, node_id: str, path: Path, *, fold_down: bool, may_be_silent: bool) -> Port:
+        if node_id in self._nodes:
+            return Port(node_id)
+        work = Decode(
+            self._inputs.files[path],
+            self._rate,
+            self._options.preview_s,
+            fold_down,
+            # A quiet passage may well be digital silence; only a whole song may not.
+            may_be_silent or self._options.preview_s is not None,
+        )
+        config = [
+            self._inputs.hashes[path],
+            self._rate,
+            self._options.preview_s,
+            fold_down,
+            work.may_be_silent,
+        ]
+        return self._add(node_id, "decode", work, (), config=config)
+
+    def _stem(self, track: Track) -> Port:
+        """Return the port of one stem of a source."""
+        source, stem = self._recipe.sources[track.source or ""], track.stem or ""
+        if source.stems is not None:
+            return self._decode(
+                f"{source.name}/{stem}/decode",
+                source.stems[stem],
+                fold_down=source.fold_down,
+                may_be_silent=True,
+            )
+        separate = self._separate(source)
+        work = self._nodes[separate].work
+        assert isinstance(work, Separate)  # noqa: S101 - made three lines above
+        given = self._nodes[separate].signals
+        offered = given if work.policy == "keep" and work.is_complete else given[:-1]
+        if stem not in offered:
+            model = work.separator.card
+            raise RecipeError(
+                [
+                    Problem(
+                        track.from_where,
+                        f"model {model.name!r} gives no stem {stem!r} of {source.name!r}"
+                        f"{did_you_mean(stem, offered)} (it gives {', '.join(offered)})",
+                    )
+                ]
+            )
+        host = "other" if "other" in given else work.separator.card.stems[-1]
+        if work.is_complete and (
+            work.policy == "spread" or (work.policy == "other" and stem == host)
+        ):
+            stems = (host,) if work.policy == "other" else work.separator.card.stems
+            node_id = f"{source.name}/residual"
+            if node_id not in self._nodes:
+                ports = tuple(Port(separate, name) for name in (*stems, RESIDUAL))
+                self._add(
+                    node_id,
+                    "residual",
+                    ReturnResidual(stems),
+                    ports,
+                    config=[work.policy, stems],
+                    signals=stems,
+                )
+            return Port(node_id, stem)
+        return Port(separate, stem)
+
+    def _separate(self, source: Source) -> str:
+        node_id = f"{source.name}/separate"
+        if node_id in self._nodes:
+            return node_id
+        choice = self._choices[source.name]
+        separator = choice.separator
+        card = separator.card
+        policy = self._recipe.separate.residual
+        wanted = wanted_stems(self._recipe, source)
+        if RESIDUAL in wanted and policy == "keep":
+            wanted = card.stems  # what no stem explains is known only when all are there
+        wanted = tuple(stem for stem in card.stems if stem in wanted)
+        computed = separator.computes(wanted)
+        # `stemfx plan` downloads nothing: weights that are not here yet cannot have been used.
+        identity = "not here" if choice.must_fetch else separator.identity()
+        mixture = self._whole(source)
+        self._add(
+            node_id,
+            "separate",
+            Separate(separator, wanted, set(computed) == set(card.stems), policy),
+            (mixture,),
+            # The policy is left out on purpose: another one reuses the same stems.
+            config=[card.name, identity, computed],
+            signals=(*computed, RESIDUAL),
+            where=self._recipe.separate.where,
+        )
+        return node_id
+
+    def _whole(self, source: Source) -> Port:
+        """Return the port of a whole source."""
+        if source.file is not None:
+            return self._decode(
+                f"{source.name}/decode",
+                source.file,
+                fold_down=source.fold_down,
+                may_be_silent=False,
+            )
+        node_id = f"{source.name}/sum"
+        if node_id in self._nodes:
+            return Port(node_id)
+        stems = source.stems or {}
+        ports = tuple(
+            self._decode(
+                f"{source.name}/{stem}/decode", path, fold_down=source.fold_down, may_be_silent=True
+            )
+            for stem, path in stems.items()
+        )
+        return self._add(node_id, "mix", Mix(), ports)
+
+    # --- tracks and buses ----------------------------------------------------------------
+
+    def _track(self, track: Track) -> Port:
+        """Return the port of a track after its stages, before its fader."""
+        if track.name not in self._track_ports:
+            if track.asset is not None:
+                port = self._decode(
+                    f"{track.name}/decode", track.asset, fold_down=False, may_be_silent=True
+                )
+            elif track.stem is None:
+                port = self._whole(self._recipe.sources[track.source or ""])
+            else:
+                port = self._stem(track)
+            self._track_ports[track.name] = self._chain(track.name, track.stages, port)
+        return self._track_ports[track.name]
+
+    def _chain(self, prefix: str, calls: tuple[StageCall, ...], port: Port) -> Port:
+        for call in calls:
+            heard = dict.fromkeys(sidechain_tracks([call]))
+            keys = tuple(self._track(self._recipe.tracks[name]) for name in heard)
+            config = [
+                self._registry.version_of(call.stage),
+                call.params.model_dump(mode="json"),
+                list(heard),
+                {name: file_sha256(path) for name, path in sorted(call.files.items())},
+            ]
+            done = self._add(
+                f"{prefix}/{call.stage.name}",
+                call.stage.name,
+                Apply(call, tuple(heard)),
+                (port, *keys),
+                config=config,
+                signals=() if call.stage.is_check else (AUDIO,),
+                where=call.where,
+            )
+            port = port if call.stage.is_check else done
+        return port
+
+    def _fader(self, track: Track) -> Port:
+        port = self._track(track)
+        if track.gain_db == 0 and track.pan == 0:
+            return port
+        work = Fader(track.gain_db, track.pan)
+        return self._add(
+            f"{track.name}/fader",
+            "fader",
+            work,
+            (port,),
+            config=[track.gain_db, track.pan],
+            where=track.where,
+        )
+
+    # --- results -------------------------------------------------------------------------
+
+    def _target(self, relative: Path) -> Path:
+        name = relative.name
+        if self._options.preview_s is not None:
+            name = f"{relative.stem}-preview{relative.suffix}"
+        path = (self._options.out_folder / relative).with_name(name).resolve()
+        folder = self._options.out_folder.resolve()
+        if not path.is_relative_to(folder):  # by way of a link in the output folder
+            raise OutputError(f"lies outside the output folder {folder}", where=str(path))
+        self._refuse_to_overwrite(path)
+        return path
+
+    def _refuse_to_overwrite(self, path: Path) -> None:
+        inputs = {*self._inputs.files, self._recipe.path}
+        inputs |= {
+            file
+            for track in self._recipe.tracks.values()
+            for call in track.stages
+            for file in call.files.values()
+        }
+        for file in inputs:
+            if path == file.resolve() or (path.exists() and path.samefile(file)):
+                raise OutputError(
+                    "this result would overwrite an input of the recipe; give `output` another "
+                    "name or pass --out DIR",
+                    where=str(path),
+                )
+
+    def _source_depth(self) -> int | None:
+        """Return the highest bit depth of the sources; None when all are lossy."""
+        paths = [p for source in used_sources(self._recipe) for p in source_files(source)]
+        depths = [depth for p in paths if (depth := self._inputs.files[p].bit_depth)]
+        return max(depths, default=None)
+
+    def _write_master(self, port: Port) -> str:
+        output = self._recipe.output
+        assert output.master is not None  # noqa: S101 - asked by the caller
+        path = self._target(output.master)
+        encoding = encoding_for(path, output.bit_depth, self._source_depth())
+        if encoding.format == "mp3" and self._rate > MP3_MAX_SAMPLE_RATE:
+            raise OutputError(
+                f"MP3 goes up to {MP3_MAX_SAMPLE_RATE} Hz and the song is at {self._rate} Hz; "
+                "add `sample_rate: 48000` to `output`",
+                where=output.master_where,
+            )
+        work = Write((path,), encoding, "master")
+        config = [encoding.format, encoding.bit_depth]
+        self._add("write/master", "write", work, (port,), config=config, signals=())
+        return "write/master"
+
+    def _write_stems(self, faders: Mapping[str, Port]) -> str:
+        output = self._recipe.output
+        assert output.stems is not None  # noqa: S101 - asked by the caller
+        # 32-bit float unless asked otherwise: the files sum to the mix without rounding.
+        encoding = Encoding("wav", output.bit_depth or 32)
+        paths = tuple(self._target(output.stems / f"{name}.wav") for name in faders)
+        work = Write(paths, encoding, "stems")
+        config = [encoding.format, encoding.bit_depth]
+        self._add("write/stems", "write", work, tuple(faders.values()), config=config, signals=())
+        return "write/stems"

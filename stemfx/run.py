@@ -1,0 +1,464 @@
+"""The one loop: runs the nodes of a plan that the cache does not have, several at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from stemfx import operations
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal
+from stemfx.cache import Cache, Entry, EntryWriter, StoredSignal
+from stemfx.dsp.loudness import measure
+from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.errors import CancelledError, StemfxError
+from stemfx.io import Encoding, check_writable, file_sha256, write, writing_to
+from stemfx.operations import LevelMeter, Notes
+from stemfx.plan import (
+    Apply,
+    Decode,
+    Fader,
+    Measure,
+    Mix,
+    Node,
+    Plan,
+    ReturnResidual,
+    Separate,
+    Write,
+)
+from stemfx.stage import Finding, Measurement
+
+Status = Literal["done", "cached", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """What became of one node."""
+
+    id: str
+    op: str
+    status: Status
+    seconds: float = 0.0
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: every node in plan order, and the seconds it took."""
+
+    plan: Plan
+    nodes: tuple[NodeResult, ...]
+    seconds: float
+    notices: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> list[tuple[str, Finding]]:
+        """Every finding with the node it came from, in plan order."""
+        return [("run", notice) for notice in self.notices] + [
+            (node.id, finding) for node in self.nodes for finding in node.findings
+        ]
+
+
+class Observer(Protocol):
+    """Watches a run; called from several threads."""
+
+    def started(self, node: Node, n_samples: int) -> None:
+        """A node begins; about `n_samples` will come out of it (0: unknown)."""
+
+    def advanced(self, node: Node, n_samples: int) -> None:
+        """So many samples of a node are done."""
+
+    def finished(self, node: Node, result: NodeResult) -> None:
+        """A node ended."""
+
+
+class SilentObserver:
+    """Watches nothing."""
+
+    def started(self, node: Node, n_samples: int) -> None:
+        """Ignore."""
+
+    def advanced(self, node: Node, n_samples: int) -> None:
+        """Ignore."""
+
+    def finished(self, node: Node, result: NodeResult) -> None:
+        """Ignore."""
+
+
+def default_jobs() -> int:
+    """Return how many nodes run at a time: the cores there are, at most four."""
+    return min(4, os.cpu_count() or 1)
+
+
+def run(
+    plan: Plan,
+    cache: Cache,
+    *,
+    observer: Observer | None = None,
+    jobs: int | None = None,
+    notices: Sequence[Finding] = (),
+) -> Outcome:
+    """Run a plan and write its results.
+
+    Args:
+        plan: from `make_plan`.
+        cache: finished nodes are taken from it and kept in it.
+        observer: told of progress.
+        jobs: nodes at a time, >= 1; the result does not depend on it.
+        notices: findings from before the run, for the report.
+
+    Raises:
+        StemfxError: a node failed; those that had finished are kept in the cache.
+        CancelledError: interrupted from the keyboard; likewise.
+    """
+    began = time.perf_counter()
+    for folder in {path.parent for path in _target_paths(plan)}:
+        check_writable(folder)
+    loop = _Loop(plan, cache, observer or SilentObserver(), jobs or default_jobs())
+    results = loop.run()
+    cache.evict()
+    return Outcome(plan, results, time.perf_counter() - began, tuple(notices))
+
+
+def _target_paths(plan: Plan) -> Iterator[Path]:
+    for node in plan.nodes.values():
+        if isinstance(node.work, Write):
+            yield from node.work.paths
+    if plan.report is not None:
+        yield plan.report
+
+
+def cached_entry(node: Node, cache: Cache) -> Entry | None:
+    """Return a node's entry, if it is there and, for results, the files on disk are those."""
+    entry = cache.lookup(node.key)
+    if entry is None or not isinstance(node.work, Write):
+        return entry
+    try:
+        written = zip(node.work.paths, entry.facts["files"], strict=True)
+        is_same = all(
+            path.stat().st_size == file["size_bytes"] and file_sha256(path) == file["sha256"]
+            for path, file in written
+        )
+    except (OSError, KeyError, ValueError):
+        return None
+    return entry if is_same else None
+
+
+def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
+    """Return the ids of the nodes that have to run to bring forth every result.
+
+    Args:
+        plan: the graph.
+        cache: where hits are looked up.
+        verify: read the signals that will be used and compare their hashes; a damaged entry is
+            discarded and counts as missing.
+    """
+    missing: set[str] = set()
+    seen: dict[str, bool] = {}
+
+    def is_missing(node: Node, *, will_be_read: bool) -> bool:
+        known = seen.get(node.id)
+        if known or (known is False and not will_be_read):
+            return known
+        entry = cached_entry(node, cache)
+        if entry is not None and will_be_read and verify and not _is_intact(entry):
+            cache.discard(node.key)
+            entry = None
+        seen[node.id] = entry is None
+        if entry is None:
+            missing.add(node.id)
+            for port in node.inputs:
+                is_missing(plan.nodes[port.node], will_be_read=True)
+        else:
+            cache.touch(entry)
+        return entry is None
+
+    for node in plan.nodes.values():
+        if not node.signals:  # results, measurements and checks: the ends of the graph
+            is_missing(node, will_be_read=False)
+    return missing
+
+
+def _is_intact(entry: Entry) -> bool:
+    return all(signal.is_intact() for signal in entry.signals.values())
+
+
+class _Loop:
+    def __init__(self, plan: Plan, cache: Cache, observer: Observer, jobs: int) -> None:
+        self._plan, self._cache, self._observer, self._jobs = plan, cache, observer, jobs
+        self._stop = threading.Event()
+        self._results: dict[str, NodeResult] = {}
+
+    def run(self) -> tuple[NodeResult, ...]:
+        missing = missing_nodes(self._plan, self._cache)
+        for node in self._plan.nodes.values():
+            if node.id not in missing:
+                self._take_from_cache(node)
+        waiting = {
+            name: {port.node for port in node.inputs} & missing
+            for name, node in self._plan.nodes.items()
+            if name in missing
+        }
+        running: dict[Future[NodeResult], str] = {}
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="stemfx") as pool:
+            try:
+                while waiting or running:
+                    for name in [n for n, needs in waiting.items() if not needs]:
+                        del waiting[name]
+                        running[pool.submit(self._execute, self._plan.nodes[name])] = name
+                    # A short timeout, so that Ctrl-C is seen while threads work.
+                    done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        name = running.pop(future)
+                        self._results[name] = future.result()
+                        for needs in waiting.values():
+                            needs.discard(name)
+            except BaseException as error:
+                self._stop.set()
+                for future in running:
+                    future.cancel()
+                if isinstance(error, KeyboardInterrupt):
+                    raise self._interrupted() from None
+                raise
+        return tuple(self._results[name] for name in self._plan.nodes)
+
+    def _interrupted(self) -> CancelledError:
+        n_done = sum(result.status == "done" for result in self._results.values())
+        return CancelledError(
+            f"interrupted; {n_done} finished steps are kept, run the same command again to go on"
+        )
+
+    def _take_from_cache(self, node: Node) -> None:
+        entry = self._cache.lookup(node.key)
+        if entry is None:
+            result = NodeResult(node.id, node.op, "skipped")
+        else:
+            result = _result(node, "cached", 0.0, entry.facts)
+        self._results[node.id] = result
+        self._observer.finished(node, result)
+
+    def _execute(self, node: Node) -> NodeResult:
+        began = time.perf_counter()
+        writer = self._cache.writer(node.key)
+        try:
+            inputs = [self._open(port.node, port.signal) for port in node.inputs]
+            notes = Notes()
+            self._observer.started(node, _expected_samples(node, inputs, self._plan))
+            extra = self._perform(node, inputs, writer, notes)
+            self._check_stop()
+            facts = {
+                "op": node.op,
+                "seconds": round(time.perf_counter() - began, 3),
+                "measurements": notes.measurements,
+                "findings": [asdict(finding) for finding in notes.findings],
+            } | extra
+            entry = writer.commit(facts)
+        except StemfxError as error:
+            if error.where is None and node.where is not None:
+                error.where = node.where
+            self._observer.finished(node, NodeResult(node.id, node.op, "failed"))
+            raise
+        except OSError:
+            with writing_to(self._cache.root):
+                raise
+        except Exception as error:
+            error.add_note(f"while running the step {node.id!r} ({node.where or node.op})")
+            raise
+        finally:
+            writer.abandon()
+        result = _result(node, "done", entry.facts["seconds"], entry.facts)
+        self._observer.finished(node, result)
+        return result
+
+    def _open(self, name: str, signal: str) -> StoredSignal:
+        entry = self._cache.lookup(self._plan.nodes[name].key)
+        if entry is None:
+            raise StemfxError(
+                f"the cache lost the result of {name!r} during the run (was it cleared?); "
+                "run the same command again"
+            )
+        return entry.signals[signal]
+
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise self._interrupted()
+
+    def _perform(
+        self, node: Node, inputs: list[StoredSignal], writer: EntryWriter, notes: Notes
+    ) -> dict[str, Any]:
+        """Run one node; its signals go to `writer`. Return facts beyond the notes."""
+        work = node.work
+        store = _Store(node, writer, self._observer, self._check_stop)
+        if isinstance(work, Decode):
+            store.one(operations.decode(work, notes), self._plan.sample_rate)
+        elif isinstance(work, Separate):
+            store.several(operations.split(work, inputs[0], notes), inputs[0])
+        elif isinstance(work, ReturnResidual):
+            store.several(operations.return_residual(inputs, notes), inputs[0])
+        elif isinstance(work, Apply):
+            seed = int(node.key[:8], 16)
+            blocks = operations.apply_stage(work, inputs, work.call.files, seed, notes)
+            store.one(blocks, inputs[0].sample_rate)
+        elif isinstance(work, Fader):
+            notes.measurements["gain_db"] = work.gain_db
+            store.one(operations.fade(work, inputs[0]), inputs[0].sample_rate)
+        elif isinstance(work, Mix):
+            store.one(operations.mix(inputs), inputs[0].sample_rate)
+        elif isinstance(work, Measure):
+            _measure(_Watched(inputs[0], store), notes)
+        else:
+            return {"files": _write(work, inputs, store, notes)}
+        return {}
+
+
+class _Store:
+    """Puts the blocks of one node into its entry, tells the observer, and stops when asked."""
+
+    def __init__(
+        self,
+        node: Node,
+        writer: EntryWriter,
+        observer: Observer,
+        check_stop: Callable[[], None],
+    ) -> None:
+        self._node, self._writer = node, writer
+        self._observer, self._check_stop = observer, check_stop
+
+    def passed(self, n_samples: int) -> None:
+        """Say that so many samples are done."""
+        self._check_stop()
+        self._observer.advanced(self._node, n_samples)
+
+    def one(self, blocks: Iterator[Block], sample_rate: int) -> None:
+        """Store the blocks of a node with one signal, or drain a check."""
+        signal = None
+        for block in blocks:
+            if signal is None:
+                signal = self._writer.open(self._node.signals[0], sample_rate, block.shape[0])
+            signal.append(block)
+            self.passed(signal.n_samples)
+
+    def several(self, blocks: Iterator[np.ndarray[Any, Any]], like: Signal) -> None:
+        """Store `(n_signals, channels, n)` blocks, one signal each."""
+        signals = [
+            self._writer.open(name, like.sample_rate, like.channels) for name in self._node.signals
+        ]
+        for block in blocks:
+            for signal, part in zip(signals, block, strict=True):
+                signal.append(part)
+            self.passed(signals[0].n_samples)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A signal that reports how far it was read, so that reading counts as progress."""
+
+    signal: StoredSignal
+    store: _Store
+
+    @property
+    def sample_rate(self) -> int:
+        return self.signal.sample_rate
+
+    @property
+    def channels(self) -> int:
+        return self.signal.channels
+
+    @property
+    def n_samples(self) -> int:
+        return self.signal.n_samples
+
+    def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+        done = 0
+        for block in self.signal.blocks(n_samples):
+            yield block
+            done += block.shape[1]
+            self.store.passed(done)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Block:
+        return self.signal.read(start, stop)
+
+
+def _expected_samples(node: Node, inputs: Sequence[StoredSignal], plan: Plan) -> int:
+    if inputs:
+        return max(signal.n_samples for signal in inputs)
+    return round(node.seconds_of_audio * plan.sample_rate)
+
+
+def _result(node: Node, status: Status, seconds: float, facts: Mapping[str, Any]) -> NodeResult:
+    return NodeResult(
+        node.id,
+        node.op,
+        status,
+        seconds,
+        facts.get("measurements", {}),
+        tuple(Finding(**finding) for finding in facts.get("findings", [])),
+    )
+
+
+def _measure(signal: Signal, notes: Notes) -> None:
+    reading = measure(signal)
+    values = {
+        "lufs": reading.lufs,
+        "true_peak_dbtp": reading.true_peak_dbtp,
+        "sample_peak_dbfs": reading.sample_peak_dbfs,
+        "lra_lu": reading.lra_lu,
+        "duration_s": signal.n_samples / signal.sample_rate,
+        "sample_rate": signal.sample_rate,
+        "channels": signal.channels,
+    }
+    notes.measurements |= {name: value for name, value in values.items() if value is not None}
+
+
+SAFE_PEAK_DBFS = -0.1
+"""Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
+
+
+def _write(
+    work: Write, inputs: Sequence[StoredSignal], store: _Store, notes: Notes
+) -> list[dict[str, Any]]:
+    """Encode the results; what would clip is never clipped, and the remedy is told."""
+    encoding, gain = work.encoding, 1.0
+    if encoding.is_integer:
+        peak = max(_peak(signal) for signal in inputs)
+        if peak > 1.0:
+            encoding, gain, finding = _avoid_clipping(work, peak)
+            notes.findings.append(finding)
+            notes.measurements["gain_db"] = gain_to_db(gain)
+    files = []
+    for path, signal in zip(work.paths, inputs, strict=True):
+        write(path, _Watched(signal, store), encoding, gain=gain)
+        files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
+    return files
+
+
+def _peak(signal: Signal) -> float:
+    meter = LevelMeter()
+    for block in signal.blocks():
+        meter.add(block)
+    return meter.peak
+
+
+def _avoid_clipping(work: Write, peak: float) -> tuple[Encoding, float, Finding]:
+    over_db = gain_to_db(peak)
+    if work.role == "stems":  # their levels belong together and must still sum to the mix
+        message = (
+            f"a stem peaks at {over_db:+.1f} dBFS, so the stems were written as 32-bit float "
+            f"instead of {work.encoding.bit_depth} bit"
+        )
+        return Encoding("wav", 32), 1.0, Finding("warn", "stems_as_float", message)
+    gain = db_to_gain(SAFE_PEAK_DBFS) / peak
+    message = (
+        f"the mix peaks at {over_db:+.1f} dBFS and would clip; the whole master was lowered by "
+        f"{-gain_to_db(gain):.1f} dB. To choose the level yourself add to `master`: "
+        "- loudness: {target_lufs: -14, ceiling_dbtp: -1}"
+    )
+    return work.encoding, gain, Finding("warn", "lowered_to_avoid_clipping", message)

@@ -1,0 +1,388 @@
+"""Find and read Demucs weights: safetensors and `.th` packages, and bags of them.
+
+A file of weights names its class and the arguments of that class. Here both are data: the
+class must be one of three, every argument is checked, and the network is laid out without
+memory first, so that a hostile file can neither run code nor ask for more than its own size.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import platformdirs
+
+from stemfx.errors import ModelError
+from stemfx.separators.weights import read_checkpoint, sha256
+
+CLASSES = {
+    "demucs.htdemucs.HTDemucs": ("demucs.htdemucs", "HTDemucs"),
+    "demucs.hdemucs.HDemucs": ("demucs.hdemucs", "HDemucs"),
+    "demucs.demucs.Demucs": ("demucs.demucs", "Demucs"),
+}
+
+_LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB
+_LARGEST_BAG = 64 << 10
+_LIMITS: Mapping[str, tuple[float, float]] = {  # what a network may ask for: loops, time, memory
+    "audio_channels": (2, 2),
+    "samplerate": (8_000, 192_000),
+    "segment": (0.1, 120),  # seconds
+    "nfft": (64, 16_384),
+    "channels": (1, 1024),
+    "channels_time": (1, 1024),
+    "bottom_channels": (0, 4096),
+    "growth": (1, 8),
+    "t_hidden_scale": (0.1, 16),
+    "t_sin_random_shift": (0, 0),  # it would draw from the global random state
+    "depth": (1, 16),
+    "t_layers": (0, 64),
+    "t_heads": (1, 64),
+    "lstm_layers": (0, 8),
+    "dconv_depth": (0, 16),
+    "wiener_iters": (-1, 4),
+    "end_iters": (-1, 4),
+}
+_LARGEST_NUMBER = 1e6  # of any other argument
+_LARGEST_LIST = 64
+_SIGNATURE = re.compile(r"[A-Za-z0-9_]{1,64}")  # a file name without any path in it
+_CHECKED_NAME = re.compile(r"[^-]+-([0-9a-f]{8})")  # <sig>-<start of the SHA-256>
+
+
+class Network(Protocol):
+    """What the streamer needs to know of a loaded Demucs network (a torch module)."""
+
+    sources: list[str]
+    samplerate: int
+    segment: float | Fraction
+
+    def __call__(self, mixture: Any) -> Any:
+        """Separate `(1, 2, n_samples)` into `(1, n_stems, 2, n_samples)`."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file of weights says about its network."""
+
+    class_name: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The names of the stems, in the network's order."""
+        return tuple(self.arguments["sources"])
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        return int(self.arguments.get("samplerate", 44_100))
+
+
+@dataclass(frozen=True)
+class Bag:
+    """Networks that work together.
+
+    Args:
+        signatures: names of the files of weights, without their endings.
+        weights: per network, how much it counts for each stem; None counts all alike.
+        segment: length in seconds of the stretches that are separated at a time, if not the
+            networks' own.
+    """
+
+    signatures: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...] | None = None
+    segment: float | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Bag:
+        """Read a bag's YAML.
+
+        Raises:
+            ModelError: it is not one.
+        """
+        import yaml
+
+        try:
+            with path.open(encoding="utf-8") as file:
+                content = yaml.safe_load(file.read(_LARGEST_BAG))
+            signatures = tuple(map(str, content["models"]))
+            weights, segment = content.get("weights"), content.get("segment")
+            bag = cls(
+                signatures,
+                None if weights is None else tuple(tuple(map(float, row)) for row in weights),
+                None if segment is None else float(segment),
+            )
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+            msg = f"{path}: not a Demucs bag; it needs `models: [signature, ...]`"
+            raise ModelError(msg) from error
+        bag._check(path)
+        return bag
+
+    def _check(self, path: Path) -> None:
+        low, high = _LIMITS["segment"]
+        if not 1 <= len(self.signatures) <= _LARGEST_LIST or not all(
+            _SIGNATURE.fullmatch(signature) for signature in self.signatures
+        ):
+            raise ModelError(f"{path}: models must be 1 to 64 names of weight files, without paths")
+        if self.segment is not None and not low <= self.segment <= high:
+            raise ModelError(f"{path}: segment {self.segment} s is outside [{low}, {high}] s")
+        if self.weights is None:
+            return
+        numbers = [number for row in self.weights for number in row]
+        if (
+            len(self.weights) != len(self.signatures)
+            or len({len(row) for row in self.weights}) != 1
+            or not all(math.isfinite(number) and number >= 0 for number in numbers)
+            or not all(sum(column) > 0 for column in zip(*self.weights, strict=True))
+        ):
+            raise ModelError(f"{path}: weights must be one row of numbers >= 0 a model")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A bag whose files are all here."""
+
+    bag: Bag
+    files: tuple[Path, ...]
+
+
+def models_folder() -> Path:
+    """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
+    chosen = os.environ.get("STEMFX_MODELS")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
+
+
+def find(name: str, bag: Bag, hub_id: str) -> Found | None:
+    """Look for a published model: models folder, Hugging Face cache, torch hub cache.
+
+    Args:
+        name: of the model; `<name>.yaml` beside the weights replaces `bag`.
+        bag: as published.
+        hub_id: repository on the Hugging Face hub.
+    """
+    folders = (models_folder() / name, models_folder(), _hub_snapshot(name, hub_id), _torch_hub())
+    for folder in filter(None, folders):
+        found = find_in(folder, name, bag)
+        if found:
+            return found
+    return None
+
+
+def find_in(folder: Path, name: str, bag: Bag | None) -> Found | None:
+    """Look for a bag and all its weights in one folder."""
+    listing = folder / f"{name}.yaml"
+    if listing.is_file():
+        bag = Bag.read(listing)
+    files = [find_file(folder, signature) for signature in bag.signatures] if bag else []
+    here = tuple(file for file in files if file)
+    return Found(bag, here) if bag and len(here) == len(files) else None
+
+
+def find_file(folder: Path, signature: str) -> Path | None:
+    """Find the weights of one network: `<sig>.safetensors`, `<sig>.th` or `<sig>-<sha8>.th`."""
+    plain = [folder / f"{signature}.safetensors", folder / f"{signature}.th"]
+    checked = sorted(folder.glob(f"{signature}-????????.th"))
+    return next((path for path in plain + checked if path.is_file()), None)
+
+
+def _hub_snapshot(name: str, hub_id: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(hub_id, f"{name}.yaml")
+    return Path(path).parent if isinstance(path, str) else None
+
+
+def _torch_hub() -> Path:
+    """Return where demucs' own loader keeps its downloads (`torch.hub.get_dir`, without torch)."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
+
+
+def read_header(path: Path) -> Header:
+    """Read what a file says about its network, without its tensors (`.safetensors`: without torch).
+
+    Raises:
+        ModelError: damaged, not a Demucs network, or one that asks for too much.
+    """
+    if path.suffix == ".th":
+        return _header_of_package(path, _read_package(path))
+    metadata = _safetensors_metadata(path)
+    if "klass" not in metadata:
+        raise ModelError(f"{path}: not a Demucs model: it does not say what network it is for")
+    if "structure" in metadata:
+        raise ModelError(f"{path}: quantised (diffq) weights are not supported; take the full ones")
+    try:
+        args, kwargs = (_decode(json.loads(metadata.get(key, d))) for key, d in _ARGUMENTS)
+    except (ValueError, TypeError, KeyError, RecursionError, ZeroDivisionError) as error:
+        raise ModelError(f"{path}: the arguments of its network cannot be read") from error
+    return _checked_header(path, metadata["klass"], args, kwargs)
+
+
+_ARGUMENTS = (("args", "[]"), ("kwargs", "{}"))
+
+
+def is_demucs(path: Path) -> bool:
+    """Say whether a readable safetensors file says that it is for a Python class, as Demucs' do."""
+    return "klass" in _safetensors_metadata(path)
+
+
+def _safetensors_metadata(path: Path) -> dict[str, str]:
+    """Read the JSON at the start of a safetensors file: an 8-byte length, then the text."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
+        metadata = {str(k): str(v) for k, v in header.pop("__metadata__", {}).items()}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        raise ModelError(f"{path}: not a safetensors file, or cut off in the middle") from error
+    if end != size:
+        raise ModelError(f"{path}: cut off: {size} bytes of {end}; download the file again")
+    return metadata
+
+
+def _decode(value: Any) -> Any:
+    """Turn demucs' JSON form of a fraction back into one."""
+    if isinstance(value, dict):
+        if value.get("_type") == "fraction":
+            return Fraction(int(value["numerator"]), int(value["denominator"]))
+        return {key: _decode(item) for key, item in value.items()}
+    return [_decode(item) for item in value] if isinstance(value, list) else value
+
+
+class _Ignored:
+    """Stands for what a package says beside its weights (metrics); takes anything, does nothing."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def _stand_in(name: str) -> type:
+    """Make an empty class that stands for a network's class in a package."""
+    return type(name, (_Ignored,), {})
+
+
+def _fraction(*parts: Any) -> Fraction:
+    """Make a small fraction of `("39/5",)` or `(39, 5)`; `Fraction("1e999999999")` would hang."""
+    if not re.fullmatch(r"-?\d{1,12}(/\d{1,12})?", "/".join(map(str, parts))):
+        raise ValueError("Unsupported fraction")
+    return Fraction(*parts)
+
+
+_NUMPY = (  # in the metrics of hdemucs packages
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.dtypes.Float64DType",
+)
+
+
+def _read_package(path: Path) -> dict[str, Any]:
+    """Read `{klass, args, kwargs, state, ...}`, with stand-ins for all classes."""
+    promised = _CHECKED_NAME.fullmatch(path.stem)
+    if promised and not sha256(path).startswith(promised[1]):
+        raise ModelError(f"{path}: damaged: its SHA-256 is not the one in its name")
+    allowed: dict[str, Callable[..., Any]] = {name: _stand_in(name) for name in CLASSES}
+    allowed["fractions.Fraction"] = _fraction
+    allowed |= dict.fromkeys(_NUMPY, _Ignored)
+    package = read_checkpoint(path, allowed)
+    if not isinstance(package, dict) or not {"klass", "kwargs", "state"} <= package.keys():
+        raise ModelError(f"{path}: not a Demucs model: it does not say what network it is for")
+    if not isinstance(package["state"], dict) or "__quantized" in package["state"]:
+        raise ModelError(f"{path}: quantised (diffq) weights are not supported; take the full ones")
+    return package
+
+
+def _header_of_package(path: Path, package: Mapping[str, Any]) -> Header:
+    name = getattr(package["klass"], "__name__", "")
+    return _checked_header(path, name, package.get("args", ()), package["kwargs"])
+
+
+def _checked_header(path: Path, class_name: Any, args: Any, kwargs: Any) -> Header:
+    """Refuse what is not plain, small and finite."""
+    if class_name not in CLASSES:
+        known = ", ".join(name.rpartition(".")[2] for name in CLASSES)
+        raise ModelError(f"{path}: it names {str(class_name)[:80]!r}; only {known} are allowed")
+    if not isinstance(args, list | tuple) or len(args) > 1 or not isinstance(kwargs, dict):
+        raise ModelError(f"{path}: the arguments of its network are not named")
+    arguments = {"sources": args[0]} | kwargs if args else kwargs
+    for name, value in arguments.items():
+        items = value if isinstance(value, list | tuple) else [value]
+        if len(items) > _LARGEST_LIST or not all(_is_sane(str(name), item) for item in items):
+            shown = repr(value)[:80]
+            raise ModelError(f"{path}: {str(name)[:80]}={shown} is outside what networks need")
+    stems = arguments.get("sources")
+    if (
+        not isinstance(stems, list | tuple)
+        or not 1 <= len(stems) == len(set(stems)) <= 16
+        or not all(isinstance(stem, str) and _SIGNATURE.fullmatch(stem) for stem in stems)
+    ):
+        raise ModelError(f"{path}: sources must be 1 to 16 different names of stems")
+    return Header(class_name, arguments)
+
+
+def _is_sane(name: str, value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= 64
+    if isinstance(value, int | float | Fraction):
+        low, high = _LIMITS.get(name, (-_LARGEST_NUMBER, _LARGEST_NUMBER))
+        return low <= value <= high  # NaN is not
+    return value is None
+
+
+def load(path: Path) -> Network:
+    """Build the network that a file describes and fill it with the file's weights.
+
+    Raises:
+        ModelError: see `read_header`; or the weights do not fit the network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix == ".th":
+        package = _read_package(path)
+        header, state = _header_of_package(path, package), package["state"]
+    else:
+        header = read_header(path)
+        try:
+            state = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise ModelError(f"{path}: damaged weights; download the file again") from error
+
+    try:
+        return _filled(header, state, path.stat().st_size)
+    except Exception as error:  # demucs checks its arguments in many ways
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{path}: the weights do not fit the network: {reason}") from error
+
+
+def _filled(header: Header, state: dict[str, Any], n_bytes: int) -> Network:
+    import torch
+
+    module, name = CLASSES[header.class_name]
+    network_class = getattr(importlib.import_module(module), name)
+    known = inspect.signature(network_class).parameters  # demucs drops others, from older versions
+    arguments = {key: value for key, value in header.arguments.items() if key in known}
+    with torch.device("meta"):  # shapes without memory
+        network = network_class(**arguments)
+    n_weights = sum(tensor.numel() for tensor in network.state_dict().values())
+    if n_weights > n_bytes:
+        raise ValueError(f"it wants {n_weights} weights, the file has {n_bytes} bytes")
+    network.to_empty(device="cpu").load_state_dict(state, strict=True)
+    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
+        raise ValueError("some are not numbers")
+    network.eval()
+    return network  # type: ignore[no-any-return]

@@ -1,0 +1,180 @@
+"""From a request to a plan: what `run`, `plan`, `demo` and `separate` share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stemfx.cache import Cache
+from stemfx.errors import UsageError
+from stemfx.models import AUTO, Choice, choose, fetch
+from stemfx.plan import (
+    Options,
+    Plan,
+    inspect_inputs,
+    make_plan,
+    needs_separation,
+    used_sources,
+    wanted_stems,
+)
+from stemfx.recipe import Output, Recipe, Separate, Source, Track, read_recipe
+from stemfx.recipe.problems import did_you_mean, listing
+from stemfx.registry import Registry
+from stemfx.separation import RESIDUAL
+from stemfx.shipped import shipped_recipes
+from stemfx.stage import Finding
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for beside the recipe."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    out_folder: Path | None = None
+    preview_s: tuple[float, float] | None = None
+    model: str | None = None
+    offline: bool = False
+    fold_down: bool = False
+
+
+def find_recipe(name: str) -> tuple[Path, Path]:
+    """Return (recipe file, default output folder) for a path or the name of a shipped recipe.
+
+    A shipped recipe writes into the current folder, any other beside itself.
+
+    Raises:
+        UsageError: there is no such file and no shipped recipe of that name.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path, path.resolve().parent
+    shipped = shipped_recipes()
+    if name in shipped:
+        return shipped[name], Path.cwd()
+    raise UsageError(
+        f"no such recipe file{did_you_mean(name, shipped)} (shipped: {listing(shipped)})",
+        where=name,
+    )
+
+
+def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe, Path]:
+    """Read a recipe with everything the request changes in it; return it and its output folder.
+
+    Raises:
+        UsageError, RecipeError: it cannot be found or read.
+    """
+    path, folder = find_recipe(name)
+    recipe = read_recipe(
+        path,
+        stages=registry.stages,
+        settings=request.settings,
+        sources=request.sources,
+        explain_unknown_stage=registry.explain_unknown_stage,
+    )
+    if request.model is not None:
+        recipe = replace(recipe, separate=replace(recipe.separate, model=request.model))
+    if request.fold_down:
+        folded = {name: replace(s, fold_down=True) for name, s in recipe.sources.items()}
+        recipe = replace(recipe, sources=folded)
+    return recipe, request.out_folder or folder
+
+
+def recipe_for_stems(file: Path, request: Request, registry: Registry) -> Recipe:
+    """Return the recipe that splits one song into all stems of its model and writes them.
+
+    Raises:
+        ModelError: the model is unknown or its weights cannot be had.
+    """
+    where = "--model" if request.model else str(file)
+    choice = choose(registry, request.model or AUTO, stems=(), offline=request.offline, where=where)
+    choice = fetch(choice, registry, is_auto=request.model in (None, AUTO), stems=())
+    tracks = {
+        stem: Track(
+            stem, "song", stem, None, (), 0.0, 0.0, mute=False, where=where, from_where=where
+        )
+        for stem in choice.separator.card.stems
+    }
+    return Recipe(
+        path=file,
+        folder=file.resolve().parent,
+        title=f"stems of {file.name}",
+        author="",
+        licence="",
+        description="",
+        knobs={},
+        values={},
+        sources={"song": Source("song", file, None, fold_down=request.fold_down, where=where)},
+        separate=Separate(request.model or AUTO, "other", where),
+        tracks=tracks,
+        mix=(),
+        master=(),
+        output=Output(None, Path(), None, None, None, where, where, where, where),
+    )
+
+
+def choose_models(
+    recipe: Recipe, request: Request, registry: Registry, *, may_fetch: bool
+) -> dict[str, Choice]:
+    """Choose the model of every source that has to be separated; download it if allowed.
+
+    Raises:
+        ModelError: the model is unknown or its weights cannot be had.
+    """
+    model = recipe.separate.model
+    choices = {}
+    for source in used_sources(recipe):
+        if not needs_separation(recipe, source):
+            continue
+        stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
+        where = "--model" if request.model else recipe.separate.where
+        named = model if request.model else _beside(recipe, model)
+        choice = choose(registry, named, stems=stems, offline=request.offline, where=where)
+        if may_fetch:
+            choice = fetch(choice, registry, is_auto=model == AUTO, stems=stems)
+        choices[source.name] = choice
+    return choices
+
+
+def _beside(recipe: Recipe, model: str) -> str:
+    """Resolve a model that a recipe names as a file: like any asset, it lies in its folder."""
+    path = (recipe.folder / model).resolve()
+    inside = path.is_relative_to(recipe.folder.resolve())
+    return str(path) if inside and path.exists() and model not in ("", ".") else model
+
+
+def prepare(
+    recipe: Recipe, folder: Path, request: Request, registry: Registry, *, may_fetch: bool
+) -> tuple[Plan, list[Finding]]:
+    """Look at the inputs, choose the models and build the plan.
+
+    Raises:
+        StemfxError: anything that keeps the recipe from being run.
+    """
+    inputs = inspect_inputs(recipe)
+    choices = choose_models(recipe, request, registry, may_fetch=may_fetch)
+    plan = make_plan(recipe, inputs, choices, registry, Options(folder, request.preview_s))
+    findings = [choice.finding for choice in choices.values() if choice.finding]
+    return plan, list(dict.fromkeys(findings))
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache: `$STEMFX_CACHE`, else the system's place for caches."""
+    import platformdirs
+
+    named = os.environ.get("STEMFX_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("stemfx")
+
+
+@contextmanager
+def open_cache(*, keep: bool = True) -> Iterator[Cache]:
+    """Open the cache; with `keep` false a scratch one that is removed afterwards."""
+    if keep:
+        yield Cache(cache_folder())
+        return
+    with tempfile.TemporaryDirectory(prefix="stemfx-") as folder:
+        yield Cache(Path(folder))

@@ -1,0 +1,153 @@
+"""Helpers of the engine's tests: a tiny separator, odd stages, and a way to run recipe text."""
+
+from __future__ import annotations
+
+import _thread
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stemfx.audio import Block, Signal
+from stemfx.cache import Cache
+from stemfx.hookspecs import hookimpl
+from stemfx.io import probe, read_blocks
+from stemfx.registry import Registry, build_registry
+from stemfx.run import Outcome, run
+from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
+from stemfx.session import Request, load_recipe, prepare
+from stemfx.stage import Stage, StageContext, StageParams, knob, stage
+
+
+class ShareSeparator(Separator):
+    """Gives every stem a fixed share of the mixture; a tenth stays unexplained."""
+
+    shares = {"vocals": 0.3, "drums": 0.3, "bass": 0.2, "other": 0.1}  # noqa: RUF012
+    card = ModelCard(
+        name="shares",
+        family="test",
+        stems=tuple(shares),
+        sample_rate=44_100,
+        licence="CC0-1.0",
+        summary="for tests",
+    )
+
+    def weights(self) -> WeightsState:
+        return "here"
+
+    def identity(self) -> str:
+        return "1"
+
+    def separate(
+        self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
+    ) -> Iterator[StemBlock]:
+        gains = np.array(list(self.shares.values()), np.float32)[:, None, None]
+        for block in mixture.blocks(10_000):
+            yield gains * block
+
+
+class PartialSeparator(ShareSeparator):
+    """Computes only what is wanted, like a bag of specialists."""
+
+    card = ModelCard("partial", "test", ("vocals", "drums", "bass", "other"), 44_100, "CC0", "")
+
+    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(stem for stem in self.card.stems if stem in wanted)
+
+    def separate(
+        self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
+    ) -> Iterator[StemBlock]:
+        gains = np.array([self.shares[s] for s in self.computes(wanted)], np.float32)
+        for block in mixture.blocks():
+            yield gains[:, None, None] * block
+
+
+class Amount(StageParams):
+    amount: float = knob(1.0, low=0, high=10, help="how much")
+
+
+@stage(Amount)
+def breaks_with_nan(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Give something that is not a number."""
+    for block in signal.blocks():
+        yield block * np.float32("nan")
+
+
+@stage(Amount)
+def loses_a_sample(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Give one sample too few."""
+    yield signal.read(1)
+
+
+@stage(Amount)
+def interrupts(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Press Ctrl-C, then work on slowly."""
+    _thread.interrupt_main()
+    for block in signal.blocks(1000):
+        time.sleep(0.05)
+        yield block
+
+
+@stage(Amount)
+def random_noise(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Add noise from the context's seed."""
+    rng = np.random.default_rng(context.seed)
+    for block in signal.blocks():
+        yield block + rng.standard_normal(block.shape).astype(np.float32) * np.float32(0.01)
+
+
+@stage(Amount, is_check=True)
+def finds(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Find something to say."""
+    context.report(seen_samples=sum(block.shape[1] for block in signal.blocks()))
+    context.find("warn", "found", "something")
+    yield from ()
+
+
+class TestPlugin:
+    """What a test adds to the registry."""
+
+    __test__ = False
+
+    @hookimpl
+    def stemfx_stages(self) -> list[Stage]:
+        return [breaks_with_nan, loses_a_sample, interrupts, random_noise, finds]
+
+    @hookimpl
+    def stemfx_separators(self) -> list[Separator]:
+        return [ShareSeparator(), PartialSeparator()]
+
+
+def registry() -> Registry:
+    return build_registry([("test", TestPlugin())])
+
+
+def run_text(
+    folder: Path, text: str, *, cache: Cache | None = None, jobs: int = 2, **request: Any
+) -> Outcome:
+    """Run a recipe given as text, its sources lying in `folder`."""
+    path = folder / "recipe.yaml"
+    path.write_text("stemfx: 1\n" + text, encoding="utf-8")
+    found = registry()
+    asked = Request(**request)
+    recipe, out = load_recipe(str(path), asked, found)
+    plan, notices = prepare(recipe, out, asked, found, may_fetch=True)
+    return run(plan, cache or Cache(folder / "cache"), jobs=jobs, notices=notices)
+
+
+def statuses(outcome: Outcome, status: str) -> set[str]:
+    return {node.id for node in outcome.nodes if node.status == status}
+
+
+def samples(path: Path | str) -> np.ndarray:
+    return np.concatenate(list(read_blocks(probe(Path(path)))), axis=1)
+
+
+def level_db(difference: np.ndarray, reference: np.ndarray) -> float:
+    """Return the rms of a difference relative to a reference."""
+    ratio = np.sqrt(np.mean(np.square(difference, dtype=np.float64))) / np.sqrt(
+        np.mean(np.square(reference, dtype=np.float64))
+    )
+    return float(20 * np.log10(max(ratio, 1e-20)))

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemfx.audio import Audio
+from stemfx.cache import Cache, Entry
+
+
+def put(cache: Cache, key: str, audio: Audio, name: str = "audio") -> Entry:
+    writer = cache.writer(key)
+    signal = writer.open(name, audio.sample_rate, audio.channels)
+    for block in audio.blocks(10_000):
+        signal.append(block)
+    return writer.commit({"measurements": {"x_db": 1.0}})
+
+
+def test_a_signal_comes_back_bit_for_bit_in_blocks_and_in_parts(
+    tmp_path: Path, song: Audio
+) -> None:
+    stored = put(Cache(tmp_path), "a" * 64, song).signals["audio"]
+    np.testing.assert_array_equal(np.concatenate(list(stored.blocks(777)), axis=1), song.samples)
+    np.testing.assert_array_equal(stored.read(100, 250), song.samples[:, 100:250])
+    assert stored.read(song.n_samples + 5, song.n_samples + 9).shape == (2, 0)
+    assert stored.is_intact()
+
+
+def test_names_from_models_never_become_paths(tmp_path: Path, song: Audio) -> None:
+    entry = put(Cache(tmp_path / "cache"), "a" * 64, song, name="../../evil")
+    assert entry.signals["../../evil"].path.parent == entry.folder
+    assert list(tmp_path.iterdir()) == [tmp_path / "cache"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "no file", "not json", "other key", "missing"])
+def test_a_damaged_entry_is_a_miss(tmp_path: Path, song: Audio, damage: str) -> None:
+    cache = Cache(tmp_path)
+    entry = put(cache, "a" * 64, song)
+    raw, facts = entry.folder / "0.f32", entry.folder / "entry.json"
+    match damage:
+        case "truncated":
+            os.truncate(raw, 1000)
+        case "no file":
+            raw.unlink()
+        case "not json":
+            facts.write_text("{")
+        case "other key":
+            facts.write_text(facts.read_text().replace("a" * 64, "b" * 64))
+        case "missing":
+            facts.unlink()
+    assert cache.lookup("a" * 64) is None
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path, song: Audio) -> None:
+    entry = put(Cache(tmp_path), "a" * 64, song)
+    raw = entry.folder / "0.f32"
+    content = bytearray(raw.read_bytes())
+    content[5000] ^= 1
+    raw.write_bytes(content)
+    assert not entry.signals["audio"].is_intact()
+
+
+def test_an_abandoned_entry_leaves_nothing(tmp_path: Path, song: Audio) -> None:
+    cache = Cache(tmp_path)
+    writer = cache.writer("a" * 64)
+    writer.open("audio", 44_100, 2).append(song.samples)
+    writer.abandon()
+    assert cache.lookup("a" * 64) is None
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+def test_of_two_runs_that_finish_the_same_node_both_get_it(tmp_path: Path, song: Audio) -> None:
+    cache = Cache(tmp_path)
+    first, second = cache.writer("a" * 64), cache.writer("a" * 64)
+    for writer in (first, second):
+        writer.open("audio", 44_100, 2).append(song.samples)
+    assert first.commit({}).signals["audio"].is_intact()
+    assert second.commit({}).signals["audio"].is_intact()
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path: Path, song: Audio) -> None:
+    cache = Cache(tmp_path)
+    now = time.time()
+    for age, key in enumerate(["c" * 64, "b" * 64, "a" * 64]):
+        entry = put(cache, key, song)
+        os.utime(entry.folder / "entry.json", (now - age, now - age))
+    oldest = cache.lookup("a" * 64)
+    assert oldest is not None
+    cache.touch(oldest)
+    one = song.samples.nbytes
+    cache.set_limit(int(2.5 * one))
+    assert cache.lookup("a" * 64) is not None
+    assert cache.lookup("b" * 64) is None
+    assert cache.lookup("c" * 64) is not None
+    assert cache.clear() > 2 * one
+    assert cache.entries() == []
+    assert cache.limit_bytes == int(2.5 * one)
