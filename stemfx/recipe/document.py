@@ -35,7 +35,7 @@ class Shape(BaseModel):
 class KnobShape(Shape):
     """A value that `--set NAME=VALUE` turns and `${NAME}` inserts."""
 
-    default: bool | int | float | str | None = Field(None, description="value when nobody sets it")
+    default: bool | float | str | None = Field(None, description="value when nobody sets it")
     min: float | None = Field(None, description="lowest number allowed")
     max: float | None = Field(None, description="highest number allowed")
     unit: str = Field("", description="unit of the number, e.g. dB")
@@ -95,7 +95,7 @@ class Document(Shape):
     licence: str = Field("", description="the same as license")
     description: str = Field("", description="more than the title says")
     extends: str | None = Field(None, description="a recipe in this folder to build on")
-    params: dict[str, KnobShape | bool | int | float | str] = Field({}, description="knobs")
+    params: dict[str, KnobShape | bool | float | str] = Field({}, description="knobs")
     sources: dict[str, SourceShape | str | None] = Field({}, description="songs, by name")
     separate: SeparateShape | None = None
     tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")

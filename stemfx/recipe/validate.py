@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -41,12 +42,8 @@ def validated(table: Table, model: type[Model], name: str, problems: Problems) -
     try:
         return model.model_validate_json(json.dumps(plain(table)))
     except ValidationError as error:
-        try:
-            schema: Schema = model.model_json_schema()
-        except PydanticInvalidForJsonSchema:  # a plugin's own types
-            schema = {}
         for path, faults in _by_place(error, table).items():
-            _note(path, faults, table, schema, name=name, problems=problems)
+            _note(path, faults, table, _schema(model), name=name, problems=problems)
         return None
 
 
@@ -62,6 +59,14 @@ def section(
     return validated(table.without(*without, *empty), shape, name, problems)
 
 
+@cache
+def _schema(model: type[BaseModel]) -> Schema:
+    try:
+        return model.model_json_schema()
+    except PydanticInvalidForJsonSchema:  # a plugin's own types
+        return {}
+
+
 def _by_place(error: ValidationError, table: Table) -> dict[Path, list[Fault]]:
     """Return the faults of each place.
 
@@ -72,10 +77,10 @@ def _by_place(error: ValidationError, table: Table) -> dict[Path, list[Fault]]:
     for fault in error.errors(include_url=False, include_input=False):
         loc = fault["loc"][:-1] if fault["type"] in _ABOUT_NAMES else fault["loc"]
         places.setdefault(_path(table, loc), []).append(fault)
+    above = {path[:length] for path in places for length in range(len(path))}
     for path, faults in places.items():
-        deeper = any(other != path and other[: len(path)] == path for other in places)
         named = any(fault["type"] in _ABOUT_NAMES for fault in faults)
-        if deeper or named:
+        if named or path in above:
             faults[:] = [f for f in faults if f["type"] in (*_ABOUT_NAMES, *_OWN_WORDS)]
     return places
 
@@ -204,7 +209,7 @@ def _hint(node: Node, kinds: set[Any], unit: str) -> str:
     if not isinstance(node, Leaf) or node.via or node.value is None:
         return ""
     if not isinstance(node.value, str):
-        return " (put it in quotes)" if "string" in kinds else ""
+        return " (put it in quotes)" if "string" in kinds and "number" not in kinds else ""
     if kinds & {"number", "integer"}:
         return number_hint(node, unit)
     if "boolean" in kinds and isinstance(resolve(node.text), bool):

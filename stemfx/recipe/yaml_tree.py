@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from stemfx.recipe.problems import Mark, Problems, quote, whole_file
+from stemfx.recipe.problems import Mark, Problems, label, quote, whole_file
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # after alias expansion
@@ -291,6 +291,8 @@ class _Builder:
             key = self._node(event, depth + 1)
             value = self._node(next(self._events), depth + 1)
             at = self._mark(event.start_mark)
+            if isinstance(value, Leaf) and value.is_null and not value.text:
+                value = replace(value, mark=at)  # nothing lies nowhere: its key does
             if not isinstance(key, Leaf):
                 self._problems.add(at, "a key is a name, not a list or a mapping")
             elif key.text == "<<" and not key.quoted:
@@ -339,14 +341,14 @@ def _plain_words(
         )
     for sign, words in _WORDING.items():
         if sign in what:
-            return mark, words.format(character=character)
-    return mark, f"this is not valid YAML ({error.problem})"
+            return mark, words.format(character=quote(character))
+    return mark, f"this is not valid YAML ({label(str(error.problem))})"
 
 
 _WORDING = {
     "mapping values are not allowed": "a `:` is not expected here; line this up with the lines "
     "above, or put a text that contains `: ` in quotes",
-    "cannot start any token": "`{character}` cannot start a value; put the text in quotes",
+    "cannot start any token": "{character} cannot start a value; put the text in quotes",
     "could not find expected ':'": "this line is neither `name: value` nor part of a text",
     "escape": "a text in \"double quotes\" holds an unknown \\ escape; use 'single quotes'",
     "block collection": "this line does not line up with the list above",

@@ -72,7 +72,7 @@ Read = Callable[..., Recipe]
 Faults = Callable[..., list[str]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stages() -> dict[str, Stage]:
     return STAGES
 
@@ -102,7 +102,10 @@ def read(folder: Path) -> Read:
         (folder / "r.yaml").write_bytes(data)
         files = {name: Path(file) for name, file in (sources or {}).items()}
         return read_recipe(
-            Path("r.yaml"), stages=STAGES, settings=settings or {}, sources=files, **more
+            Path("r.yaml"),
+            settings=settings or {},
+            sources=files,
+            **{"stages": STAGES, **more},
         )
 
     return read

@@ -224,6 +224,15 @@ def test_a_command_line_source_is_checked_like_a_written_one(faults, folder):
     ]
 
 
+def test_a_stem_of_the_command_line_has_a_name_that_files_can_have(faults):
+    assert faults("stemfx: 1\nsources: {song: }\n", sources={"song/../x": "v.wav"}) == [
+        (
+            "--source song/../x: '/' cannot be in a name; use letters, digits, spaces, `_`, `-` "
+            "and `.`"
+        )
+    ]
+
+
 # --- tracks ----------------------------------------------------------------------------------
 
 
@@ -316,6 +325,15 @@ def test_names_that_one_file_system_takes_for_one_are_refused(faults):
     ]
     assert faults(SONG + "tracks: {é: , e\u0301: }\n") == [
         f"r.yaml:3:15: the tracks 'é' and 'e\u0301' {sign}"
+    ]
+
+
+def test_a_track_of_the_wrong_kind_says_what_a_track_is(faults):
+    assert faults(SONG + "tracks: {x: gen.wav}\n") == [
+        (
+            "r.yaml:3:13: tracks.x: expects a mapping of from, stages, gain_db, pan, mute, got the "
+            "text 'gen.wav'"
+        )
     ]
 
 

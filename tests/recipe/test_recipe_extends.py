@@ -100,9 +100,9 @@ def test_a_base_is_a_recipe_too(faults, folder):
     assert faults("stemfx: 1\nextends: base.yaml\nsources: {song: gen.wav}\n") == [
         "base.yaml:1:1: `stemfx: 1` is missing; a recipe starts with it"
     ]
-    (folder / "base.yaml").write_text("a: [")
+    (folder / "base.yaml").write_text("a: [}")
     assert faults("stemfx: 1\nextends: base.yaml\n") == [
-        "base.yaml:2:1: a value is missing, or a bracket does not match the `[` before it"
+        "base.yaml:1:5: a value is missing, or a bracket does not match the `[` before it"
     ]
     assert faults("stemfx: 1\nextends: [base.yaml]\n") == [
         "r.yaml:2:10: extends: expects the file of a recipe, got a list"
@@ -117,7 +117,6 @@ def test_a_recipe_that_is_not_there_says_where_it_was_looked_for(folder):
 
     assert fault("nix.yaml") == f"nix.yaml: there is no file {folder / 'nix.yaml'}"
     assert fault("assets") == "assets: assets is a folder, not a recipe"
-    assert fault("a\0b") == "a\0b: the recipe cannot be read: embedded null byte"
 
 
 def test_places_show_the_path_as_the_user_gave_it(folder):

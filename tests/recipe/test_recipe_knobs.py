@@ -77,7 +77,8 @@ def test_a_value_out_of_the_stages_range_names_the_knob_it_came_from(faults):
     ]
     assert faults(text.replace("10", "low")) == [
         (
-            "r.yaml:8:22: high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got the text 'low' "
+            "r.yaml:8:22: high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got "
+            "the text 'low' "
             "(from ${cut})"
         )
     ]
@@ -128,18 +129,20 @@ def test_a_setting_that_does_not_fit_is_explained(faults, setting, fault):
     ("knob", "fault"),
     [
         ("{min: 1}", "13: params.k: a knob needs a `default`"),
-        ("", "12: params.k: a knob needs a `default`"),
+        ("", "10: params.k: a knob needs a `default`"),
         ("[1]", "13: params.k: expects a value, or a mapping with `default`"),
-        ("{default: [1]}", ("23: params.k.default: expects true or false, a whole number, a number "
+        ("{default: [1]}", ("23: params.k.default: expects true or false, a number "
          "or text, got a list")),
         ("{default: 9, max: 5}", "23: params.k.default: 9 is above the most allowed, 5"),
-        ("{default: 1, min: 5, unit: s}", "23: params.k.default: 1 s is below the least allowed, 5 s"),
+        ("{default: 1, min: 5, unit: s}", ("23: params.k.default: 1 s is below the least "
+         "allowed, 5 s")),
         ("{default: 1, min: 5, max: 2}", "13: params.k: `min` is greater than `max`"),
         ("{default: a, min: 5}", ("13: params.k: `min` and `max` are for numbers, not for the text "
          "'a'")),
         ("{default: 1, maximum: 5}", ("26: 'maximum' is unknown in params.k; did you mean 'max'? "
          "(known: default, min, max, unit, help)")),
-        ("{default: .inf}", ("23: params.k.default: expects a number, got .inf, which is not a "
+        ("{default: .inf}", ("23: params.k.default: expects true or false, a number or "
+         "text, got .inf, which is not a "
          "finite number")),
     ],
 )  # fmt: skip

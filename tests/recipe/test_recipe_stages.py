@@ -1,10 +1,16 @@
 """What a recipe may say to a stage, and how it is told that it may not."""
 
+from typing import Annotated, Any
+
 import pytest
+from pydantic import AfterValidator, Field, PlainValidator
+
+from stemfx.errors import RecipeError
+from stemfx.stage import Stage, StageParams
 
 HEAD = "stemfx: 1\nsources: {song: gen.wav}\ntracks:\n  vocals:\n    stages:\n"
 # Six lines of head follow in every test below: an entry stands on line 6, column 9.
-OF_HIGH_PASS = "(known: cutoff_hz, order, gentle, mode)"
+KNOWN = "(known: cutoff_hz, order, gentle, mode)"
 
 
 def marked(text):
@@ -88,7 +94,7 @@ def test_who_knows_more_about_an_unknown_stage_may_say_so(faults):
          "text '90,5' (a decimal point is a point; write 90.5)")),
         ("cutoff_hz: ^low", ("high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got the "
          "text 'low'")),
-        ("cutoff_hz: ^", "high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got nothing"),
+        ("^cutoff_hz: ", "high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got nothing"),
         ("cutoff_hz: ^[1]", "high_pass.cutoff_hz: expects a number in [20, 20000] Hz, got a list"),
         ("gentle: ^no", ("high_pass.gentle: expects true or false, got the text 'no' (YAML here "
          "reads only true and false as switches)")),
@@ -99,8 +105,8 @@ def test_who_knows_more_about_an_unknown_stage_may_say_so(faults):
         ("mode: ^1", "high_pass.mode: expects soft or hard, got the number 1"),
         ("mode: ^true", "high_pass.mode: expects soft or hard, got true"),
         ("^cutof_hz: 90", "'cutof_hz' is unknown in high_pass; did you mean 'cutoff_hz'? "
-         + OF_HIGH_PASS),
-        ("^'a\tb': 90", "'a\\tb' is unknown in high_pass " + OF_HIGH_PASS),
+         + KNOWN),
+        ("^'a\tb': 90", "'a\\tb' is unknown in high_pass " + KNOWN),
     ],
 )  # fmt: skip
 def test_a_parameter_says_what_was_given_and_what_is_allowed(faults, params, fault):
@@ -128,6 +134,39 @@ def test_every_fault_of_a_nested_list_is_found_on_its_own_line(faults):
         "r.yaml:11:25: eq.bands.gain_db: expects a number in [-24, 24] dB, got the text 'no'",
         "r.yaml:12:15: eq.bands: expects a mapping of type, freq_hz, gain_db, got the number 5",
     ]
+
+
+def test_what_only_the_plugins_own_model_knows_is_told_in_its_words(read):
+    class Params(StageParams):
+        above: Annotated[float, Field(gt=0)] = 1.0
+        note: Annotated[str, Field(pattern="^[A-G]$")] = "A"
+        least: Annotated[int, Field(ge=2)] = 2
+        most: Annotated[float, Field(le=3)] = 2
+        even: Annotated[int, AfterValidator(be_even)] = 2
+        odd: Annotated[Any, PlainValidator(be_even)] = 2
+
+    stages = {"own": Stage("own", Params, lambda *_: iter(()))}
+
+    def fault(params):
+        with pytest.raises(RecipeError) as caught:
+            read(entry(f"own: {{{params}}}"), stages=stages)
+        return caught.value.problems[0].message
+
+    assert fault("above: 0") == "own.above: input should be greater than 0, got the number 0"
+    assert fault("note: H") == ("own.note: string should match pattern '^[A-G]$', got the text 'H'")
+    assert fault("least: 1") == "own.least: 1 is below the least allowed, 2"
+    assert fault("least: x") == "own.least: expects a whole number of at least 2, got the text 'x'"
+    assert fault("most: 4") == "own.most: 4 is above the most allowed, 3"
+    assert fault("most: x") == "own.most: expects a number of at most 3, got the text 'x'"
+    assert fault("even: 3") == "own.even: 3 is odd"
+    assert fault("odd: 3") == "own.odd: 3 is odd"
+
+
+def be_even(value):
+    if value % 2:
+        msg = f"{value} is odd"
+        raise ValueError(msg)
+    return value
 
 
 def test_a_list_fills_a_tuple(read):

@@ -83,7 +83,7 @@ def test_the_columns_count_characters_not_bytes(faults):
          "lines above, or "
          "put a text that contains `: ` in quotes")),
         ("title: 'abc\n", "1:8: this text has no closing quote"),
-        ("title: @home\n", "1:8: `@` cannot start a value; put the text in quotes"),
+        ("title: @home\n", "1:8: '@' cannot start a value; put the text in quotes"),
         ("a: {b: 1\n", "2:1: expected `,` or `}`: the `{` of line 1 is not closed"),
         ("a: [1, 2\n", "2:1: expected `,` or `]`: the `[` of line 1 is not closed"),
         ("m:\n  - {cutoff_hz: ${cut}}\n", ('2:18: inside { } and [ ] a knob needs '
