@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stemfx.dsp.channels import FOLDABLE
-from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError
+from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError, StageError
 from stemfx.io import MP3_MAX_SAMPLE_RATE, Encoding, FileInfo, encoding_for, file_sha256, probe
 from stemfx.models import Choice
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -259,6 +259,16 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
 
 
+def _outside_identity(call: StageCall) -> str | None:
+    if call.stage.identity is None:
+        return None
+    try:
+        return call.stage.identity(call.params)
+    except StageError as error:
+        error.where = call.where
+        raise
+
+
 class _Builder:
     def __init__(
         self,
@@ -477,6 +487,7 @@ class _Builder:
             config = [
                 self._registry.version_of(call.stage),
                 call.params.model_dump(mode="json"),
+                _outside_identity(call),
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
             ]

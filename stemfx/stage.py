@@ -124,6 +124,7 @@ class StageContext:
 
 
 Process = Callable[[Signal, Any, StageContext], Iterator[Block]]
+Identity = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Stage:
         is_linear: scaling the input scales the output.
         is_symmetric: swapping left and right swaps the output.
         makes_stereo: a mono input comes out as stereo.
+        identity: for a stage whose result depends on more than its input and parameters (on an
+            installed plugin, say): names that from the parameters; part of the cache key.
     """
 
     name: str
@@ -151,6 +154,7 @@ class Stage:
     is_linear: bool = False
     is_symmetric: bool = True
     makes_stereo: bool = False
+    identity: Identity | None = None
 
     @property
     def summary(self) -> str:
@@ -176,6 +180,7 @@ def stage(
     is_linear: bool = False,
     is_symmetric: bool = True,
     makes_stereo: bool = False,
+    identity: Identity | None = None,
 ) -> Callable[[Process], Stage]:
     """Turn a generator function into a `Stage` named after it; see `Stage` for the arguments."""
 
@@ -190,6 +195,7 @@ def stage(
             is_linear=is_linear,
             is_symmetric=is_symmetric,
             makes_stereo=makes_stereo,
+            identity=identity,
         )
 
     return wrap

