@@ -136,7 +136,7 @@ def _window(blocks: Iterator[Block], start: int, length: int) -> Iterator[Block]
 # --- separate ----------------------------------------------------------------------------
 
 
-def split(work: Separate, mixture: Signal, notes: Notes) -> Iterator[NDArray[np.float32]]:
+def split(work: Separate, inputs: Sequence[Signal], notes: Notes) -> Iterator[NDArray[np.float32]]:
     """Yield the stems and the residual; report how much of the mixture no stem explains.
 
     `model_null_db` is the level of the residual, `null_db` that of mixture minus (stems plus
@@ -144,8 +144,9 @@ def split(work: Separate, mixture: Signal, notes: Notes) -> Iterator[NDArray[np.
     """
     context = SeparationContext(measurements=notes.measurements, findings=notes.findings)
     whole, rest, error = LevelMeter(), LevelMeter(), LevelMeter()
+    mixture, heard = inputs[0], inputs[-1]
     done = 0
-    for block in separate(mixture, work.separator, work.wanted, context):
+    for block in separate(mixture, heard, work.separator, work.wanted, context):
         here = mixture.read(done, done + block.shape[2])
         whole.add(here)
         rest.add(block[-1])

@@ -50,8 +50,18 @@ class Decode:
 
 
 @dataclass(frozen=True)
+class Resample:
+    """Bring a mixture to the rate that a model hears, so that it can be read at any place."""
+
+    sample_rate: int
+
+
+@dataclass(frozen=True)
 class Separate:
-    """Split a mixture; signals are the stems and the residual."""
+    """Split a mixture; signals are the stems and the residual.
+
+    Inputs: the mixture, and the same at the model's rate where that differs.
+    """
 
     separator: Separator
     wanted: tuple[str, ...]
@@ -101,7 +111,7 @@ class Write:
     role: Literal["master", "stems"]
 
 
-Work = Decode | Separate | ReturnResidual | Apply | Fader | Mix | Measure | Write
+Work = Decode | Resample | Separate | ReturnResidual | Apply | Fader | Mix | Measure | Write
 
 
 @dataclass(frozen=True)
@@ -430,12 +440,19 @@ class _Builder:
         computed = separator.computes(wanted)
         # `stemfx plan` downloads nothing: weights that are not here yet cannot have been used.
         identity = "not here" if choice.must_fetch else separator.identity()
-        mixture = self._whole(source)
+        inputs: tuple[Port, ...] = (self._whole(source),)
+        if card.sample_rate != self._rate:
+            work = Resample(card.sample_rate)
+            inputs += (
+                self._add(
+                    f"{source.name}/resample", "resample", work, inputs, config=card.sample_rate
+                ),
+            )
         self._add(
             node_id,
             "separate",
             Separate(separator, wanted, set(computed) == set(card.stems), policy),
-            (mixture,),
+            inputs,
             # The policy is left out on purpose: another one reuses the same stems.
             config=[card.name, identity, computed],
             signals=(*computed, RESIDUAL),

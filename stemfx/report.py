@@ -159,7 +159,14 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
 
 
 # Seconds of work per second of audio, measured on two laptop-class cores.
-_COST = {"decode": 0.004, "residual": 0.003, "mix": 0.002, "fader": 0.002, "measure": 0.006}
+_COST = {
+    "decode": 0.004,
+    "resample": 0.004,
+    "residual": 0.003,
+    "mix": 0.002,
+    "fader": 0.002,
+    "measure": 0.006,
+}
 _WRITE_COST, _STAGE_COST = 0.004, 0.01
 
 

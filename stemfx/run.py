@@ -17,6 +17,7 @@ from stemfx import operations
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.cache import Cache, Entry, EntryWriter, StoredSignal
 from stemfx.dsp.loudness import measure
+from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.io import Encoding, check_writable, file_sha256, write, writing_to
@@ -29,6 +30,7 @@ from stemfx.plan import (
     Mix,
     Node,
     Plan,
+    Resample,
     ReturnResidual,
     Separate,
     Write,
@@ -299,8 +301,11 @@ class _Loop:
         store = _Store(node, writer, self._observer, self._check_stop)
         if isinstance(work, Decode):
             store.one(operations.decode(work, notes), self._plan.sample_rate)
+        elif isinstance(work, Resample):
+            heard = Resampled(inputs[0], work.sample_rate)
+            store.one(heard.blocks(), work.sample_rate)
         elif isinstance(work, Separate):
-            store.several(operations.split(work, inputs[0], notes), inputs[0])
+            store.several(operations.split(work, inputs, notes), inputs[0])
         elif isinstance(work, ReturnResidual):
             store.several(operations.return_residual(inputs, notes), inputs[0])
         elif isinstance(work, Apply):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
-from stemfx.dsp.resample import Resampled, resample_blocks
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal
+from stemfx.dsp.channels import widen
+from stemfx.dsp.resample import resample_blocks
 from stemfx.errors import PluginError
 from stemfx.separator import SeparationContext, Separator
 
-ResidualPolicy = Literal["other", "spread", "keep", "drop"]
 RESIDUAL = "residual"
 
 
@@ -42,34 +41,32 @@ class AsStereo:
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
         """Yield stereo blocks."""
         for block in self.signal.blocks(n_samples):
-            yield self._widen(block)
+            yield widen(block)
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return a stretch as stereo."""
-        return self._widen(self.signal.read(start, stop))
-
-    @staticmethod
-    def _widen(block: Block) -> Block:
-        return block if block.shape[0] == 2 else read_only(np.repeat(block, 2, axis=0))
+        return widen(self.signal.read(start, stop))
 
 
 def separate(
-    mixture: Signal, separator: Separator, wanted: tuple[str, ...], context: SeparationContext
+    mixture: Signal,
+    heard: Signal,
+    separator: Separator,
+    wanted: tuple[str, ...],
+    context: SeparationContext,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield `(n_stems + 1, channels, n)`: the computed stems, then mixture minus their sum.
 
+    `heard` is the mixture at the model's rate; the model may read it at any place.
     The stems have the mixture's rate, channels and length. What the model cannot see (above
     its Nyquist frequency, say) is in the residual, so stems plus residual are the mixture to
     float32 rounding (about -144 dB), whatever the model.
     """
     card = separator.card
     n_stems = len(separator.computes(wanted))
-    stereo = AsStereo(mixture)
-    heard = (
-        stereo if mixture.sample_rate == card.sample_rate else Resampled(stereo, card.sample_rate)
-    )
     flat: Iterator[Block] = (
-        _flatten(block, n_stems, card.name) for block in separator.separate(heard, wanted, context)
+        _flatten(block, n_stems, card.name)
+        for block in separator.separate(AsStereo(heard), wanted, context)
     )
     if mixture.sample_rate != card.sample_rate:
         flat = resample_blocks(

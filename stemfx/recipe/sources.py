@@ -41,8 +41,7 @@ def read_sources(
         elif not key:
             problems.add(
                 command_line("--source"),
-                f"{quote(str(file))} could be any of the sources {listing(names)}; "
-                "write NAME=FILE",
+                f"{quote(str(file))} could be any of the sources {listing(names)}; write NAME=FILE",
             )
             continue
         if name in replaced:

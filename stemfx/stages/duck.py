@@ -32,7 +32,7 @@ class DuckParams(StageParams):
         6.0, low=0, high=48, unit="dB", neutral=0.0, help="how far this track goes down"
     )
     threshold_db: float = knob(
-        -30.0, low=-60, high=-6, unit="dB", help="the other plays when this close to its own peak"
+        -18.0, low=-60, high=-6, unit="dB", help="the other plays when this close to its own peak"
     )
     attack_ms: float = knob(10.0, low=0, high=500, unit="ms", help="how fast it goes down")
     release_ms: float = knob(200.0, low=5, high=4000, unit="ms", help="how fast it comes back")
