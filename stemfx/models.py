@@ -27,9 +27,17 @@ class Choice:
 
 
 def choose(
-    registry: Registry, model: str, *, stems: Sequence[str], offline: bool, where: str
+    registry: Registry,
+    model: str,
+    *,
+    stems: Sequence[str],
+    offline: bool,
+    where: str,
+    inside: Path | None = None,
 ) -> Choice:
     """Resolve a model's name, a path to a model file or folder, or `auto`.
+
+    With `inside`, a path is relative to that folder and may not leave it: a recipe names it.
 
     `auto` takes the best model whose weights are here, by published mean SDR, among those
     that have all `stems`; else, unless `offline`, the best that can be fetched and runs faster
@@ -40,7 +48,7 @@ def choose(
     """
     if model == AUTO:
         return _choose_best(registry, stems, offline=offline)
-    separator = registry.separators.get(model) or _open(registry, model, where)
+    separator = registry.separators.get(model) or _open(registry, model, where, inside)
     state = separator.weights()
     if state == "here":
         return Choice(separator)
@@ -55,13 +63,18 @@ def choose(
     )
 
 
-def _open(registry: Registry, model: str, where: str) -> Separator:
+def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Separator:
     path = Path(model).expanduser()
-    if not path.exists():
+    is_allowed = True
+    if inside is not None:
+        path = (inside / model).resolve()
+        is_allowed = path.is_relative_to(inside.resolve()) and path != inside.resolve()
+    if not is_allowed or not path.exists():
         known = sorted(registry.separators)
         raise ModelError(
             f"model {model!r} is unknown{did_you_mean(model, known)} (known: {AUTO}, "
-            f"{', '.join(known)}, or a path to a model file or folder)",
+            f"{', '.join(known)}, or a path to a model file or folder"
+            + (" in the recipe's folder)" if inside else ")"),
             where=where,
         )
     separator = registry.open_model(path)

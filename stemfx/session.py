@@ -131,20 +131,18 @@ def choose_models(
         if not needs_separation(recipe, source):
             continue
         stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
-        where = "--model" if request.model else recipe.separate.where
-        named = model if request.model else _beside(recipe, model)
-        choice = choose(registry, named, stems=stems, offline=request.offline, where=where)
+        choice = choose(
+            registry,
+            model,
+            stems=stems,
+            offline=request.offline,
+            where="--model" if request.model else recipe.separate.where,
+            inside=None if request.model else recipe.folder,
+        )
         if may_fetch:
             choice = fetch(choice, registry, is_auto=model == AUTO, stems=stems)
         choices[source.name] = choice
     return choices
-
-
-def _beside(recipe: Recipe, model: str) -> str:
-    """Resolve a model that a recipe names as a file: like any asset, it lies in its folder."""
-    path = (recipe.folder / model).resolve()
-    inside = path.is_relative_to(recipe.folder.resolve())
-    return str(path) if inside and path.exists() and model not in ("", ".") else model
 
 
 def prepare(

@@ -408,6 +408,13 @@ def test_an_unknown_model_lists_the_known_ones(folder: Path) -> None:
         run_text(folder, text)
 
 
+@pytest.mark.parametrize("model", ["../model", "/", "~", "."])
+def test_a_recipe_takes_models_only_from_its_own_folder(folder: Path, model: str) -> None:
+    (folder.parent / "model").mkdir(exist_ok=True)
+    with pytest.raises(ModelError, match="in the recipe's folder"):
+        run_text(folder, SEPARATED.replace("model: shares", f"model: '{model}'"))
+
+
 def test_only_muted_tracks_is_a_problem(folder: Path) -> None:
     text = "sources: {song: song.wav}\ntracks: {all: {from: song, mute: true}}\n"
     with pytest.raises((RecipeError,), match="muted"):
