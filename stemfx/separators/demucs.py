@@ -10,8 +10,11 @@ import hashlib
 import math
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,7 @@ from stemfx.separators.demucs_weights import (
     load,
     read_header,
 )
+from stemfx.separators.threads import in_order, torch_threads
 from stemfx.separators.weights import sha256
 
 VERSION = 1  # raise it whenever the sound changes
@@ -127,10 +131,17 @@ class Demucs(Separator):
         totals = counts.sum(axis=0)
         networks = [self._load(found.files[member], bag.segment) for member in running]
         mean, deviation = _measure(mixture)
-        streams = [_stream(net, mixture, stems, mean, deviation) for net in networks]
-        for blocks in _in_step(streams):
-            estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
-            yield estimate / totals * np.float32(deviation) + np.float32(mean)
+        workers, threads = _workers(max(float(network.segment) for network in networks))
+        with ThreadPoolExecutor(workers) as pool:
+            streams = []
+            for network in networks:
+                segments = _segments(network, mixture, mean, deviation)
+                run = partial(_run, network, stems, threads)
+                estimates = in_order(pool, run, segments, ahead=workers)
+                streams.append(_joined(estimates, network, mixture.n_samples))
+            for blocks in _in_step(streams):
+                estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
+                yield estimate / totals * np.float32(deviation) + np.float32(mean)
 
     def _load(self, file: Path, segment: float | None) -> Network:
         network = load(file)
@@ -164,45 +175,78 @@ def _measure(mixture: Signal) -> tuple[float, float]:
     return mean, math.sqrt(variance) + 1e-8
 
 
-def _stream(
-    network: Network, mixture: Signal, stems: list[int], mean: float, deviation: float
-) -> Iterator[StemBlock]:
-    """Yield one network's estimate of the normalised mixture, `(n_stems, 2, up to one step)`.
+class _Segment(NamedTuple):
+    heard: NDArray[np.float32]
+    inside: slice  # the part that is asked for; the rest is context
 
-    Segments start every 3/4 of their length and are weighted with a triangle, so that
-    neighbours cross-fade. Where a network wants more samples than a segment has (the last one
-    is short), it hears what comes before, and silence after the end.
+
+def _schedule(network: Network) -> tuple[int, int]:
+    """Return length and step of a network's segments, in samples."""
+    length = int(network.samplerate * network.segment)
+    return length, int((1 - OVERLAP) * length)
+
+
+def _segments(
+    network: Network, mixture: Signal, mean: float, deviation: float
+) -> Iterator[_Segment]:
+    """Cut the normalised mixture.
+
+    Where a network wants more samples than a segment has (the last one is short), it hears
+    what comes before, and silence after the end.
     """
     n = mixture.n_samples
-    length = int(network.samplerate * network.segment)
-    step = int((1 - OVERLAP) * length)
-    triangle = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
-    triangle /= triangle.max()
-    estimate = np.zeros((len(stems), 2, length), np.float32)
-    weight = np.zeros(length, np.float32)
+    length, step = _schedule(network)
     for start in range(0, n, step):
         here = min(length, n - start)
         wide = network.valid_length(here) if hasattr(network, "valid_length") else here
-        left = (wide - here) // 2
-        first = max(0, start - left)
-        near = mixture.read(first, min(start - left + wide, n))
+        first = start - (wide - here) // 2
+        near = mixture.read(max(0, first), min(first + wide, n))
+        at = max(0, -first)
         heard = np.zeros((2, wide), np.float32)
-        at = first - (start - left)
         heard[:, at : at + near.shape[1]] = (near - np.float32(mean)) / np.float32(deviation)
-        out = _run(network, heard)[stems, :, left : left + here]
-        estimate[..., :here] += triangle[:here] * out
+        yield _Segment(heard, slice(start - first, start - first + here))
+
+
+def _joined(
+    estimates: Iterator[StemBlock], network: Network, n_samples: int
+) -> Iterator[StemBlock]:
+    """Cross-fade the estimates of segments; yield `(n_stems, 2, up to one step)`.
+
+    Segments overlap by a quarter and are weighted with a triangle.
+    """
+    length, step = _schedule(network)
+    triangle = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
+    triangle /= triangle.max()
+    total, weight = np.zeros((1, 1, length), np.float32), np.zeros(length, np.float32)
+    for start, estimate in zip(range(0, n_samples, step), estimates, strict=True):
+        here = estimate.shape[-1]
+        total = np.broadcast_to(total, (*estimate.shape[:2], length)).copy()
+        total[..., :here] += triangle[:here] * estimate
         weight[:here] += triangle[:here]
-        done = min(step, n - start)
-        yield estimate[..., :done] / weight[:done]
-        estimate = np.concatenate([estimate[..., done:], np.zeros_like(estimate[..., :done])], -1)
+        done = min(step, n_samples - start)
+        yield total[..., :done] / weight[:done]
+        total = np.concatenate([total[..., done:], np.zeros_like(total[..., :done])], axis=-1)
         weight = np.concatenate([weight[done:], np.zeros_like(weight[:done])])
 
 
-def _run(network: Network, heard: NDArray[np.float32]) -> StemBlock:
+def _workers(segment: float) -> tuple[int, int]:
+    """Return how many segments to work on at once, and with how many threads each.
+
+    Two, since a third would cost another 0.8 GB; one where segments are long (hdemucs: 44 s).
+    """
     import torch
 
-    with _fastpath_off, torch.inference_mode():
-        return network(torch.from_numpy(heard)[None])[0].numpy()  # type: ignore[no-any-return]
+    cores = torch.get_num_threads()
+    workers = 2 if cores > 1 and segment <= 12 else 1
+    return workers, cores // workers
+
+
+def _run(network: Network, stems: list[int], threads: int, segment: _Segment) -> StemBlock:
+    import torch
+
+    with _fastpath_off, torch_threads(threads), torch.inference_mode():
+        estimate: StemBlock = network(torch.from_numpy(segment.heard)[None])[0].numpy()
+    return estimate[stems, :, segment.inside]
 
 
 class _FastpathOff:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
+from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import read_checkpoint, sha256
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _masks(spectrum: Spectrum, voice: Share) -> Share:
 
     from stemfx.dsp import stft
 
-    with torch.inference_mode():
+    with torch_threads(1), torch.inference_mode():
         mix, vocals = torch.from_numpy(spectrum), torch.from_numpy(voice)
         hz = torch.arange(stft.N_BINS) * (44_100 / stft.N_FFT)
         power = mix.real.square() + mix.imag.square()
@@ -223,7 +224,7 @@ def _voice(spectrum: Spectrum, networks: list[Network]) -> Share:
     """
     import torch
 
-    with torch.inference_mode():
+    with torch_threads(1), torch.inference_mode():
         seen = torch.from_numpy(spectrum[None, :, :, :_NET_BINS]).abs()
         seen = seen.contiguous(memory_format=torch.channels_last)
         vocals, accompaniment = (_unet(network, seen)[0] for network in networks)

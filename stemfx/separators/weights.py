@@ -47,7 +47,7 @@ def read_checkpoint(path: Path, allowed: Mapping[str, Callable[..., Any]]) -> An
             # mmap: tensors are slices of the file, so a wrong length cannot read beyond it.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises many kinds on a hostile file
-        if "Unsupported" in str(error):
+        if "unsupported" in str(error).lower():
             msg = f"{path}: not loaded: it contains code or objects that are not weights"
         else:
             msg = f"{path}: damaged weights; download the file again"
