@@ -1,0 +1,1 @@
+"""Maths on signals: knows no recipe, no plugin and no log."""
