@@ -173,7 +173,10 @@ def test_a_full_disk_gets_one_sentence_and_leaves_nothing(recipe: Path, song_fil
     assert sorted(p.name for p in recipe.parent.iterdir()) == ["pass.yaml", "song.wav"]
 
 
-def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(tmp_path: Path, song: Audio) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_130_and_the_next_one_goes_on(
+    tmp_path: Path, song: Audio, number: signal.Signals
+) -> None:
     long = Audio(np.tile(song.samples, 60), 44_100)  # two minutes: seconds of work
     write(tmp_path / "song.wav", long, Encoding("wav", 16))
     chain = ", ".join(["compress"] * 12)
@@ -186,7 +189,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(tmp_path: Path, song: Aud
     deadline = time.monotonic() + 60
     while not list(cache.glob("entries/*/*/entry.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "interrupted" in err

@@ -6,16 +6,30 @@ Nothing heavy is imported here: `stemfx --help` has to answer at once.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from stemfx import errors
 
 
 def main() -> None:
-    """Run the command line and exit with its code."""
-    sys.exit(execute(sys.argv[1:]))
+    """Run the command line and exit with its code.
+
+    A request to terminate ends a run as cleanly as Ctrl-C does. After a second Ctrl-C steps may
+    still be at work in their threads; they are not waited for.
+    """
+    with suppress(ValueError):  # not in the main thread of somebody's program
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    code = execute(sys.argv[1:])
+    if code == errors.EXIT_INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def execute(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return a kind of failure
