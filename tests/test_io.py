@@ -182,3 +182,21 @@ def test_rf64_sizes_are_understood(tmp_path: Path, song: Audio) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(str(path), song.samples.T, 44_100, format="RF64", subtype="PCM_16")
     assert probe(path).n_samples == song.n_samples
+
+
+@pytest.mark.skipif(io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
+def test_aac_is_read_through_ffmpeg_at_its_place(corpus: Path) -> None:
+    coded = read(corpus / "defects" / "coded.m4a")
+    clean = read(corpus / "defects" / "clean_neon.flac")
+    # AAC at 128 kbit/s: the error lies well below the music, which a shift of one sample at
+    # the start (encoder delay: 1024 and more) would not leave so.
+    error = coded[:, : clean.shape[1]] - clean
+    assert np.sqrt(np.mean(error**2) / np.mean(clean**2)) < 0.1
+
+
+@pytest.mark.skipif(io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
+@pytest.mark.parametrize("content", ["text", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"])
+def test_what_is_no_aac_is_never_taken_for_a_playlist(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.m4a").write_text(content)
+    with pytest.raises(AudioFileError, match="no audio"):
+        probe(tmp_path / "a.m4a")
