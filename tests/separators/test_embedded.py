@@ -129,6 +129,63 @@ def test_chunks_join_without_a_seam(
     assert power_db(difference) - power_db(real_song) < -25
 
 
+def test_chunks_cross_fade_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the networks say all voice in one chunk and none in the next, the share ramps."""
+    rng = np.random.default_rng(4)
+    noise = Audio((0.1 * rng.standard_normal((2, 700 * 1024))).astype(np.float32), 44_100)
+    first = stft.forward(noise, 0, embedded._FRAMES)
+
+    def all_then_none(spectrum: np.ndarray, _: object) -> np.ndarray:
+        return np.full(spectrum.shape, np.array_equal(spectrum, first), np.float32)
+
+    monkeypatch.setattr(embedded, "_voice", all_then_none)
+    vocals = np.concatenate([stems[0] for stems in embedded._separate(noise, [])], axis=1)
+    mixture = stft.forward(noise, 0, vocals.shape[1])
+    share = np.abs(vocals[0, :, 100]) / np.abs(mixture[0, :, 100])
+    assert share[0] == share[embedded._FRAMES - embedded._FADE - 1] == 1
+    assert share[embedded._FRAMES] == share[-1] == 0
+    assert np.abs(np.diff(share)).max() < 1.01 / (embedded._FADE - embedded._CONTEXT)
+
+
+def test_chunks_that_agree_join_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_the_frame_alone(spectrum: np.ndarray, _: object) -> np.ndarray:
+        power = np.abs(spectrum) ** 2
+        return power / (1 + power)
+
+    rng = np.random.default_rng(4)
+    noise = Audio((1e-3 * rng.standard_normal((2, 700 * 1024))).astype(np.float32), 44_100)
+    monkeypatch.setattr(embedded, "_voice", of_the_frame_alone)
+    vocals = np.concatenate([stems[0] for stems in embedded._separate(noise, [])], axis=1)
+    mixture = stft.forward(noise, 0, vocals.shape[1])
+    assert np.allclose(vocals, of_the_frame_alone(mixture, None) * mixture, rtol=1e-5, atol=1e-7)
+
+
+def test_hiss_in_the_treble_is_cymbals() -> None:
+    rng = np.random.default_rng(8)
+    hiss = Audio(rng.standard_normal((2, 60 * 1024)).astype(np.float32), 44_100)
+    spectrum = stft.forward(hiss, 10, 50)
+    drums = embedded._masks(spectrum, np.zeros_like(spectrum, np.float32))[1].mean(axis=(0, 1))
+    hz = np.arange(stft.N_BINS) * 44_100 / stft.N_FFT
+    # Noise is as much stroke as note (1/2 each); 6 dB more make 4/5 of it.
+    assert drums[(hz > 1_000) & (hz < 2_000)].mean() == pytest.approx(0.5, abs=0.03)
+    assert drums[hz > 10_000].mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_masks_do_not_depend_on_how_many_are_made_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(6)
+    noise = Audio((0.1 * rng.standard_normal((2, 200 * 1024))).astype(np.float32), 44_100)
+    monkeypatch.setattr(embedded, "_voice", lambda s, _: np.full(s.shape, 0.25, np.float32))
+    results = []
+    for rows in (512, 64, 7):
+        monkeypatch.setattr(embedded, "_ROWS", rows)
+        results.append(np.concatenate(list(embedded._separate(noise, [])), axis=2))
+    for result in results[1:]:
+        # vectorised float32 differs in its last bits
+        assert np.abs(result - results[0]).max() < 1e-5 * np.abs(results[0]).max()
+
+
 def test_a_song_comes_in_small_blocks_and_is_read_in_small_blocks() -> None:
     class Endless:
         """Ten minutes of a hum that is nowhere in memory."""
