@@ -24,7 +24,10 @@ BLOCK_SAMPLES = 65_536
 
 @runtime_checkable
 class Signal(Protocol):
-    """A stretch of audio that can be read any number of times, whole or block by block."""
+    """A stretch of audio that can be read any number of times, whole or block by block.
+
+    Several threads may read one signal at once.
+    """
 
     @property
     def sample_rate(self) -> int:

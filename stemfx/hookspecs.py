@@ -35,7 +35,7 @@ def stemfx_separators() -> list[Separator]:
 def stemfx_open_model(path: Path) -> Separator | None:
     """Return a separator for a model file or folder of the user's, or None when it is not yours.
 
-    Look at the file's name and header only; never unpickle, never run code from it.
+    Never run code from it: no plain pickle, no classes that it names.
     """
     raise NotImplementedError
 
