@@ -2,12 +2,12 @@
 
 An entry is a folder named by its key, with `entry.json` and one raw float32 file a signal.
 It appears by one rename, so it is whole or not there. A damaged entry is a miss. When the
-store outgrows its limit, what was used longest ago goes first.
+store outgrows its limit, the signals of what was used longest ago go first; the facts stay, so
+that a cached run tells the same as the first one.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -15,7 +15,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,11 +24,22 @@ from typing import IO, Any
 import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, read_only
+from stemfx.errors import StemfxError
 from stemfx.io import writing_to
 
-FORMAT = 1
+FORMAT = 2
+REMEDY = "free some space or set STEMFX_CACHE to another folder"
 DEFAULT_LIMIT_BYTES = 20 * 10**9
 _SAMPLE_BYTES = 4
+
+
+class LostError(StemfxError):
+    """An entry that a run had made or counted on is gone: somebody cleared the cache meanwhile."""
+
+    code = "cache"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the cache lost {key} during the run; run the same command again")
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,13 @@ class StoredSignal:
         """Size of the file that should be there."""
         return self.n_samples * self.channels * _SAMPLE_BYTES
 
+    def has_its_size(self) -> bool:
+        """Tell whether the file is there and as long as it should be."""
+        try:
+            return self.path.stat().st_size == self.size_bytes
+        except OSError:
+            return False
+
     def is_intact(self) -> bool:
         """Read the whole file and compare its hash."""
         try:
@@ -75,7 +93,10 @@ class StoredSignal:
 
 @dataclass(frozen=True)
 class Entry:
-    """One finished node: its signals by name, and its facts (measurements, findings, seconds)."""
+    """One finished node: its signals by name, and its facts (measurements, findings, seconds).
+
+    `signals` is empty where only the facts are left.
+    """
 
     key: str
     folder: Path
@@ -91,8 +112,15 @@ class Entry:
 class SignalWriter:
     """Appends blocks to a raw file and hashes them on the way."""
 
-    def __init__(self, path: Path, sample_rate: int, channels: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        sample_rate: int,
+        channels: int,
+        writing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._path, self._rate, self._channels = path, sample_rate, channels
+        self._writing = writing
         self._n_samples = 0
         self._hash = hashlib.sha256()
         self._file = path.open("wb")
@@ -101,7 +129,8 @@ class SignalWriter:
         """Write one block `(channels, n)`."""
         frames = np.ascontiguousarray(block.T, dtype="<f4")
         self._hash.update(frames.data)
-        self._file.write(frames.data)
+        with self._writing():
+            self._file.write(frames.data)
         self._n_samples += block.shape[1]
 
     @property
@@ -111,7 +140,8 @@ class SignalWriter:
 
     def close(self) -> StoredSignal:
         """Finish the file."""
-        self._file.close()
+        with self._writing():
+            self._file.close()
         return StoredSignal(
             self._path, self._rate, self._channels, self._n_samples, self._hash.hexdigest()
         )
@@ -129,44 +159,52 @@ class EntryWriter:
         self._cache, self._key = cache, key
         self.folder = cache.scratch / f"{os.getpid()}-{uuid.uuid4().hex}"
         self._writers: dict[str, SignalWriter] = {}
-        with writing_to(self.folder):
+        with self._writing():
             self.folder.mkdir(parents=True)
 
     def open(self, name: str, sample_rate: int, channels: int) -> SignalWriter:
         """Start the signal called `name`."""
         # Stem names come from models and recipes: they are kept inside entry.json only.
         path = self.folder / f"{len(self._writers)}.f32"
-        with writing_to(path):
-            self._writers[name] = SignalWriter(path, sample_rate, channels)
+        with self._writing():
+            self._writers[name] = SignalWriter(path, sample_rate, channels, self._writing)
         return self._writers[name]
 
     def commit(self, facts: Mapping[str, Any]) -> Entry:
         """Publish the entry; if another run was faster, its equal result stays."""
-        with writing_to(self.folder):
+        with self._writing():
             signals = {name: writer.close() for name, writer in self._writers.items()}
             document = {
                 "format": FORMAT,
                 "key": self._key,
-                "facts": dict(facts),
+                "facts": {**facts, "has_signals": bool(signals)},
                 "signals": {
                     name: asdict(signal) | {"path": signal.path.name}
                     for name, signal in signals.items()
                 },
             }
-            (self.folder / "entry.json").write_text(json.dumps(document), encoding="utf-8")
+            text = json.dumps(document, allow_nan=False)
+            (self.folder / "entry.json").write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
             final = self._cache.folder_of(self._key)
             final.parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(final, ignore_errors=True)
-            try:
-                self.folder.replace(final)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
-                    raise
+            if not self._cache.holds(self._key):
+                aside = self.folder.with_suffix(".old")
+                with suppress(OSError):  # what is damaged or evicted goes aside by one rename
+                    final.replace(aside)
+                try:
+                    self.folder.replace(final)
+                except OSError:  # another run was faster: its result is the same
+                    if not self._cache.holds(self._key):
+                        raise
+                finally:
+                    shutil.rmtree(aside, ignore_errors=True)
         entry = self._cache.lookup(self._key)
-        if entry is None:  # another process cleared the cache at this moment
-            with writing_to(final):
-                raise OSError(f"cache entry {self._key} vanished")
+        if entry is None:
+            raise LostError(self._key)
         return entry
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return writing_to(self._cache.root, REMEDY)
 
     def abandon(self) -> None:
         """Remove everything that was written."""
@@ -189,26 +227,35 @@ class Cache:
         return self._entries / key[:2] / key
 
     def lookup(self, key: str) -> Entry | None:
-        """Return the entry if it is there and its files have the right size; else None."""
+        """Return the entry if its document is sound, with its signals if they have their size."""
         folder = self.folder_of(key)
         try:
-            document = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
-            if document["format"] != FORMAT or document["key"] != key:
-                return None
-            signals = {
-                name: StoredSignal(**(values | {"path": folder / Path(values["path"]).name}))
-                for name, values in document["signals"].items()
-            }
-            if any(s.path.stat().st_size != s.size_bytes for s in signals.values()):
-                return None
-            return Entry(key, folder, signals, document["facts"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            checksum, _, text = (folder / "entry.json").read_text("utf-8").partition("\n")
+        except (OSError, ValueError):
             return None
+        if checksum != _checksum(text):
+            return None
+        document = json.loads(text)
+        if document["format"] != FORMAT or document["key"] != key:
+            return None
+        signals = {
+            name: StoredSignal(**(values | {"path": folder / values["path"]}))
+            for name, values in document["signals"].items()
+        }
+        whole = all(signal.has_its_size() for signal in signals.values())
+        return Entry(key, folder, signals if whole else {}, document["facts"])
 
-    def touch(self, entry: Entry) -> None:
-        """Mark an entry as used now."""
-        with suppress(OSError):
-            os.utime(entry.folder / "entry.json")
+    def holds(self, key: str) -> bool:
+        """Tell whether the entry is there with everything that belongs to it."""
+        entry = self.lookup(key)
+        return entry is not None and (bool(entry.signals) or not entry.facts["has_signals"])
+
+    def touch(self, keys: Iterable[str]) -> None:
+        """Mark entries as used now, all at the same moment."""
+        now = time.time()
+        for key in keys:
+            with suppress(OSError):
+                os.utime(self.folder_of(key) / "entry.json", (now, now))
 
     def discard(self, key: str) -> None:
         """Remove one entry."""
@@ -228,52 +275,61 @@ class Cache:
 
     def set_limit(self, limit_bytes: int) -> int:
         """Keep the store below `limit_bytes` from now on; return the bytes freed."""
-        with writing_to(self._config):
+        with writing_to(self._config, REMEDY):
             self.root.mkdir(parents=True, exist_ok=True)
             self._config.write_text(json.dumps({"limit_bytes": limit_bytes}), encoding="utf-8")
         return self.evict()
 
     def entries(self) -> list[tuple[float, int, Path]]:
-        """Return (last use, bytes, folder) of every entry, least recently used first."""
+        """Return (last use, bytes, folder) of every entry; what is to go first comes first.
+
+        That is what was used longest ago, and of one run's results those that took the least
+        time for their size. What is no entry at all goes before everything.
+        """
         found = []
-        for marker in self._entries.glob("*/*/entry.json"):
+        for folder in self._entries.glob("*/*"):
             with suppress(OSError):
-                size = sum(file.stat().st_size for file in marker.parent.iterdir())
-                found.append((marker.stat().st_mtime, size, marker.parent))
-        return sorted(found)
+                size = sum(file.stat().st_size for file in folder.iterdir())
+                try:
+                    used = (folder / "entry.json").stat().st_mtime
+                except FileNotFoundError:
+                    used = 0.0
+                entry = self.lookup(folder.name)
+                seconds = float(entry.facts.get("seconds", 0.0)) if entry else 0.0
+                found.append((used, seconds / max(size, 1), size, folder))
+        return [(used, size, folder) for used, _, size, folder in sorted(found)]
 
     def evict(self) -> int:
-        """Remove what was used longest ago until the limit is kept; return the bytes freed."""
+        """Remove signals until the limit is kept; return the bytes freed. Facts stay."""
         entries = self.entries()
         excess = sum(size for _, size, _ in entries) - self.limit_bytes
         freed = 0
-        for _, size, folder in entries:
+        for used, _, folder in entries:
             if freed >= excess:
                 break
-            shutil.rmtree(folder, ignore_errors=True)
-            freed += size
-        self._sweep_scratch()
+            for file in [*folder.glob("*.f32")] if used else [*folder.iterdir()]:
+                with suppress(OSError):
+                    size = file.stat().st_size
+                    file.unlink()
+                    freed += size
+        self._sweep_scratch(older_than_s=24 * 3600)
         return freed
 
     def clear(self) -> int:
         """Remove every entry; return the bytes freed."""
         freed = sum(size for _, size, _ in self.entries())
         shutil.rmtree(self._entries, ignore_errors=True)
-        self._sweep_scratch()
+        self._sweep_scratch(older_than_s=3600)
         return freed
 
-    def _sweep_scratch(self) -> None:
-        """Remove what runs that were killed left behind: nothing writes for a day."""
+    def _sweep_scratch(self, older_than_s: float) -> None:
+        """Remove what killed runs left behind: folders in which nothing was written for long."""
         for folder in self.scratch.glob("*"):
             with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > 24 * 3600:
+                times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]
+                if time.time() - max(times) > older_than_s:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_signal(
-    writer: SignalWriter, blocks: Iterable[Block], on_block: Callable[[int], None]
-) -> None:
-    """Append every block, calling `on_block` with the samples done so far (it may raise)."""
-    for block in blocks:
-        writer.append(block)
-        on_block(writer.n_samples)
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

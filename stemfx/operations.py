@@ -6,10 +6,11 @@ inputs, and says what it did through `Notes`. It knows no cache, thread or scree
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,10 @@ from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
 from stemfx.errors import AudioFileError, PluginError
 from stemfx.io import FileInfo, read_blocks
-from stemfx.plan import Apply, Decode, Fader, Separate
+from stemfx.plan import Apply, Decode, Fader, Separate, file_state
 from stemfx.separation import add_residual, separate, spread_residual
 from stemfx.separator import SeparationContext
-from stemfx.stage import Finding, Measurement, StageContext
+from stemfx.stage import Finding, Level, Measurement, StageContext
 
 
 @dataclass
@@ -31,6 +32,25 @@ class Notes:
 
     measurements: dict[str, Measurement] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def check(self, who: str) -> None:
+        """Hold what a plugin said to the contract: plain finite values, known levels.
+
+        Raises:
+            PluginError: it said something else.
+        """
+        for name, value in self.measurements.items():
+            plain = value.item() if isinstance(value, np.generic) else value
+            is_finite = not isinstance(plain, float) or math.isfinite(plain)
+            if not isinstance(plain, bool | int | float | str) or not is_finite:
+                raise PluginError(f"{who!r} reported {name}={value!r}; a finite number or text")
+            self.measurements[name] = plain
+        for finding in self.findings:
+            if finding.level not in get_args(Level):
+                raise PluginError(
+                    f"{who!r} gave a finding of level {finding.level!r}; "
+                    f"{', '.join(get_args(Level))} are known"
+                )
 
 
 @dataclass
@@ -43,7 +63,7 @@ class LevelMeter:
 
     def add(self, block: NDArray[Any]) -> None:
         """Count one block of any shape."""
-        flat = block.ravel()
+        flat = block.ravel().astype(np.float64)
         self.power += float(np.dot(flat, flat))
         self.peak = max(self.peak, float(flat.max(initial=0)), -float(flat.min(initial=0)))
         self.n_values += flat.size
@@ -71,24 +91,33 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
     info, meter = work.info, LevelMeter()
     n_over = 0
     blocks = _inspected(info, fold=work.fold_down)
-    n_out = None
+    n_out = info.n_samples
     if work.window_s is not None:
         start, length = (round(seconds * info.sample_rate) for seconds in work.window_s)
-        start = min(start, max(0, info.n_samples - 1))
+        if start >= info.n_samples and not work.may_start_late:
+            raise AudioFileError(
+                f"the preview starts at {work.window_s[0]:g} s and the audio ends at "
+                f"{info.duration_s:.1f} s",
+                where=str(info.path),
+            )
         blocks = _window(blocks, start, length)
-        n_out = min(length, info.n_samples - start)
+        n_out = max(0, min(length, info.n_samples - start))
     if work.sample_rate != info.sample_rate:
         from stemfx.dsp.resample import resample_blocks
 
-        n_out = round((n_out or info.n_samples) * work.sample_rate / info.sample_rate)
+        n_out = round(n_out * work.sample_rate / info.sample_rate)
         channels = min(info.channels, 2)
         blocks = resample_blocks(blocks, info.sample_rate, work.sample_rate, channels, n_out)
     for block in blocks:
         meter.add(block)
         n_over += int(np.count_nonzero(np.abs(block) > 1.0))
         yield block
-    if meter.n_values == 0:
-        raise AudioFileError("no audio lies in the previewed range", where=str(info.path))
+    if meter.n_values == 0:  # a layer that ends before the preview starts
+        yield np.zeros((min(info.channels, 2), 1), np.float32)
+    if file_state(info.path) != work.state:
+        raise AudioFileError(
+            "the file changed while it was read; run the same command again", where=str(info.path)
+        )
     if meter.peak == 0 and not work.may_be_silent:
         raise AudioFileError(
             "every sample is zero: the file is silent, so there is nothing to work on; "
@@ -101,8 +130,8 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
             Finding(
                 "info",
                 "over_full_scale",
-                f"{info.path.name} has {n_over} samples over full scale (peak "
-                f"{meter.peak_db:+.1f} dBFS); they are kept as they are",
+                f"{n_over} samples are over full scale (peak {meter.peak_db:+.1f} dBFS); they "
+                "are kept as they are",
             )
         )
 
@@ -153,7 +182,8 @@ def split(work: Separate, inputs: Sequence[Signal], notes: Notes) -> Iterator[ND
         error.add(here - block.sum(axis=0, dtype=np.float64))
         done += block.shape[2]
         yield block
-    if work.is_complete:
+    notes.check(work.separator.card.name)
+    if work.is_complete and whole.power > 0:
         notes.measurements["model_null_db"] = rest.rms_db - whole.rms_db
         notes.measurements["null_db"] = error.rms_db - whole.rms_db
 
@@ -200,6 +230,11 @@ def apply_stage(
     channels = 2 if stage.makes_stereo else signal.channels
     done = 0
     for block in stage.process(signal, work.call.params, context):
+        if stage.is_check or not isinstance(block, np.ndarray):
+            raise PluginError(
+                f"stage {stage.name!r} gave {type(block).__name__}; "
+                + ("a check gives nothing" if stage.is_check else "(channels, n) float32 expected")
+            )
         if block.ndim != 2 or block.shape[0] != channels or block.dtype != np.float32:
             raise PluginError(
                 f"stage {stage.name!r} gave a block of shape {block.shape}, {block.dtype}; "
@@ -210,6 +245,7 @@ def apply_stage(
         after.add(block)
         done += block.shape[1]
         yield block
+    notes.check(stage.name)
     if stage.is_check:
         return
     if done != signal.n_samples and not stage.changes_length:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any, Literal
 
 from stemfx.dsp.channels import FOLDABLE
 from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError, StageError
-from stemfx.io import MP3_MAX_SAMPLE_RATE, Encoding, FileInfo, encoding_for, file_sha256, probe
+from stemfx.io import Encoding, FileInfo, encoding_for, file_sha256, probe
 from stemfx.models import Choice
 from stemfx.recipe import Recipe, Source, StageCall, Track
+from stemfx.recipe.output import MP3_RATES
 from stemfx.recipe.problems import did_you_mean
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
@@ -38,15 +40,27 @@ class Port:
     signal: str = AUDIO
 
 
+FileState = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds."""
+
+
+def file_state(path: Path) -> FileState:
+    """Return what changes when somebody writes to a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 @dataclass(frozen=True)
 class Decode:
     """Read a file as float32 at the project's rate, all of it or a window of it."""
 
     info: FileInfo
+    state: FileState
     sample_rate: int
     window_s: tuple[float, float] | None
     fold_down: bool
     may_be_silent: bool
+    may_start_late: bool
 
 
 @dataclass(frozen=True)
@@ -130,24 +144,36 @@ class Node:
 
 @dataclass(frozen=True)
 class Plan:
-    """The graph in an order in which it can be run, and what the run should write."""
+    """The graph in an order in which it can be run, and what the run should write.
+
+    `outputs` names the nodes of the results: `master`, `measure` (its reading), `stems`.
+    """
 
     recipe: Recipe
     nodes: Mapping[str, Node]
     sample_rate: int
     duration_s: float
     separators: Mapping[str, Separator]
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    out_folder: Path = Path()
     report: Path | None = None
     is_preview: bool = False
+
+    @property
+    def targets(self) -> list[Path]:
+        """Every file that a run writes."""
+        written = [node.work.paths for node in self.nodes.values() if isinstance(node.work, Write)]
+        report = [] if self.report is None else [self.report]
+        return [path for paths in written for path in paths] + report
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The audio files of a recipe: header and hash of each."""
+    """The audio files of a recipe: header, hash and state (size, time of change) of each."""
 
     files: Mapping[Path, FileInfo]
     hashes: Mapping[Path, str]
+    states: Mapping[Path, FileState]
 
 
 def inspect_inputs(recipe: Recipe) -> Inputs:
@@ -163,7 +189,8 @@ def inspect_inputs(recipe: Recipe) -> Inputs:
     for track in used_tracks(recipe):
         if track.asset is not None:
             files[track.asset] = _accept(probe(track.asset), fold_down=False, name=track.name)
-    return Inputs(files, {path: file_sha256(path) for path in files})
+    states = {path: file_state(path) for path in files}
+    return Inputs(files, {path: file_sha256(path) for path in files}, states)
 
 
 def _accept(info: FileInfo, *, fold_down: bool, name: str) -> FileInfo:
@@ -266,7 +293,29 @@ def make_plan(
 
 def canonical(value: Any) -> str:
     """Write a value as JSON with sorted keys: one text for one meaning."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _input_files(recipe: Recipe) -> set[Path]:
+    """Return every file that a recipe names or is: none of them may be overwritten."""
+    calls = [call for track in recipe.tracks.values() for call in track.stages]
+    files = {file for call in (*calls, *recipe.mix, *recipe.master) for file in call.files.values()}
+    files |= {file for source in recipe.sources.values() for file in source_files(source)}
+    files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
+    return files | {recipe.path}
+
+
+def _refuse_equal_targets(plan: Plan) -> None:
+    """Refuse two results of one name, also where a system takes two names for one."""
+    seen: set[str] = set()
+    for path in plan.targets:
+        name = unicodedata.normalize("NFC", str(path)).casefold()
+        if name in seen:
+            raise OutputError(
+                "two results have this name; give `master`, `stems` or `report` another one",
+                where=str(path),
+            )
+        seen.add(name)
 
 
 def _outside_identity(call: StageCall) -> str | None:
@@ -291,7 +340,7 @@ class _Builder:
         self._recipe, self._inputs, self._choices = recipe, inputs, choices
         self._registry, self._options = registry, options
         self._nodes: dict[str, Node] = {}
-        self._track_ports: dict[str, Port] = {}
+        self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
         # Layers are brought to the rate of the songs; only without a song do they decide.
         songs = [p for source in used_sources(recipe) for p in source_files(source)]
         rates = [inputs.files[path].sample_rate for path in songs or inputs.files]
@@ -314,26 +363,30 @@ class _Builder:
             for track in self._recipe.tracks.values()
             if not track.mute
         }
-        outputs: dict[str, Any] = {}
+        outputs: dict[str, str] = {}
         if self._recipe.output.master is not None:
             mix = self._add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus)
-            self._add("master/measure", "measure", Measure(), (master,), signals=())
+            reading = self._add("master/measure", "measure", Measure(), (master,), signals=())
+            outputs["measure"] = reading.node
             outputs["master"] = self._write_master(master)
         if self._recipe.output.stems is not None:
             outputs["stems"] = self._write_stems(faders)
         report = self._recipe.output.report
-        return Plan(
+        plan = Plan(
             recipe=self._recipe,
             nodes=self._nodes,
             sample_rate=self._rate,
             duration_s=self._seconds,
             separators={name: choice.separator for name, choice in self._choices.items()},
             outputs=outputs,
+            out_folder=self._options.out_folder.resolve(),
             report=None if report is None else self._target(report),
             is_preview=self._options.preview_s is not None,
         )
+        _refuse_equal_targets(plan)
+        return plan
 
     def _add(
         self,
@@ -361,15 +414,20 @@ class _Builder:
     # --- sources -------------------------------------------------------------------------
 
     def _decode(self, node_id: str, path: Path, *, fold_down: bool, may_be_silent: bool) -> Port:
-        if node_id in self._nodes:
-            return Port(node_id)
+        info = self._inputs.files[path]
+        fold_down = fold_down and info.channels > 2
+        meaning = ("decode", str(path), str(fold_down), str(may_be_silent))
+        if meaning in self._made:
+            return self._made[meaning]
         work = Decode(
-            self._inputs.files[path],
+            info,
+            self._inputs.states[path],
             self._rate,
             self._options.preview_s,
             fold_down,
             # A quiet passage may well be digital silence; only a whole song may not.
             may_be_silent or self._options.preview_s is not None,
+            may_start_late=may_be_silent,
         )
         config = [
             self._inputs.hashes[path],
@@ -378,7 +436,8 @@ class _Builder:
             fold_down,
             work.may_be_silent,
         ]
-        return self._add(node_id, "decode", work, (), config=config)
+        self._made[meaning] = self._add(node_id, "decode", work, (), config=config)
+        return self._made[meaning]
 
     def _stem(self, track: Track) -> Port:
         """Return the port of one stem of a source."""
@@ -411,24 +470,24 @@ class _Builder:
             work.policy == "spread" or (work.policy == "other" and stem == host)
         ):
             stems = (host,) if work.policy == "other" else work.separator.card.stems
-            node_id = f"{source.name}/residual"
-            if node_id not in self._nodes:
+            meaning = ("residual", source.name)
+            if meaning not in self._made:
                 ports = tuple(Port(separate, name) for name in (*stems, RESIDUAL))
-                self._add(
-                    node_id,
+                self._made[meaning] = self._add(
+                    f"{source.name}/residual",
                     "residual",
                     ReturnResidual(stems),
                     ports,
                     config=[work.policy, stems],
                     signals=stems,
                 )
-            return Port(node_id, stem)
+            return Port(self._made[meaning].node, stem)
         return Port(separate, stem)
 
     def _separate(self, source: Source) -> str:
-        node_id = f"{source.name}/separate"
-        if node_id in self._nodes:
-            return node_id
+        meaning = ("separate", source.name)
+        if meaning in self._made:
+            return self._made[meaning].node
         choice = self._choices[source.name]
         separator = choice.separator
         card = separator.card
@@ -448,8 +507,8 @@ class _Builder:
                     f"{source.name}/resample", "resample", work, inputs, config=card.sample_rate
                 ),
             )
-        self._add(
-            node_id,
+        self._made[meaning] = self._add(
+            f"{source.name}/separate",
             "separate",
             Separate(separator, wanted, set(computed) == set(card.stems), policy),
             inputs,
@@ -458,7 +517,7 @@ class _Builder:
             signals=(*computed, RESIDUAL),
             where=self._recipe.separate.where,
         )
-        return node_id
+        return self._made[meaning].node
 
     def _whole(self, source: Source) -> Port:
         """Return the port of a whole source."""
@@ -469,9 +528,9 @@ class _Builder:
                 fold_down=source.fold_down,
                 may_be_silent=False,
             )
-        node_id = f"{source.name}/sum"
-        if node_id in self._nodes:
-            return Port(node_id)
+        meaning = ("sum", source.name)
+        if meaning in self._made:
+            return self._made[meaning]
         stems = source.stems or {}
         ports = tuple(
             self._decode(
@@ -479,13 +538,15 @@ class _Builder:
             )
             for stem, path in stems.items()
         )
-        return self._add(node_id, "mix", Mix(), ports)
+        self._made[meaning] = self._add(f"{source.name}/sum", "mix", Mix(), ports)
+        return self._made[meaning]
 
     # --- tracks and buses ----------------------------------------------------------------
 
     def _track(self, track: Track) -> Port:
         """Return the port of a track after its stages, before its fader."""
-        if track.name not in self._track_ports:
+        meaning = ("track", track.name)
+        if meaning not in self._made:
             if track.asset is not None:
                 port = self._decode(
                     f"{track.name}/decode", track.asset, fold_down=False, may_be_silent=True
@@ -494,8 +555,8 @@ class _Builder:
                 port = self._whole(self._recipe.sources[track.source or ""])
             else:
                 port = self._stem(track)
-            self._track_ports[track.name] = self._chain(track.name, track.stages, port)
-        return self._track_ports[track.name]
+            self._made[meaning] = self._chain(track.name, track.stages, port)
+        return self._made[meaning]
 
     def _chain(self, prefix: str, calls: tuple[StageCall, ...], port: Port) -> Port:
         for call in calls:
@@ -548,15 +609,8 @@ class _Builder:
         return path
 
     def _refuse_to_overwrite(self, path: Path) -> None:
-        inputs = {*self._inputs.files, self._recipe.path}
-        inputs |= {
-            file
-            for track in self._recipe.tracks.values()
-            for call in track.stages
-            for file in call.files.values()
-        }
-        for file in inputs:
-            if path == file.resolve() or (path.exists() and path.samefile(file)):
+        for file in _input_files(self._recipe):
+            if path == file.resolve() or (path.exists() and file.exists() and path.samefile(file)):
                 raise OutputError(
                     "this result would overwrite an input of the recipe; give `output` another "
                     "name or pass --out DIR",
@@ -574,16 +628,15 @@ class _Builder:
         assert output.master is not None  # noqa: S101 - asked by the caller
         path = self._target(output.master)
         encoding = encoding_for(path, output.bit_depth, self._source_depth())
-        if encoding.format == "mp3" and self._rate > MP3_MAX_SAMPLE_RATE:
+        if encoding.format == "mp3" and self._rate not in MP3_RATES:
             raise OutputError(
-                f"MP3 goes up to {MP3_MAX_SAMPLE_RATE} Hz and the song is at {self._rate} Hz; "
+                f"MP3 has no sample rate of {self._rate} Hz, which the song has; "
                 "add `sample_rate: 48000` to `output`",
                 where=output.master_where,
             )
         work = Write((path,), encoding, "master")
-        config = [encoding.format, encoding.bit_depth]
-        self._add("write/master", "write", work, (port,), config=config, signals=())
-        return "write/master"
+        config = ["master", encoding.format, encoding.bit_depth]
+        return self._add("write/master", "write", work, (port,), config=config, signals=()).node
 
     def _write_stems(self, faders: Mapping[str, Port]) -> str:
         output = self._recipe.output
@@ -592,6 +645,6 @@ class _Builder:
         encoding = Encoding("wav", output.bit_depth or 32)
         paths = tuple(self._target(output.stems / f"{name}.wav") for name in faders)
         work = Write(paths, encoding, "stems")
-        config = [encoding.format, encoding.bit_depth]
-        self._add("write/stems", "write", work, tuple(faders.values()), config=config, signals=())
-        return "write/stems"
+        config = ["stems", encoding.format, encoding.bit_depth]
+        ports = tuple(faders.values())
+        return self._add("write/stems", "write", work, ports, config=config, signals=()).node

@@ -7,20 +7,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from stemfx import operations
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
-from stemfx.cache import Cache, Entry, EntryWriter, StoredSignal
+from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
-from stemfx.io import Encoding, check_writable, file_sha256, write, writing_to
+from stemfx.io import Encoding, check_writable, file_sha256, write
 from stemfx.operations import LevelMeter, Notes
 from stemfx.plan import (
     Apply,
@@ -122,20 +122,41 @@ def run(
         CancelledError: interrupted from the keyboard; likewise.
     """
     began = time.perf_counter()
-    for folder in {path.parent for path in _target_paths(plan)}:
-        check_writable(folder)
-    loop = _Loop(plan, cache, observer or SilentObserver(), jobs or default_jobs())
-    results = loop.run()
-    cache.evict()
+    watching = observer or SilentObserver()
+    with _target_folders(plan):
+        try:
+            for attempt in range(3):
+                try:
+                    results = _Loop(plan, cache, watching, jobs or default_jobs()).run()
+                    break
+                except LostError:  # somebody cleared the cache: make it again
+                    if attempt == 2:
+                        raise
+        finally:
+            cache.touch(node.key for node in plan.nodes.values())
+            cache.evict()
     return Outcome(plan, results, time.perf_counter() - began, tuple(notices))
 
 
-def _target_paths(plan: Plan) -> Iterator[Path]:
-    for node in plan.nodes.values():
-        if isinstance(node.work, Write):
-            yield from node.work.paths
-    if plan.report is not None:
-        yield plan.report
+@contextmanager
+def _target_folders(plan: Plan) -> Iterator[None]:
+    """Make the folders of the results before any work; remove the empty ones if it fails."""
+    paths = [path for path in plan.targets if path is not None]
+    made = {
+        folder
+        for path in paths
+        for folder in path.parents
+        if folder.is_relative_to(plan.out_folder) and not folder.exists()
+    }
+    for folder in sorted({path.parent for path in paths}):
+        check_writable(folder)
+    try:
+        yield
+    except BaseException:
+        for folder in sorted(made, reverse=True):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def cached_entry(node: Node, cache: Cache) -> Entry | None:
@@ -149,7 +170,7 @@ def cached_entry(node: Node, cache: Cache) -> Entry | None:
             path.stat().st_size == file["size_bytes"] and file_sha256(path) == file["sha256"]
             for path, file in written
         )
-    except (OSError, KeyError, ValueError):
+    except (OSError, ValueError, StemfxError):
         return None
     return entry if is_same else None
 
@@ -164,33 +185,24 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
             discarded and counts as missing.
     """
     missing: set[str] = set()
-    seen: dict[str, bool] = {}
-
-    def is_missing(node: Node, *, will_be_read: bool) -> bool:
-        known = seen.get(node.id)
-        if known or (known is False and not will_be_read):
-            return known
+    read: dict[str, set[str]] = {}  # the signals of each node that a missing node will read
+    for node in reversed(list(plan.nodes.values())):  # whoever reads a node comes after it
+        signals = read.get(node.id, set())
+        if node.signals and not signals:
+            continue  # nobody needs it
         entry = cached_entry(node, cache)
-        if entry is not None and will_be_read and verify and not _is_intact(entry):
-            cache.discard(node.key)
+        if entry is not None and not all(
+            name in entry.signals and (not verify or entry.signals[name].is_intact())
+            for name in signals
+        ):
+            if verify:
+                cache.discard(node.key)
             entry = None
-        seen[node.id] = entry is None
         if entry is None:
             missing.add(node.id)
             for port in node.inputs:
-                is_missing(plan.nodes[port.node], will_be_read=True)
-        else:
-            cache.touch(entry)
-        return entry is None
-
-    for node in plan.nodes.values():
-        if not node.signals:  # results, measurements and checks: the ends of the graph
-            is_missing(node, will_be_read=False)
+                read.setdefault(port.node, set()).add(port.signal)
     return missing
-
-
-def _is_intact(entry: Entry) -> bool:
-    return all(signal.is_intact() for signal in entry.signals.values())
 
 
 class _Loop:
@@ -204,18 +216,15 @@ class _Loop:
         for node in self._plan.nodes.values():
             if node.id not in missing:
                 self._take_from_cache(node)
-        waiting = {
-            name: {port.node for port in node.inputs} & missing
-            for name, node in self._plan.nodes.items()
-            if name in missing
-        }
+        waiting = self._what_each_waits_for(missing)
         running: dict[Future[NodeResult], str] = {}
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="stemfx") as pool:
             try:
                 while waiting or running:
                     for name in [n for n, needs in waiting.items() if not needs]:
                         del waiting[name]
-                        running[pool.submit(self._execute, self._plan.nodes[name])] = name
+                        node = self._plan.nodes[name]
+                        running[pool.submit(self._execute, node)] = name
                     # A short timeout, so that Ctrl-C is seen while threads work.
                     done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -231,6 +240,27 @@ class _Loop:
                     raise self._interrupted() from None
                 raise
         return tuple(self._results[name] for name in self._plan.nodes)
+
+    def _what_each_waits_for(self, missing: set[str]) -> dict[str, set[str]]:
+        """Return the missing nodes that each missing node waits for.
+
+        That is what it reads; of equal nodes the first one; and before a result is written,
+        everything else, so that a run that fails has written nothing.
+        """
+        first: dict[str, str] = {}
+        waiting = {}
+        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Write)}
+        for name, node in self._plan.nodes.items():
+            if name not in missing:
+                continue
+            if isinstance(node.work, Write):
+                waiting[name] = set(others)
+                continue
+            waiting[name] = {port.node for port in node.inputs} & missing
+            twin = first.setdefault(node.key, name)
+            if twin != name:
+                waiting[name].add(twin)
+        return waiting
 
     def _interrupted(self) -> CancelledError:
         n_done = sum(result.status == "done" for result in self._results.values())
@@ -248,10 +278,15 @@ class _Loop:
         self._observer.finished(node, result)
 
     def _execute(self, node: Node) -> NodeResult:
+        if not isinstance(node.work, Write) and self._cache.holds(node.key):
+            self._take_from_cache(node)  # an equal node, or another run, was faster
+            return self._results[node.id]
         began = time.perf_counter()
         writer = self._cache.writer(node.key)
         try:
-            inputs = [self._open(port.node, port.signal) for port in node.inputs]
+            inputs = [
+                _Input(self._open(port.node, port.signal), self._check_stop) for port in node.inputs
+            ]
             notes = Notes()
             self._observer.started(node, _expected_samples(node, inputs, self._plan))
             extra = self._perform(node, inputs, writer, notes)
@@ -268,9 +303,6 @@ class _Loop:
                 error.where = node.where
             self._observer.finished(node, NodeResult(node.id, node.op, "failed"))
             raise
-        except OSError:
-            with writing_to(self._cache.root):
-                raise
         except Exception as error:
             error.add_note(f"while running the step {node.id!r} ({node.where or node.op})")
             raise
@@ -282,11 +314,8 @@ class _Loop:
 
     def _open(self, name: str, signal: str) -> StoredSignal:
         entry = self._cache.lookup(self._plan.nodes[name].key)
-        if entry is None:
-            raise StemfxError(
-                f"the cache lost the result of {name!r} during the run (was it cleared?); "
-                "run the same command again"
-            )
+        if entry is None or signal not in entry.signals:
+            raise LostError(name)
         return entry.signals[signal]
 
     def _check_stop(self) -> None:
@@ -294,7 +323,7 @@ class _Loop:
             raise self._interrupted()
 
     def _perform(
-        self, node: Node, inputs: list[StoredSignal], writer: EntryWriter, notes: Notes
+        self, node: Node, inputs: list[_Input], writer: EntryWriter, notes: Notes
     ) -> dict[str, Any]:
         """Run one node; its signals go to `writer`. Return facts beyond the notes."""
         work = node.work
@@ -318,7 +347,7 @@ class _Loop:
         elif isinstance(work, Mix):
             store.one(operations.mix(inputs), inputs[0].sample_rate)
         elif isinstance(work, Measure):
-            _measure(_Watched(inputs[0], store), notes)
+            _measure(inputs[0].telling(store.passed), notes)
         else:
             return {"files": _write(work, inputs, store, notes)}
         return {}
@@ -363,11 +392,15 @@ class _Store:
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """A signal that reports how far it was read, so that reading counts as progress."""
+class _Input:
+    """A stored signal as a node sees it: reading it stops when the run is to stop.
+
+    `on_read` is told how far it was read, for nodes that only read.
+    """
 
     signal: StoredSignal
-    store: _Store
+    check_stop: Callable[[], None]
+    on_read: Callable[[int], None] | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -383,16 +416,29 @@ class _Watched:
 
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
         done = 0
-        for block in self.signal.blocks(n_samples):
-            yield block
-            done += block.shape[1]
-            self.store.passed(done)
+        try:
+            for block in self.signal.blocks(n_samples):
+                self.check_stop()
+                yield block
+                done += block.shape[1]
+                if self.on_read is not None:
+                    self.on_read(done)
+        except FileNotFoundError:
+            raise LostError(self.signal.path.parent.name) from None
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
-        return self.signal.read(start, stop)
+        self.check_stop()
+        try:
+            return self.signal.read(start, stop)
+        except FileNotFoundError:
+            raise LostError(self.signal.path.parent.name) from None
+
+    def telling(self, on_read: Callable[[int], None]) -> _Input:
+        """Return the same signal, telling how far it was read."""
+        return replace(self, on_read=on_read)
 
 
-def _expected_samples(node: Node, inputs: Sequence[StoredSignal], plan: Plan) -> int:
+def _expected_samples(node: Node, inputs: Sequence[Signal], plan: Plan) -> int:
     if inputs:
         return max(signal.n_samples for signal in inputs)
     return round(node.seconds_of_audio * plan.sample_rate)
@@ -428,7 +474,7 @@ SAFE_PEAK_DBFS = -0.1
 
 
 def _write(
-    work: Write, inputs: Sequence[StoredSignal], store: _Store, notes: Notes
+    work: Write, inputs: Sequence[_Input], store: _Store, notes: Notes
 ) -> list[dict[str, Any]]:
     """Encode the results; what would clip is never clipped, and the remedy is told."""
     encoding, gain = work.encoding, 1.0
@@ -440,7 +486,7 @@ def _write(
             notes.measurements["gain_db"] = gain_to_db(gain)
     files = []
     for path, signal in zip(work.paths, inputs, strict=True):
-        write(path, _Watched(signal, store), encoding, gain=gain)
+        write(path, signal.telling(store.passed), encoding, gain=gain)
         files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
     return files
 

@@ -15,7 +15,7 @@ from stemfx.cache import Cache
 from stemfx.hookspecs import hookimpl
 from stemfx.io import probe, read_blocks
 from stemfx.registry import Registry, build_registry
-from stemfx.run import Outcome, run
+from stemfx.run import Observer, Outcome, run
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
 from stemfx.session import Request, load_recipe, prepare
 from stemfx.stage import Stage, StageContext, StageParams, knob, stage
@@ -106,6 +106,34 @@ def finds(signal: Signal, params: Amount, context: StageContext) -> Iterator[Blo
     yield from ()
 
 
+@stage(Amount)
+def gives_nothing_at_all(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Give None."""
+    yield None  # type: ignore[misc]
+
+
+@stage(Amount)
+def reports_infinity(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Report what JSON cannot say."""
+    yield from signal.blocks()
+    context.report(level_db=float("-inf"))
+
+
+@stage(Amount)
+def finds_a_level_that_is_none(
+    signal: Signal, params: Amount, context: StageContext
+) -> Iterator[Block]:
+    """Find something at a level that does not exist."""
+    yield from signal.blocks()
+    context.find("warning", "x", "y")  # type: ignore[arg-type]
+
+
+@stage(Amount, is_check=True)
+def checks_and_gives(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Check, and give a signal all the same."""
+    yield from signal.blocks()
+
+
 class TestPlugin:
     """What a test adds to the registry."""
 
@@ -113,7 +141,17 @@ class TestPlugin:
 
     @hookimpl
     def stemfx_stages(self) -> list[Stage]:
-        return [breaks_with_nan, loses_a_sample, interrupts, random_noise, finds]
+        return [
+            breaks_with_nan,
+            loses_a_sample,
+            interrupts,
+            random_noise,
+            finds,
+            gives_nothing_at_all,
+            reports_infinity,
+            finds_a_level_that_is_none,
+            checks_and_gives,
+        ]
 
     @hookimpl
     def stemfx_separators(self) -> list[Separator]:
@@ -125,7 +163,13 @@ def registry() -> Registry:
 
 
 def run_text(
-    folder: Path, text: str, *, cache: Cache | None = None, jobs: int = 2, **request: Any
+    folder: Path,
+    text: str,
+    *,
+    cache: Cache | None = None,
+    jobs: int = 2,
+    observer: Observer | None = None,
+    **request: Any,
 ) -> Outcome:
     """Run a recipe given as text, its sources lying in `folder`."""
     path = folder / "recipe.yaml"
@@ -134,7 +178,8 @@ def run_text(
     asked = Request(**request)
     recipe, out = load_recipe(str(path), asked, found)
     plan, notices = prepare(recipe, out, asked, found, may_fetch=True)
-    return run(plan, cache or Cache(folder / "cache"), jobs=jobs, notices=notices)
+    store = cache or Cache(folder / "cache")
+    return run(plan, store, jobs=jobs, notices=notices, observer=observer)
 
 
 def statuses(outcome: Outcome, status: str) -> set[str]:

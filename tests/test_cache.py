@@ -35,7 +35,9 @@ def test_names_from_models_never_become_paths(tmp_path: Path, song: Audio) -> No
     assert list(tmp_path.iterdir()) == [tmp_path / "cache"]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "no file", "not json", "other key", "missing"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "no file", "not json", "other key", "missing", "other facts"]
+)
 def test_a_damaged_entry_is_a_miss(tmp_path: Path, song: Audio, damage: str) -> None:
     cache = Cache(tmp_path)
     entry = put(cache, "a" * 64, song)
@@ -51,7 +53,11 @@ def test_a_damaged_entry_is_a_miss(tmp_path: Path, song: Audio, damage: str) -> 
             facts.write_text(facts.read_text().replace("a" * 64, "b" * 64))
         case "missing":
             facts.unlink()
-    assert cache.lookup("a" * 64) is None
+        case "other facts":
+            facts.write_text(facts.read_text().replace("1.0", "9.0"))
+    assert not cache.holds("a" * 64)
+    put(cache, "a" * 64, song)  # and it can be made again
+    assert cache.holds("a" * 64)
 
 
 def test_a_flipped_bit_is_found(tmp_path: Path, song: Audio) -> None:
@@ -77,8 +83,13 @@ def test_of_two_runs_that_finish_the_same_node_both_get_it(tmp_path: Path, song:
     first, second = cache.writer("a" * 64), cache.writer("a" * 64)
     for writer in (first, second):
         writer.open("audio", 44_100, 2).append(song.samples)
-    assert first.commit({}).signals["audio"].is_intact()
+    reading = first.commit({}).signals["audio"].blocks(1000)
+    next(reading)
     assert second.commit({}).signals["audio"].is_intact()
+    joined = np.concatenate([song.samples[:, :1000], *reading], axis=1)  # undisturbed
+    np.testing.assert_array_equal(joined, song.samples)
+    second.abandon()
+    assert list(cache.scratch.iterdir()) == []
 
 
 def test_what_was_used_longest_ago_goes_first(tmp_path: Path, song: Audio) -> None:
@@ -87,14 +98,37 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path, song: Audio) -> No
     for age, key in enumerate(["c" * 64, "b" * 64, "a" * 64]):
         entry = put(cache, key, song)
         os.utime(entry.folder / "entry.json", (now - age, now - age))
-    oldest = cache.lookup("a" * 64)
-    assert oldest is not None
-    cache.touch(oldest)
+    cache.touch(["a" * 64])
     one = song.samples.nbytes
-    cache.set_limit(int(2.5 * one))
-    assert cache.lookup("a" * 64) is not None
-    assert cache.lookup("b" * 64) is None
-    assert cache.lookup("c" * 64) is not None
+    assert cache.set_limit(int(2.5 * one)) == one
+    assert [cache.holds(key * 64) for key in "abc"] == [True, False, True]
+    evicted = cache.lookup("b" * 64)
+    assert evicted is not None
+    assert evicted.facts["measurements"] == {"x_db": 1.0}  # what was told stays
     assert cache.clear() > 2 * one
     assert cache.entries() == []
     assert cache.limit_bytes == int(2.5 * one)
+
+
+def test_what_is_no_entry_goes_first(tmp_path: Path, song: Audio) -> None:
+    cache = Cache(tmp_path)
+    put(cache, "a" * 64, song)
+    orphan = put(cache, "b" * 64, song).folder
+    (orphan / "entry.json").unlink()
+    assert len(cache.entries()) == 2
+    cache.set_limit(int(1.5 * song.samples.nbytes))
+    assert cache.holds("a" * 64)
+    assert list(orphan.iterdir()) == []
+
+
+def test_of_one_runs_results_the_cheapest_to_make_again_goes_first(
+    tmp_path: Path, song: Audio
+) -> None:
+    cache = Cache(tmp_path)
+    for key, seconds in (("a", 60.0), ("b", 0.1), ("c", 5.0)):
+        writer = cache.writer(key * 64)
+        writer.open("audio", 44_100, 2).append(song.samples)
+        writer.commit({"seconds": seconds})
+    cache.touch(key * 64 for key in "abc")
+    cache.set_limit(int(1.5 * song.samples.nbytes))
+    assert [cache.holds(key * 64) for key in "abc"] == [True, False, False]

@@ -19,8 +19,9 @@ from stemfx.errors import (
     RecipeError,
 )
 from stemfx.io import Encoding, probe, write
+from stemfx.plan import Node
 from stemfx.report import master_reading, null_db, outcome_json, plan_json
-from stemfx.run import missing_nodes
+from stemfx.run import NodeResult, SilentObserver, missing_nodes, run
 from stemfx.session import Request, load_recipe, prepare
 
 FOUR = "tracks: {vocals: , drums: , bass: , other: }\n"
@@ -250,10 +251,26 @@ def test_a_preview_is_that_stretch_and_never_takes_the_results_name(folder: Path
     )
 
 
-def test_a_preview_beyond_the_end_is_refused_or_short(folder: Path) -> None:
+def test_a_preview_over_the_end_is_short_and_one_beyond_it_is_refused(folder: Path) -> None:
     text = "sources: {song: song.wav}\noutput: {master: out.wav}\n"
     run_text(folder, text, preview_s=(1.5, 60.0))
     assert samples(folder / "out-preview.wav").shape[1] == 22_050
+    with pytest.raises(AudioFileError, match=r"starts at 100 s and the audio ends at 2\.0 s"):
+        run_text(folder, text, preview_s=(100.0, 20.0))
+
+
+def test_a_layer_that_ends_before_the_preview_is_silent_in_it(folder: Path) -> None:
+    layer = Audio(np.full((2, 44_100), 0.5, np.float32), 44_100)
+    write(folder / "pad.wav", layer, Encoding("wav", 16))
+    text = (
+        "sources: {song: song.wav}\ntracks: {all: {from: song}, pad: {from: pad.wav}}\n"
+        "output: {master: out.wav}\n"
+    )
+    run_text(folder, text, preview_s=(1.25, 0.5))
+    whole = samples(folder / "song.wav")
+    np.testing.assert_array_equal(
+        samples(folder / "out-preview.wav"), whole[:, 55_125 : 55_125 + 22_050]
+    )
 
 
 def test_muted_tracks_are_silent_but_can_still_steer_a_side_chain(folder: Path) -> None:
@@ -368,7 +385,15 @@ def test_a_float_source_over_full_scale_comes_back_as_it_is(tmp_path: Path, song
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("breaks_with_nan", "not numbers"), ("loses_a_sample", "changes_length")]
+    ("name", "words"),
+    [
+        ("breaks_with_nan", "not numbers"),
+        ("loses_a_sample", "changes_length"),
+        ("gives_nothing_at_all", "NoneType"),
+        ("reports_infinity", "finite"),
+        ("finds_a_level_that_is_none", "warning"),
+        ("checks_and_gives", "a check gives nothing"),
+    ],
 )
 def test_a_stage_that_breaks_its_contract_is_named(folder: Path, name: str, words: str) -> None:
     text = f"sources: {{song: song.wav}}\nmaster: [{name}]\noutput: {{master: out.wav}}\n"
@@ -379,12 +404,122 @@ def test_a_stage_that_breaks_its_contract_is_named(folder: Path, name: str, word
     assert not (folder / "out.wav").exists()
 
 
-@pytest.mark.parametrize("name", ["song.wav", "link.wav"])
-def test_a_result_never_overwrites_a_source(folder: Path, name: str) -> None:
-    if name == "link.wav":
-        os.link(folder / "song.wav", folder / name)
+@pytest.mark.parametrize("name", ["song.wav", "link.wav", "unused.wav", "muted.wav"])
+def test_a_result_never_overwrites_an_input_even_an_unused_one(
+    folder: Path, song: Audio, name: str
+) -> None:
+    os.link(folder / "song.wav", folder / "link.wav")
+    for other in ("unused.wav", "muted.wav"):
+        write(folder / other, song, Encoding("wav", 16))
     with pytest.raises(OutputError, match="overwrite an input"):
-        run_text(folder, f"sources: {{song: song.wav}}\noutput: {{master: {name}}}\n")
+        run_text(
+            folder,
+            "sources: {song: song.wav, other: unused.wav}\n"
+            "tracks: {all: {from: song}, quiet: {from: muted.wav, mute: true}}\n"
+            f"output: {{master: {name}}}\n",
+        )
+
+
+@pytest.mark.parametrize("name", ["s/all.wav", "s/ALL.wav"])
+def test_two_results_never_take_one_name(folder: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="two results"):
+        run_text(
+            folder,
+            "sources: {song: song.wav}\ntracks: {all: {from: song}}\n"
+            f"output: {{master: {name}, stems: s/}}\n",
+        )
+
+
+def test_a_track_and_a_source_may_share_a_name(folder: Path, song: Audio) -> None:
+    layer = Audio(song.samples[::-1] * 0.25, 44_100)
+    write(folder / "pad.wav", layer, Encoding("wav", 32))
+    run_text(
+        folder,
+        "sources: {song: song.wav}\ntracks: {main: {from: song}, song: {from: pad.wav}}\n"
+        "output: {master: out.wav, stems: s/}\n",
+    )
+    np.testing.assert_array_equal(samples(folder / "s/song.wav"), layer.samples)
+    np.testing.assert_array_equal(samples(folder / "s/main.wav"), samples(folder / "song.wav"))
+
+
+def test_equal_tracks_are_made_once_and_all_heard(folder: Path) -> None:
+    tracks = ", ".join(f"t{n}: {{from: song, stages: [compress]}}" for n in range(6))
+    text = f"sources: {{song: song.wav}}\ntracks: {{{tracks}}}\noutput: {{stems: s/}}\n"
+    outcome = run_text(folder, text, jobs=4)
+    assert len({(folder / f"s/t{n}.wav").read_bytes() for n in range(6)}) == 1
+    done = [node.id for node in outcome.nodes if node.op == "compress" and node.status == "done"]
+    assert len(done) == 1
+
+
+def test_a_run_that_fails_has_written_nothing_and_leaves_no_folder(folder: Path) -> None:
+    with pytest.raises(PluginError):
+        run_text(
+            folder,
+            "sources: {song: song.wav}\nmaster: [breaks_with_nan]\n"
+            "output: {master: m/n/out.wav, stems: s/}\n",
+        )
+    assert sorted(p.name for p in folder.iterdir()) == ["cache", "recipe.yaml", "song.wav"]
+
+
+def test_what_was_found_is_told_again_when_its_signal_is_gone(folder: Path) -> None:
+    text = (
+        "sources: {song: song.wav}\ntracks: {all: {from: song, stages: "
+        "[{fade: {in_s: 1.5, out_s: 1.5}}, {gain: {gain_db: 1}}]}}\noutput: {master: out.wav}\n"
+    )
+    cache = Cache(folder / "cache")
+    first = run_text(folder, text, cache=cache)
+    assert [f.code for _, f in first.findings] == ["fades_overlap"]
+    cache.set_limit(1)
+    again = run_text(folder, text, cache=cache)
+    assert [f.code for _, f in again.findings] == ["fades_overlap"]
+    assert statuses(again, "cached") == {node.id for node in again.nodes}
+    edited = run_text(folder, text.replace("gain_db: 1", "gain_db: 2"), cache=cache)
+    assert "all/fade" in statuses(edited, "done")
+
+
+def test_a_cache_cleared_during_a_run_costs_time_and_nothing_else(folder: Path) -> None:
+    cache = Cache(folder / "cache")
+
+    class Clearing(SilentObserver):
+        times = 0
+
+        def finished(self, node: Node, result: NodeResult) -> None:
+            if node.id == "all/gain" and self.times == 0:
+                self.times += 1
+                cache.clear()
+
+    text = (
+        "sources: {song: song.wav}\ntracks: {all: {from: song, stages: [gain, compress]}}\n"
+        "output: {master: out.wav}\n"
+    )
+    run_text(folder, text, cache=cache, jobs=1, observer=Clearing())
+    assert probe(folder / "out.wav").n_samples == 88_200
+
+
+def test_a_thousand_stages_are_no_problem_to_plan(folder: Path) -> None:
+    chain = ", ".join(["{polarity: {}}"] * 1000)
+    (folder / "r.yaml").write_text(
+        f"stemfx: 1\nsources: {{song: song.wav}}\nmaster: [{chain}]\n", encoding="utf-8"
+    )
+    found, request = registry(), Request()
+    recipe, out = load_recipe(str(folder / "r.yaml"), request, found)
+    plan, _ = prepare(recipe, out, request, found, may_fetch=False)
+    assert len(missing_nodes(plan, Cache(folder / "cache"))) == len(plan.nodes)
+
+
+def test_a_source_that_changes_while_it_is_read_is_not_kept_under_its_old_hash(
+    folder: Path, song: Audio
+) -> None:
+    (folder / "r.yaml").write_text("stemfx: 1\nsources: {song: song.wav}\n", encoding="utf-8")
+    found, request = registry(), Request()
+    recipe, out = load_recipe(str(folder / "r.yaml"), request, found)
+    plan, _ = prepare(recipe, out, request, found, may_fetch=False)
+    write(folder / "song.wav", Audio(song.samples[::-1], 44_100), Encoding("wav", 16))
+    os.utime(folder / "song.wav", ns=(1, 1))
+    cache = Cache(folder / "cache")
+    with pytest.raises(AudioFileError, match="changed while it was read"):
+        run(plan, cache)
+    assert cache.entries() == []
 
 
 def test_a_link_in_the_output_folder_leads_nowhere_outside(
