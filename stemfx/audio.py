@@ -7,9 +7,8 @@ axes are never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -113,28 +112,3 @@ class Audio:
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return samples `start` up to `stop` as a read-only, contiguous block."""
         return read_only(self.samples[:, max(0, start) : stop])
-
-
-@dataclass(frozen=True, eq=False)
-class Stems:
-    """Named signals of one song: one rate, one channel count, one length, in a fixed order."""
-
-    signals: Mapping[str, Signal]
-
-    def __post_init__(self) -> None:
-        shapes = {(s.sample_rate, s.channels, s.n_samples) for s in self.signals.values()}
-        if len(shapes) > 1:
-            named = {
-                name: (s.sample_rate, s.channels, s.n_samples) for name, s in self.signals.items()
-            }
-            msg = f"stems of one song share rate, channels and length; got {named}"
-            raise ValueError(msg)
-        object.__setattr__(self, "signals", MappingProxyType(dict(self.signals)))
-
-    def residual(self, mixture: Signal) -> Iterator[Block]:
-        """Yield mixture minus the sum of all stems, summed in float64, block by block."""
-        for parts in zip(
-            mixture.blocks(), *(s.blocks() for s in self.signals.values()), strict=True
-        ):
-            total = np.sum(parts[1:], axis=0, dtype=np.float64)
-            yield (parts[0] - total).astype(np.float32)

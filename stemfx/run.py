@@ -222,9 +222,10 @@ class _Loop:
             try:
                 while waiting or running:
                     for name in [n for n, needs in waiting.items() if not needs]:
+                        if self._is_heavy(name) and any(map(self._is_heavy, running.values())):
+                            continue
                         del waiting[name]
-                        node = self._plan.nodes[name]
-                        running[pool.submit(self._execute, node)] = name
+                        running[pool.submit(self._execute, self._plan.nodes[name])] = name
                     # A short timeout, so that Ctrl-C is seen while threads work.
                     done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -240,6 +241,10 @@ class _Loop:
                     raise self._interrupted() from None
                 raise
         return tuple(self._results[name] for name in self._plan.nodes)
+
+    def _is_heavy(self, name: str) -> bool:
+        """Tell whether a node needs gigabytes and every core: one of them at a time."""
+        return isinstance(self._plan.nodes[name].work, Separate)
 
     def _what_each_waits_for(self, missing: set[str]) -> dict[str, set[str]]:
         """Return the missing nodes that each missing node waits for.

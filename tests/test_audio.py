@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stemfx.audio import Audio, Signal, Stems
+from stemfx.audio import Audio, Signal
 
 
 def test_axes_are_never_guessed() -> None:
@@ -25,12 +25,3 @@ def test_an_audio_is_a_signal_and_blocks_join_to_it(song: Audio) -> None:
     assert isinstance(song, Signal)
     joined = Audio.from_blocks(song.blocks(999), song.sample_rate)
     np.testing.assert_array_equal(joined.samples, song.samples)
-
-
-def test_stems_know_what_they_leave_of_the_mixture(song: Audio) -> None:
-    half = Audio(song.samples / 2, song.sample_rate)
-    rest = Audio.from_blocks(Stems({"a": half}).residual(song), song.sample_rate)
-    np.testing.assert_array_equal(rest.samples, song.samples / 2)
-    short = Audio(song.samples[:, :10], song.sample_rate)
-    with pytest.raises(ValueError, match="share"):
-        Stems({"a": song, "b": short})

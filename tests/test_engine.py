@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import level_db, registry, run_text, samples, statuses
+from engine import ShareSeparator, level_db, registry, run_text, samples, statuses
 
 from stemfx.audio import Audio
-from stemfx.cache import Cache
+from stemfx.cache import Cache, StoredSignal
 from stemfx.errors import (
     AudioFileError,
     CancelledError,
@@ -223,7 +224,9 @@ def test_ctrl_c_keeps_what_was_finished_and_leaves_no_half_file(folder: Path) ->
     assert statuses(outcome, "cached") == {"song/decode", "all/gain"}
 
 
-def test_plan_tells_hits_and_misses_and_touches_no_audio(folder: Path) -> None:
+def test_plan_tells_hits_and_misses_and_touches_no_audio(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = folder / "recipe.yaml"
     run_text(folder, CHAIN % 2)
     path.write_text("stemfx: 1\n" + CHAIN % 5, encoding="utf-8")
@@ -231,11 +234,16 @@ def test_plan_tells_hits_and_misses_and_touches_no_audio(folder: Path) -> None:
     recipe, out = load_recipe(str(path), request, found)
     plan, _ = prepare(recipe, out, request, found, may_fetch=False)
     cache = Cache(folder / "cache")
-    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*.f32")}
+
+    def touched(*_: object) -> None:
+        raise AssertionError("audio was read")
+
+    monkeypatch.setattr("stemfx.operations.read_blocks", touched)
+    for name in ("blocks", "read", "is_intact"):
+        monkeypatch.setattr(StoredSignal, name, touched)
     told = plan_json(plan, missing_nodes(plan, cache, verify=False))
     misses = {node["id"] for node in told["nodes"] if node["cache"] == "miss"}
     assert misses == {"vocals/gain#2", "mix", "master/measure", "write/master"}
-    assert {p: p.stat().st_mtime_ns for p in folder.rglob("*.f32")} == before
     assert told["separators"]["song"]["licence"] == "CC0-1.0"
 
 
@@ -310,6 +318,37 @@ def test_vocals_of_one_song_and_drums_of_another(folder: Path, song: Audio) -> N
     expected = 0.3 * samples(folder / "song.wav") + 0.3 * samples(folder / "b.wav")
     np.testing.assert_allclose(samples(folder / "out.wav"), expected, atol=1e-6)
     assert set(outcome.plan.separators) == {"a", "b"}
+
+
+def test_one_separation_runs_at_a_time_whatever_the_jobs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most = [0], [0]
+    real = ShareSeparator.separate
+
+    def counted(self, mixture, wanted, context):
+        at_once[0] += 1
+        most[0] = max(most[0], at_once[0])
+        for block in real(self, mixture, wanted, context):
+            time.sleep(0.01)
+            yield block
+        at_once[0] -= 1
+
+    monkeypatch.setattr(ShareSeparator, "separate", counted)
+    for n in range(3):
+        write(
+            folder / f"{n}.wav",
+            Audio(samples(folder / "song.wav") / (n + 2), 44_100),
+            Encoding("wav", 32),
+        )
+    run_text(
+        folder,
+        "sources: {a: 0.wav, b: 1.wav, c: 2.wav}\nseparate: {model: shares}\n"
+        "tracks: {x: {from: a/vocals}, y: {from: b/drums}, z: {from: c/bass}}\n"
+        "output: {master: out.wav}\n",
+        jobs=4,
+    )
+    assert most == [1]
 
 
 def test_specialists_compute_only_what_is_used(folder: Path) -> None:
