@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -221,9 +221,7 @@ class _Loop:
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="stemfx") as pool:
             try:
                 while waiting or running:
-                    for name in [n for n, needs in waiting.items() if not needs]:
-                        if self._is_heavy(name) and any(map(self._is_heavy, running.values())):
-                            continue
+                    for name in self._ready(waiting, running.values()):
                         del waiting[name]
                         running[pool.submit(self._execute, self._plan.nodes[name])] = name
                     # A short timeout, so that Ctrl-C is seen while threads work.
@@ -242,9 +240,16 @@ class _Loop:
                 raise
         return tuple(self._results[name] for name in self._plan.nodes)
 
-    def _is_heavy(self, name: str) -> bool:
-        """Tell whether a node needs gigabytes and every core: one of them at a time."""
-        return isinstance(self._plan.nodes[name].work, Separate)
+    def _ready(self, waiting: Mapping[str, set[str]], running: Iterable[str]) -> list[str]:
+        """Return the nodes that can start. A separation needs gigabytes and every core: one only."""
+        heavy = any(isinstance(self._plan.nodes[n].work, Separate) for n in running)
+        ready = []
+        for name, needs in waiting.items():
+            is_heavy = isinstance(self._plan.nodes[name].work, Separate)
+            if not needs and not (is_heavy and heavy):
+                ready.append(name)
+                heavy = heavy or is_heavy
+        return ready
 
     def _what_each_waits_for(self, missing: set[str]) -> dict[str, set[str]]:
         """Return the missing nodes that each missing node waits for.
