@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -50,6 +51,11 @@ _SUBTYPE_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32":
 _FLOAT_SUBTYPES = {"FLOAT": 32, "DOUBLE": 32}
 _UNCOMPRESSED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC"}
 
+_UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's SF_COUNT_MAX
+_MAX_WAV_CHUNKS = 1000  # before the audio; editors write tens
+_FFPROBE_TIMEOUT_S = 60.0
+_CODEC_PADDING_S = 0.1  # containers count the padding of a codec's first and last frames or not
+
 
 @dataclass(frozen=True)
 class FileInfo:
@@ -71,13 +77,30 @@ class FileInfo:
         return self.n_samples / self.sample_rate
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 # --- reading -----------------------------------------------------------------------------
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn every failure of the system to read `path` into one sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise AudioFileError("no such file; check the name", where=str(path)) from None
+    except OSError as error:
+        raise AudioFileError(
+            f"cannot be read ({error.strerror or error}); check its permissions", where=str(path)
+        ) from None
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits.
+
+    Raises:
+        AudioFileError: it cannot be read.
+    """
+    with _reading(path), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def probe(path: Path) -> FileInfo:
@@ -105,6 +128,13 @@ def probe(path: Path) -> FileInfo:
             f"{1000 * MIN_DURATION_S:.0f} ms are needed to measure loudness",
             where=str(path),
         )
+    if info.n_samples == _UNKNOWN_LENGTH:
+        raise AudioFileError(
+            "its header does not say how long the audio is (streaming encoders leave that out), "
+            "so nothing says whether it is complete; export it again, or rewrite it with "
+            f"`ffmpeg -i IN{path.suffix} OUT{path.suffix}`",
+            where=str(path),
+        )
     if info.duration_s > MAX_DURATION_S:
         raise AudioFileError(
             f"{info.duration_s / 3600:.1f} hours of audio; the limit is "
@@ -115,16 +145,10 @@ def probe(path: Path) -> FileInfo:
 
 
 def _check_is_file(path: Path) -> None:
-    try:
+    with _reading(path):
         if path.is_dir():
             raise AudioFileError("this is a folder, not an audio file", where=str(path))
         size = path.stat().st_size
-    except FileNotFoundError:
-        raise AudioFileError("no such file; check the name", where=str(path)) from None
-    except OSError as error:
-        raise AudioFileError(
-            f"cannot be read ({error.strerror}); check its permissions", where=str(path)
-        ) from None
     if size == 0:
         raise AudioFileError(
             "the file is empty (0 bytes); export or download it again", where=str(path)
@@ -133,17 +157,15 @@ def _check_is_file(path: Path) -> None:
 
 def _check_container_sizes(path: Path) -> None:
     """Refuse a WAV whose header and content disagree; libsndfile would read what it can."""
+    repair = "export it again, or rewrite its header with `ffmpeg -i IN.wav OUT.wav`"
     try:
-        with path.open("rb") as file:
+        with _reading(path), path.open("rb") as file:
             declared_and_there = _wav_data_sizes(file)
-    except OSError as error:
-        raise AudioFileError(
-            f"cannot be read ({error.strerror}); check its permissions", where=str(path)
-        ) from None
+    except _HeaderError as error:
+        raise AudioFileError(f"{error}; {repair}", where=str(path)) from None
     if declared_and_there is None:
         return
     declared, there = declared_and_there
-    repair = "export it again, or rewrite its header with `ffmpeg -i IN.wav OUT.wav`"
     if declared == 0 and there > 0:
         raise AudioFileError(
             f"the WAV header says that there is no audio, but {there:,} bytes follow: the "
@@ -164,24 +186,42 @@ def _check_container_sizes(path: Path) -> None:
         )
 
 
+class _HeaderError(Exception):
+    """A WAV header that makes no sense."""
+
+
 def _wav_data_sizes(file: IO[bytes]) -> tuple[int, int] | None:
-    """Return (declared, present) bytes of a WAV's data chunk; None when it is no WAV."""
+    """Return (declared, present) bytes of a WAV's data chunk; None when it is no WAV.
+
+    Raises:
+        _HeaderError: the header cannot be followed to the audio.
+    """
     head = file.read(12)
     if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
         return None
     end = os.fstat(file.fileno()).st_size
     long_size: int | None = None
-    while len(header := file.read(8)) == 8:
+    for _ in range(_MAX_WAV_CHUNKS):
+        header = file.read(8)
+        if len(header) < 8:
+            return None
         name, size = header[:4], int(struct.unpack("<I", header[4:])[0])
+        after = file.tell() + size + size % 2
         if name == b"ds64":  # RF64, EBU Tech 3306: the true size of the data chunk
-            long_size = int(struct.unpack("<8xQ", file.read(16))[0])
-            file.seek(size - 16, os.SEEK_CUR)
+            sizes = file.read(min(size, 16))
+            if len(sizes) < 16:
+                raise _HeaderError(
+                    "the file is cut off or damaged in the part of its RF64 header (ds64) that "
+                    "says how long the audio is"
+                )
+            long_size = int(struct.unpack("<8xQ", sizes)[0])
         elif name == b"data":
             there = end - file.tell()
             return (long_size if long_size is not None else size), there
-        else:
-            file.seek(size + size % 2, os.SEEK_CUR)
-    return None
+        file.seek(after)
+    raise _HeaderError(
+        f"no audio lies within the first {_MAX_WAV_CHUNKS:,} chunks of this WAV, so it is damaged"
+    )
 
 
 def _probe_with_libsndfile(path: Path) -> FileInfo:
@@ -209,37 +249,80 @@ def _ffmpeg(program: str, path: Path) -> str:
 
 
 def _probe_with_ffmpeg(path: Path) -> FileInfo:
-    result = subprocess.run(  # noqa: S603 - a list, no shell; the path is one argument
-        [
-            _ffmpeg("ffprobe", path),
-            *("-v", "error", "-protocol_whitelist", "file"),
-            *("-f", _FFMPEG_DEMUXERS[path.suffix.lower()]),
-            *("-select_streams", "a:0", "-show_entries", "stream=sample_rate,channels,duration"),
-            *("-of", "default=noprint_wrappers=1", f"file:{path.resolve()}"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    values = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+    """Ask ffprobe; count by decoding where the container only lets it guess a length.
+
+    Raw AAC (ADTS) has no length at all: ffprobe extrapolates from the bit rate of the first
+    frames, nine times too long for a song that starts softly.
+    """
+    demuxer = _FFMPEG_DEMUXERS[path.suffix.lower()]
     try:
-        rate, channels = int(values["sample_rate"]), int(values["channels"])
-        n_samples = round(float(values["duration"]) * rate)
-    except (KeyError, ValueError):
-        raise AudioFileError("ffmpeg finds no audio in this file", where=str(path)) from None
-    return FileInfo(path, rate, channels, n_samples, None, path.suffix[1:].upper())
+        result = subprocess.run(  # noqa: S603 - a list, no shell; the path is one argument
+            [
+                _ffmpeg("ffprobe", path),
+                *("-v", "error", "-protocol_whitelist", "file", "-f", demuxer),
+                *("-select_streams", "a:0", "-of", "json", "-show_entries"),
+                *("stream=sample_rate,channels,duration:format=duration",),
+                f"file:{path.resolve()}",
+            ],
+            capture_output=True,
+            check=False,
+            timeout=_FFPROBE_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise AudioFileError(
+            f"ffprobe does not say within {_FFPROBE_TIMEOUT_S:.0f} s what this file is; convert "
+            f"it to {READABLE}",
+            where=str(path),
+        ) from None
+    try:
+        found = json.loads(result.stdout)
+        stream, container = found["streams"][0], found.get("format", {})
+        rate, channels = int(stream["sample_rate"]), int(stream["channels"])
+    except (KeyError, IndexError, ValueError):
+        rate, channels = 0, 0
+    if rate < 1 or channels < 1:
+        raise AudioFileError("ffmpeg finds no audio in this file", where=str(path))
+    info = FileInfo(path, rate, channels, 0, None, path.suffix[1:].upper())
+    # Matroska gives a length for the whole file only.
+    duration_s = stream.get("duration", container.get("duration"))
+    if demuxer == "aac" or duration_s is None:
+        n_samples = sum(block.shape[1] for block in read_blocks(info))
+    else:
+        n_samples = round(float(duration_s) * rate)
+    return replace(info, n_samples=n_samples)
 
 
 def read_blocks(info: FileInfo, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
     """Yield a probed file as float32 blocks `(channels, n_samples)`, from start to end.
 
     Raises:
-        AudioFileError: the content ends before the header says, or cannot be decoded.
+        AudioFileError: the content ends before the header says, goes on beyond the longest
+            duration that stemfx takes, or cannot be decoded.
     """
-    if info.path.suffix.lower() in _FFMPEG_DEMUXERS:
-        yield from _ffmpeg_blocks(info, n_samples)
-        return
+    through_ffmpeg = info.path.suffix.lower() in _FFMPEG_DEMUXERS
+    decode = _ffmpeg_blocks if through_ffmpeg else _libsndfile_blocks
+    count = 0
+    with closing(decode(info, n_samples)) as blocks:
+        for block in blocks:
+            count += block.shape[1]
+            if count > MAX_DURATION_S * info.sample_rate:
+                raise AudioFileError(
+                    f"more than {MAX_DURATION_S // 3600} hours of audio, whatever its header "
+                    "says; cut the file into parts",
+                    where=str(info.path),
+                )
+            yield block
+    is_exact = info.format in _UNCOMPRESSED
+    missing_s = (info.n_samples - count) / info.sample_rate
+    if (is_exact and missing_s > 0) or (through_ffmpeg and missing_s > _CODEC_PADDING_S):
+        raise AudioFileError(
+            f"the file is cut off: its header promises {info.duration_s:.2f} s and "
+            f"{count / info.sample_rate:.2f} s can be read; export or download it again",
+            where=str(info.path),
+        )
+
+
+def _libsndfile_blocks(info: FileInfo, n_samples: int) -> Generator[Block, None, None]:
     import soundfile
 
     count = 0
@@ -249,20 +332,10 @@ def read_blocks(info: FileInfo, n_samples: int = BLOCK_SAMPLES) -> Iterator[Bloc
                 count += len(frames)
                 yield read_only(frames.T)
     except soundfile.LibsndfileError as error:
-        raise AudioFileError(
-            f"decoding fails after {count / info.sample_rate:.2f} s ({error.error_string}); the "
-            "file is damaged",
-            where=str(info.path),
-        ) from None
-    if info.format in _UNCOMPRESSED and count < info.n_samples:
-        raise AudioFileError(
-            f"the file is cut off: its header promises {info.duration_s:.2f} s and "
-            f"{count / info.sample_rate:.2f} s can be read; export or download it again",
-            where=str(info.path),
-        )
+        raise _decoding_error(info, count, error.error_string) from None
 
 
-def _ffmpeg_blocks(info: FileInfo, n_samples: int) -> Iterator[Block]:
+def _ffmpeg_blocks(info: FileInfo, n_samples: int) -> Generator[Block, None, None]:
     command = [
         _ffmpeg("ffmpeg", info.path),
         *("-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe"),
@@ -272,6 +345,7 @@ def _ffmpeg_blocks(info: FileInfo, n_samples: int) -> Iterator[Block]:
         *("-ar", str(info.sample_rate), "-"),
     ]
     frame_bytes = 4 * info.channels
+    count = 0
     with subprocess.Popen(  # noqa: S603 - a list, no shell
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
@@ -281,11 +355,21 @@ def _ffmpeg_blocks(info: FileInfo, n_samples: int) -> Iterator[Block]:
             while chunk := stdout.read(n_samples * frame_bytes):
                 whole = len(chunk) - len(chunk) % frame_bytes
                 frames = np.frombuffer(chunk[:whole], "<f4").reshape(-1, info.channels)
+                count += len(frames)
                 yield read_only(frames.T)
-        finally:
+            status = process.wait()
+        except BaseException:  # GeneratorExit too: the consumer has heard enough
             process.kill()
-        if process.wait() not in (0, -9):
-            raise AudioFileError("ffmpeg cannot decode this file", where=str(info.path))
+            raise
+    if status != 0:
+        raise _decoding_error(info, count, f"ffmpeg ends with status {status}")
+
+
+def _decoding_error(info: FileInfo, count: int, reason: str) -> AudioFileError:
+    return AudioFileError(
+        f"decoding fails after {count / info.sample_rate:.2f} s ({reason}); the file is damaged",
+        where=str(info.path),
+    )
 
 
 # --- writing -----------------------------------------------------------------------------
@@ -316,7 +400,6 @@ _LOSSY_OPTIONS: dict[str, dict[str, Any]] = {
     "mp3": {"compression_level": 0.0, "bitrate_mode": "CONSTANT"},
     "ogg": {"compression_level": 0.1},
 }
-MP3_MAX_SAMPLE_RATE = 48_000
 _WAV_LIMIT_BYTES = 0xFFFF_FFFF - 4096
 DITHER_SEED = 0x57E3F
 
@@ -371,10 +454,11 @@ def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) 
     )
     frame_bytes = signal.channels * (encoding.bit_depth or 8) // 8
     is_long = encoding.format == "wav" and signal.n_samples * frame_bytes > _WAV_LIMIT_BYTES
+    # `signal.blocks()` stays outside `writing_to`: what fails there is no failure to write.
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with soundfile.SoundFile(
+            file = soundfile.SoundFile(
                 str(part),
                 "w",
                 samplerate=signal.sample_rate,
@@ -382,9 +466,18 @@ def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) 
                 format="RF64" if is_long else encoding.format.upper(),
                 subtype=_SUBTYPES[encoding.format, encoding.bit_depth],
                 **_LOSSY_OPTIONS.get(encoding.format, {}),
-            ) as file:
-                for block in signal.blocks():
-                    file.write(_to_storage(block, encoding, gain, dither, path).T)
+            )
+        try:
+            for block in signal.blocks():
+                stored = _to_storage(block, encoding, gain, dither, path)
+                with writing_to(path):
+                    file.write(stored.T)
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what is told
+                file.close()
+            raise
+        with writing_to(path):
+            file.close()
             _check_whole(part, path, signal, encoding)
             _make_reproducible(part, encoding)
             part.replace(path)
@@ -440,32 +533,41 @@ def _make_reproducible(part: Path, encoding: Encoding) -> None:
                 file.seek(offset + 12)  # name, size, version, then the date
                 file.write(bytes(4))
     elif encoding.format == "ogg":
-        part.write_bytes(_with_ogg_serial(part.read_bytes(), serial=1))
+        _set_ogg_serial(part, serial=1)
 
 
 _REVERSED_BITS = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
 
 
-def _with_ogg_serial(stream: bytes, serial: int) -> bytes:
-    """Rewrite the serial number of every page of an Ogg stream (RFC 3533) and its checksum."""
-    pages = bytearray(stream)
-    start = 0
-    while start + 27 <= len(pages):
-        n_segments = pages[start + 26]
-        body = start + 27 + n_segments
-        end = body + sum(pages[start + 27 : body])
-        struct.pack_into("<I", pages, start + 14, serial)
-        struct.pack_into("<I", pages, start + 22, 0)
-        # Ogg's CRC-32 has zlib's polynomial with the bits the other way round and no inversion.
-        mirrored = zlib.crc32(pages[start:end].translate(_REVERSED_BITS), 0xFFFFFFFF) ^ 0xFFFFFFFF
-        struct.pack_into("<I", pages, start + 22, int(f"{mirrored:032b}"[::-1], 2))
-        start = end
-    return bytes(pages)
+def _set_ogg_serial(path: Path, serial: int) -> None:
+    """Rewrite the serial number of every page of an Ogg file (RFC 3533) and its checksum.
+
+    In place, page by page: a page is 64 kB at most, whatever the length of the file.
+    """
+    with path.open("r+b") as file:
+        while len(header := bytearray(file.read(27))) == 27:
+            lacing = file.read(header[26])
+            body = lacing + file.read(sum(lacing))
+            struct.pack_into("<I", header, 14, serial)
+            struct.pack_into("<I", header, 22, 0)
+            # Ogg's CRC-32 has zlib's polynomial with the bits the other way round and no
+            # inversion.
+            mirrored = zlib.crc32((header + body).translate(_REVERSED_BITS), 0xFFFFFFFF)
+            checksum = int(f"{mirrored ^ 0xFFFFFFFF:032b}"[::-1], 2)
+            struct.pack_into("<I", header, 22, checksum)
+            file.seek(-len(header) - len(body), os.SEEK_CUR)
+            file.write(header + body)
 
 
 @contextmanager
-def writing_to(path: Path) -> Iterator[None]:
+def writing_to(path: Path, remedy: str = "choose another folder with --out") -> Iterator[None]:
     """Turn every failure to write below `path` into one sentence.
+
+    Wrap only the writing: whatever else fails inside would be told as a failure to write.
+
+    Args:
+        path: what is being written.
+        remedy: what to try when the place itself cannot be written to.
 
     Raises:
         DiskFullError: disk, quota or file-size limit reached.
@@ -476,15 +578,15 @@ def writing_to(path: Path) -> Iterator[None]:
     except StemfxError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        # Windows has no quota error of its own.
+        if error.errno in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise DiskFullError(
                 "the disk is full (or a quota or file-size limit is reached); free some space "
                 "and run again: finished steps are kept",
                 where=str(path),
             ) from None
         raise OutputError(
-            f"cannot be written ({error.strerror or error}); choose another folder with --out",
-            where=str(path),
+            f"cannot be written ({error.strerror or error}); {remedy}", where=str(path)
         ) from None
     except (RuntimeError, AssertionError) as error:
         # libsndfile says "System error" and soundfile asserts when a write comes up short.
@@ -494,9 +596,7 @@ def writing_to(path: Path) -> Iterator[None]:
                 "the disk is full; free some space and run again: finished steps are kept",
                 where=str(path),
             ) from None
-        raise OutputError(
-            f"cannot be written ({error}); choose another folder with --out", where=str(path)
-        ) from None
+        raise OutputError(f"cannot be written ({error}); {remedy}", where=str(path)) from None
 
 
 def check_writable(folder: Path) -> None:

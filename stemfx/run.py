@@ -241,7 +241,7 @@ class _Loop:
         return tuple(self._results[name] for name in self._plan.nodes)
 
     def _ready(self, waiting: Mapping[str, set[str]], running: Iterable[str]) -> list[str]:
-        """Return the nodes that can start. A separation needs gigabytes and every core: one only."""
+        """Return the nodes that can start; separations need gigabytes, so one at a time."""
         heavy = any(isinstance(self._plan.nodes[n].work, Separate) for n in running)
         ready = []
         for name, needs in waiting.items():

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
+import subprocess
 import time
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +14,18 @@ import pytest
 import soundfile
 
 from stemfx import io
-from stemfx.audio import Audio
+from stemfx.audio import BLOCK_SAMPLES, Audio, Block
 from stemfx.errors import AudioFileError, DiskFullError, OutputError
-from stemfx.io import Encoding, encoding_for, probe, read_blocks, write
+from stemfx.io import (
+    Encoding,
+    FileInfo,
+    encoding_for,
+    file_sha256,
+    probe,
+    read_blocks,
+    write,
+    writing_to,
+)
 
 
 def read(path: Path) -> np.ndarray:
@@ -59,17 +72,18 @@ def test_16_bit_dither_is_tpdf_noise_of_minus_93_dbfs_that_does_not_follow_the_s
     assert kept == pytest.approx(0.25, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
 def test_the_same_signal_gives_the_same_bytes_at_another_second(
-    tmp_path: Path, song: Audio, name: str
+    tmp_path: Path, song: Audio
 ) -> None:
-    hashes = set()
-    for _ in range(2):
-        path = tmp_path / name
-        write(path, song, encoding_for(path, 32 if name == "a.wav" else None, 16))
-        hashes.add(hashlib.sha256(path.read_bytes()).hexdigest())
-        time.sleep(1.05)  # libsndfile stamps seconds into float WAV and Ogg
-    assert len(hashes) == 1
+    def hashes() -> dict[str, str]:
+        for name in ("a.wav", "a.flac", "a.ogg", "a.mp3"):
+            path = tmp_path / name
+            write(path, song, encoding_for(path, 32 if name == "a.wav" else None, 16))
+        return {path.name: file_sha256(path) for path in tmp_path.iterdir()}
+
+    first = hashes()
+    time.sleep(1.05)  # libsndfile stamps seconds into float WAV and Ogg
+    assert hashes() == first
 
 
 def test_an_ogg_with_its_serial_rewritten_is_still_valid(tmp_path: Path, song: Audio) -> None:
@@ -78,6 +92,28 @@ def test_an_ogg_with_its_serial_rewritten_is_still_valid(tmp_path: Path, song: A
     # Vorbis at quality 9 keeps a broadband signal within about -20 dB of the original.
     error = read(path) - song.samples
     assert np.sqrt(np.mean(error**2) / np.mean(song.samples**2)) < 0.1
+
+
+def test_an_ogg_of_any_length_gets_its_serial_in_flat_memory(tmp_path: Path, song: Audio) -> None:
+    path = tmp_path / "a.ogg"
+    write(path, song, Encoding("ogg", None))
+    copies = 1 + 4_000_000 // path.stat().st_size
+    path.write_bytes(path.read_bytes() * copies)  # Ogg files may be chained
+    once = path.read_bytes()
+    tracemalloc.start()
+    try:
+        io._set_ogg_serial(path, serial=2)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1_000_000  # a page is 64 kB at most; the file is over 4 MB
+    twice = path.read_bytes()
+    n_pages = once.count(b"OggS")
+    serial_and_sum = 4 + 4
+    differing = np.frombuffer(once, np.uint8) != np.frombuffer(twice, np.uint8)
+    assert len(twice) == len(once)
+    assert n_pages <= np.count_nonzero(differing) <= n_pages * serial_and_sum
+    assert probe(path).sample_rate == song.sample_rate
 
 
 @pytest.mark.parametrize(("bits", "peak"), [(16, 1.01), (24, 2.0)])
@@ -121,6 +157,49 @@ def test_a_short_write_is_noticed(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "a plugin's disk"),
+        AssertionError("a plugin"),
+        RuntimeError("a plugin"),
+    ],
+)
+def test_what_fails_inside_the_signal_is_not_told_as_a_failure_to_write(
+    tmp_path: Path, song: Audio, failure: Exception
+) -> None:
+    class Failing(Audio):
+        def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+            yield self.read(0, 100)
+            raise failure
+
+    with pytest.raises(type(failure)) as caught:
+        write(tmp_path / "a.wav", Failing(song.samples, song.sample_rate), Encoding("wav", 24))
+    assert caught.value is failure
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_to_write_names_the_remedy_of_its_place(tmp_path: Path) -> None:
+    def fail(*remedy: str) -> None:
+        with writing_to(tmp_path, *remedy):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    with pytest.raises(OutputError, match=r"Permission denied\); choose another folder with --out"):
+        fail()
+    with pytest.raises(OutputError, match=r"Permission denied\); set STEMFX_CACHE$"):
+        fail("set STEMFX_CACHE")
+
+
+def test_a_full_disk_is_told_where_the_system_knows_no_quotas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(errno, "EDQUOT", raising=False)  # as on Windows
+    with pytest.raises(DiskFullError, match="disk is full"), writing_to(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(OutputError, match="cannot be written"), writing_to(tmp_path):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="--out"):
@@ -141,6 +220,22 @@ def test_missing_file_folder_and_empty_file_each_get_one_sentence(tmp_path: Path
     for name, words in [("none.wav", "no such file"), ("", "folder"), ("empty.wav", "0 bytes")]:
         with pytest.raises(AudioFileError, match=words):
             probe(tmp_path / name)
+
+
+def test_what_cannot_be_read_cannot_be_hashed_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AudioFileError, match="no such file"):
+        file_sha256(tmp_path / "none.wav")
+    (tmp_path / "a.wav").write_bytes(b"x")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    with pytest.raises(AudioFileError, match=r"Permission denied.*permissions") as caught:
+        file_sha256(tmp_path / "a.wav")
+    assert caught.value.where == str(tmp_path / "a.wav")
 
 
 def test_aac_without_ffmpeg_says_what_to_install(
@@ -184,7 +279,160 @@ def test_rf64_sizes_are_understood(tmp_path: Path, song: Audio) -> None:
     assert probe(path).n_samples == song.n_samples
 
 
-@pytest.mark.skipif(io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
+@pytest.mark.parametrize("n_bytes", [14, 20, 24, 32, 35])
+def test_an_rf64_cut_in_its_header_is_one_sentence(
+    tmp_path: Path, song: Audio, n_bytes: int
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(str(path), song.samples.T, 44_100, format="RF64", subtype="PCM_16")
+    path.write_bytes(path.read_bytes()[:n_bytes])
+    with pytest.raises(AudioFileError, match=r"cut off|not audio"):
+        probe(path)
+
+
+def test_an_rf64_whose_ds64_holds_no_length_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RF64\xff\xff\xff\xffWAVEds64" + bytes(100))
+    with pytest.raises(AudioFileError, match="ds64"):
+        probe(tmp_path / "a.wav")
+
+
+def test_a_wav_of_nothing_but_empty_chunks_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF\xff\xff\xff\x7fWAVE" + b"junk\0\0\0\0" * 500_000)
+    with path.open("rb") as file:
+        with pytest.raises(io._HeaderError):
+            io._wav_data_sizes(file)
+        assert file.tell() < 10_000  # bytes of 4,000,000: what was looked at
+    with pytest.raises(AudioFileError, match="1,000 chunks"):
+        probe(path)
+
+
+def test_a_flac_that_does_not_know_its_length_says_so(tmp_path: Path, song: Audio) -> None:
+    path = tmp_path / "a.flac"
+    write(path, song, Encoding("flac", 16))
+    content = bytearray(path.read_bytes())
+    # STREAMINFO follows "fLaC" and 4 bytes of block header; the last 36 bits of its bytes
+    # 10 to 17 are the number of samples (RFC 9639, 8.2), and 0 means unknown.
+    field = int.from_bytes(content[18:26], "big")
+    content[18:26] = (field >> 36 << 36).to_bytes(8, "big")
+    path.write_bytes(content)
+    with pytest.raises(AudioFileError, match="does not say how long") as caught:
+        probe(path)
+    assert "hours" not in str(caught.value)
+
+
+# --- ffmpeg ------------------------------------------------------------------------------
+
+needs_ffmpeg = pytest.mark.skipif(
+    io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here"
+)
+needs_sh = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
+
+
+@pytest.fixture
+def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put a shell script in the place of a program; return a song of 1 s that it has to read."""
+
+    def put(program: str, script: str) -> FileInfo:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / program).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / program).chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+        path = tmp_path / "a.m4a"
+        path.write_bytes(b"not empty")
+        return FileInfo(path, 44_100, 2, 44_100, None, "M4A")
+
+    return put
+
+
+def seconds_of_zeros(duration_s: float) -> str:
+    return f"head -c {round(44_100 * duration_s) * 2 * 4} /dev/zero"  # stereo float32
+
+
+@needs_sh
+def test_ffmpeg_that_fails_after_the_last_sample_is_believed(pretend) -> None:
+    # The pipe ends well before the program does: a kill in between would hide its status.
+    info = pretend("ffmpeg", f"{seconds_of_zeros(1)}; exec >&-; sleep 0.2; exit 1")
+    with pytest.raises(AudioFileError, match=r"after 1\.00 s \(ffmpeg ends with status 1\)"):
+        list(read_blocks(info))
+
+
+@needs_sh
+def test_ffmpeg_that_is_killed_is_no_success(pretend) -> None:
+    info = pretend("ffmpeg", f"{seconds_of_zeros(1)}; kill -9 $$")
+    with pytest.raises(AudioFileError, match="status -9"):
+        list(read_blocks(info))
+
+
+@needs_sh
+def test_ffmpeg_that_delivers_too_little_is_noticed_but_the_padding_of_a_codec_is_not(
+    pretend,
+) -> None:
+    info = pretend("ffmpeg", seconds_of_zeros(0.5))
+    with pytest.raises(AudioFileError, match=r"promises 1\.00 s and 0\.50 s can be read"):
+        list(read_blocks(info))
+    info = pretend("ffmpeg", seconds_of_zeros(0.95))
+    assert sum(block.shape[1] for block in read_blocks(info)) == round(0.95 * 44_100)
+
+
+@needs_sh
+def test_a_reader_that_stops_early_ends_ffmpeg_without_an_error(tmp_path: Path, pretend) -> None:
+    info = pretend("ffmpeg", f"echo $$ > {tmp_path}/pid; exec cat /dev/zero")
+    blocks = read_blocks(info)
+    assert next(blocks).shape == (2, BLOCK_SAMPLES)
+    blocks.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@needs_sh
+def test_a_file_that_decodes_without_end_stops_at_the_limit(
+    pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(io, "MAX_DURATION_S", 36)
+    info = pretend("ffmpeg", "exec cat /dev/zero")
+    heard: list[int] = []
+    with pytest.raises(AudioFileError, match="hours of audio, whatever its header says"):
+        heard.extend(block.shape[1] for block in read_blocks(info))
+    assert 35 * 44_100 < sum(heard) <= 36 * 44_100
+
+
+@needs_sh
+def test_ffprobe_that_hangs_is_one_sentence(pretend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(io, "_FFPROBE_TIMEOUT_S", 0.1)
+    info = pretend("ffprobe", "exec sleep 20")
+    with pytest.raises(AudioFileError, match="ffprobe does not say within"):
+        probe(info.path)
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("name", ["a.m4a", "a.aac", "a.mka", "a.webm"])
+def test_the_length_that_a_probe_tells_is_what_decoding_gives(tmp_path: Path, name: str) -> None:
+    # Softly first: ffprobe takes the bit rate of the first frames for that of a raw AAC file.
+    gains = np.repeat([0.0, 0.5], 3 * 48_000)[:, np.newaxis]
+    noise = np.random.default_rng(0).uniform(-1, 1, (6 * 48_000, 2))
+    soundfile.write(str(tmp_path / "a.wav"), gains * noise, 48_000)
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.wav"), str(tmp_path / name)]
+    subprocess.run(command, check=True)
+    info = probe(tmp_path / name)
+    # A frame of AAC is 21 ms; an encoder adds one or two of them.
+    assert info.duration_s == pytest.approx(6, abs=0.1)
+    assert read(tmp_path / name).shape[1] / 48_000 == pytest.approx(info.duration_s, abs=0.1)
+
+
+@needs_ffmpeg
+def test_aac_that_is_cut_off_is_noticed_while_reading(tmp_path: Path, song: Audio) -> None:
+    write(tmp_path / "a.wav", song, Encoding("wav", 16))
+    path = tmp_path / "a.m4a"
+    command = ["ffmpeg", "-v", "error", "-i", str(tmp_path / "a.wav"), "-movflags", "+faststart"]
+    subprocess.run([*command, str(path)], check=True)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(AudioFileError, match="cut off"):
+        read(path)
+
+
+@needs_ffmpeg
 def test_aac_is_read_through_ffmpeg_at_its_place(corpus: Path) -> None:
     coded = read(corpus / "defects" / "coded.m4a")
     clean = read(corpus / "defects" / "clean_neon.flac")
@@ -194,7 +442,7 @@ def test_aac_is_read_through_ffmpeg_at_its_place(corpus: Path) -> None:
     assert 10 * np.log10(np.mean(error**2) / np.mean(clean**2)) < -17
 
 
-@pytest.mark.skipif(io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here")
+@needs_ffmpeg
 @pytest.mark.parametrize("content", ["text", "#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"])
 def test_what_is_no_aac_is_never_taken_for_a_playlist(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.m4a").write_text(content)
