@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from stemfx.recipe.problems import did_you_mean
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
 from stemfx.separator import Separator
+from stemfx.stage import Finding
 
 ENGINE_VERSION = 1
 """Raise it when an operation of the engine itself gives another result."""
@@ -158,6 +159,7 @@ class Plan:
     out_folder: Path = Path()
     report: Path | None = None
     is_preview: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def targets(self) -> list[Path]:
@@ -312,8 +314,8 @@ def _refuse_equal_targets(plan: Plan) -> None:
         name = unicodedata.normalize("NFC", str(path)).casefold()
         if name in seen:
             raise OutputError(
-                "two results have this name; give `master`, `stems` or `report` another one",
-                where=str(path),
+                f"two results are named {path}; give `master`, `stems` or `report` another one",
+                where=plan.recipe.output.where,
             )
         seen.add(name)
 
@@ -382,7 +384,10 @@ class _Builder:
             separators={name: choice.separator for name, choice in self._choices.items()},
             outputs=outputs,
             out_folder=self._options.out_folder.resolve(),
-            report=None if report is None else self._target(report),
+            report=None
+            if report is None
+            else self._target(report, self._recipe.output.report_where),
+            findings=tuple(self._findings()),
             is_preview=self._options.preview_s is not None,
         )
         _refuse_equal_targets(plan)
@@ -597,24 +602,36 @@ class _Builder:
 
     # --- results -------------------------------------------------------------------------
 
-    def _target(self, relative: Path) -> Path:
+    def _findings(self) -> Iterator[Finding]:
+        """Tell what the recipe leaves out although nobody may have meant it."""
+        played = {(track.source, track.stem) for track in used_tracks(self._recipe)}
+        for source in self._choices:
+            if self._recipe.separate.residual == "keep" and (source, RESIDUAL) not in played:
+                yield Finding(
+                    "warn",
+                    "residual_not_played",
+                    f"what the model does not explain of {source!r} is kept as a stem that no "
+                    f"track plays; add a track `rest: {{from: {source}/{RESIDUAL}}}`",
+                )
+
+    def _target(self, relative: Path, where: str) -> Path:
         name = relative.name
         if self._options.preview_s is not None:
             name = f"{relative.stem}-preview{relative.suffix}"
         path = (self._options.out_folder / relative).with_name(name).resolve()
         folder = self._options.out_folder.resolve()
         if not path.is_relative_to(folder):  # by way of a link in the output folder
-            raise OutputError(f"lies outside the output folder {folder}", where=str(path))
-        self._refuse_to_overwrite(path)
+            raise OutputError(f"{path} lies outside the output folder {folder}", where=where)
+        self._refuse_to_overwrite(path, where)
         return path
 
-    def _refuse_to_overwrite(self, path: Path) -> None:
+    def _refuse_to_overwrite(self, path: Path, where: str) -> None:
         for file in _input_files(self._recipe):
             if path == file.resolve() or (path.exists() and file.exists() and path.samefile(file)):
                 raise OutputError(
-                    "this result would overwrite an input of the recipe; give `output` another "
-                    "name or pass --out DIR",
-                    where=str(path),
+                    f"{path} would overwrite an input of the recipe; give `output` another name "
+                    "or pass --out DIR",
+                    where=where,
                 )
 
     def _source_depth(self) -> int | None:
@@ -626,7 +643,7 @@ class _Builder:
     def _write_master(self, port: Port) -> str:
         output = self._recipe.output
         assert output.master is not None  # noqa: S101 - asked by the caller
-        path = self._target(output.master)
+        path = self._target(output.master, output.master_where)
         encoding = encoding_for(path, output.bit_depth, self._source_depth())
         if encoding.format == "mp3" and self._rate not in MP3_RATES:
             raise OutputError(
@@ -643,7 +660,8 @@ class _Builder:
         assert output.stems is not None  # noqa: S101 - asked by the caller
         # 32-bit float unless asked otherwise: the files sum to the mix without rounding.
         encoding = Encoding("wav", output.bit_depth or 32)
-        paths = tuple(self._target(output.stems / f"{name}.wav") for name in faders)
+        where = output.stems_where
+        paths = tuple(self._target(output.stems / f"{name}.wav", where) for name in faders)
         work = Write(paths, encoding, "stems")
         config = ["stems", encoding.format, encoding.bit_depth]
         ports = tuple(faders.values())

@@ -135,7 +135,8 @@ def run(
         finally:
             cache.touch(node.key for node in plan.nodes.values())
             cache.evict()
-    return Outcome(plan, results, time.perf_counter() - began, tuple(notices))
+    seconds = time.perf_counter() - began
+    return Outcome(plan, results, seconds, (*notices, *plan.findings))
 
 
 @contextmanager

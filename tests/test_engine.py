@@ -85,10 +85,17 @@ def test_a_kept_residual_is_a_stem_of_its_own(folder: Path) -> None:
     text = SEPARATED.replace("shares}", "shares, residual: keep}").replace(
         "other: }", "other: , rest: {from: song/residual}}"
     )
-    run_text(folder, text + "output: {master: out.wav, stems: s/, bit_depth: 32}\n")
+    outcome = run_text(folder, text + "output: {master: out.wav, stems: s/, bit_depth: 32}\n")
+    assert outcome.findings == []
     source = samples(folder / "song.wav")
     assert level_db(samples(folder / "out.wav") - source, source) < -120
     assert level_db(samples(folder / "s/rest.wav"), source) == pytest.approx(-20, abs=0.01)
+
+
+def test_a_kept_residual_that_nobody_plays_is_told(folder: Path) -> None:
+    text = SEPARATED.replace("shares}", "shares, residual: keep}")
+    outcome = run_text(folder, text + "output: {master: out.wav}\n")
+    assert [f.code for _, f in outcome.findings] == ["residual_not_played"]
 
 
 def test_mono_stays_mono_and_a_pan_makes_it_stereo(tmp_path: Path, song: Audio) -> None:
