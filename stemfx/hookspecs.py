@@ -1,6 +1,6 @@
 """The hooks of stemfx. Each returns a list (or one thing), so it can be tested without a host.
 
-A plugin is a module with some of these functions, marked `@stemfx.hookimpl`, named by an
+A plugin is a module with some of these functions, marked `@stemfx.hookspecs.hookimpl`, named by an
 entry point of the group `stemfx`. Hooks say what exists; the recipe says what runs, and when.
 """
 

@@ -9,12 +9,14 @@ from statistics import mean
 
 from stemfx.errors import ModelError
 from stemfx.recipe.problems import did_you_mean
-from stemfx.registry import Registry
+from stemfx.registry import Registry, ask_weights, weights_of
 from stemfx.separator import Separator
 from stemfx.stage import Finding
 
 AUTO = "auto"
 EMBEDDED = "embedded"
+STANDARD_STEMS = ("vocals", "drums", "bass", "other")
+"""What `auto` looks for when nothing in particular is asked."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,34 @@ def choose(
 
     With `inside`, a path is relative to that folder and may not leave it: a recipe names it.
 
-    `auto` takes the best model whose weights are here, by published mean SDR, among those
-    that have all `stems`; else, unless `offline`, the best that can be fetched and runs faster
-    than real time on a laptop; else the embedded one. Opens no connection.
+    `auto` looks among the models that have all `stems` (the standard four when none are asked).
+    It takes the first of these that there is:
+
+    1. weights that are here, of a model with a published SDR: the highest mean over `stems`;
+    2. weights that are here, of a model of the suite's without a figure (`mdx_extra`): it was
+       trained, so it is better than the embedded one, and nobody knows by how much;
+    3. unless `offline`, weights that can be fetched, of a model that runs faster than real time
+       on a laptop: one with the standard stems before the others, so that one download serves
+       most recipes, then the highest mean SDR;
+    4. the embedded model, with a finding;
+    5. another plugin's model without a figure: only when no other has the stems, since what
+       cannot be compared must not be picked over what can. A plugin joins 1 and 3 by stating
+       `sdr` on its card.
+
+    Opens no connection.
 
     Raises:
         ModelError: unknown model, not a model, or its weights are not here and cannot be had.
     """
     if model == AUTO:
         return _choose_best(registry, stems, offline=offline)
+    if clash := registry.clashes.get(("model", model)):
+        raise ModelError(clash, where=where)
     separator = registry.separators.get(model) or _open(registry, model, where, inside)
-    state = separator.weights()
+    state, trouble = ask_weights(separator)
+    if trouble:
+        msg = f"the plugin of {model!r} cannot say where its weights are ({trouble})"
+        raise ModelError(msg, where=where)
     if state == "here":
         return Choice(separator)
     if state == "fetchable" and not offline:
@@ -87,59 +106,111 @@ def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Se
 
 
 def _choose_best(registry: Registry, stems: Sequence[str], *, offline: bool) -> Choice:
+    stems = stems or STANDARD_STEMS
     able = [s for s in registry.separators.values() if set(stems) <= set(s.card.stems)]
     if not able:
         known = sorted({stem for s in registry.separators.values() for stem in s.card.stems})
         raise ModelError(
             f"no known model gives all of {', '.join(stems)}; stems that exist: {', '.join(known)}"
         )
-    here = [s for s in able if s.weights() == "here"]
-    best = max(here, key=_quality, default=None)
-    if best is not None and best.card.sdr:
-        return Choice(best)
-    fetchable = [] if offline else [s for s in able if s.weights() == "fetchable"]
-    quick = [s for s in fetchable if s.card.realtime_factor <= 1] or fetchable
-    if quick:
-        return Choice(max(quick, key=_quality), must_fetch=True)
-    if best is None:
-        raise ModelError(
-            f"no model that gives {', '.join(stems)} has its weights on this machine; "
-            "run without --offline to fetch one, or put weights into the models folder"
-        )
-    return fallback(best, "--offline is set" if offline else "no better weights are here")
-
-
-def _quality(separator: Separator) -> float:
-    return mean(separator.card.sdr.values()) if separator.card.sdr else 0.0
-
-
-def fallback(separator: Separator, reason: str) -> Choice:
-    """Use the embedded model, and say so."""
-    return Choice(
-        separator,
-        finding=Finding(
-            "warn",
-            "embedded_model",
-            f"separated with the {separator.card.name!r} model because {reason}; it is a good "
-            "preview, but a trained four-stem model (`stemfx models`) sounds much better",
-        ),
+    states = {s.card.name: weights_of(s) for s in able}
+    here = [s for s in able if states[s.card.name] == "here"]
+    if measured := [s for s in here if s.card.sdr]:
+        return Choice(max(measured, key=lambda s: _mean_sdr_db(s, stems)))
+    own = [s for s in here if registry.is_built_in(s)]
+    if trained := [s for s in own if s.card.name != EMBEDDED]:
+        return Choice(trained[0])
+    fetchable = [
+        s
+        for s in able
+        if states[s.card.name] == "fetchable" and (s.card.sdr or registry.is_built_in(s))
+    ]
+    if fetchable and not offline:
+        quick = [s for s in fetchable if s.card.realtime_factor <= 1] or fetchable
+        return Choice(max(quick, key=_serves_most), must_fetch=True)
+    if own:
+        because = " and --offline is set" if fetchable else ""
+        return Choice(own[0], finding=_embedded(f"no better weights are here{because}"))
+    if here:
+        return Choice(here[0])
+    raise ModelError(
+        f"no model that gives {', '.join(stems)} has its weights on this machine; "
+        + ("run without --offline to fetch one, or " if fetchable else "")
+        + "put weights into the models folder"
     )
 
 
-def fetch(choice: Choice, registry: Registry, *, is_auto: bool, stems: Sequence[str]) -> Choice:
-    """Download the weights of a choice; `auto` falls back to the embedded model if it cannot.
+def _mean_sdr_db(separator: Separator, stems: Sequence[str]) -> float:
+    """Return the mean SDR over `stems`: means over different stems do not compare."""
+    sdr = separator.card.sdr
+    return mean([sdr[stem] for stem in stems if stem in sdr] or sdr.values() or [0.0])
 
-    Raises:
-        ModelError: the download failed and the recipe named this model.
-    """
-    if not choice.must_fetch:
-        return choice
-    try:
-        choice.separator.fetch()
-    except ModelError as error:
-        if not is_auto:
-            raise
-        local = _choose_best(registry, stems, offline=True)
+
+def _serves_most(separator: Separator) -> tuple[bool, float]:
+    serves = set(STANDARD_STEMS) <= set(separator.card.stems)
+    return serves, _mean_sdr_db(separator, STANDARD_STEMS)
+
+
+def _embedded(reason: str) -> Finding:
+    return Finding(
+        "warn",
+        "embedded_model",
+        f"separated with the {EMBEDDED} model because {reason}; it is a good preview, but a "
+        "trained four-stem model sounds much better: see `stemfx models`",
+    )
+
+
+class Fetcher:
+    """Downloads the weights of choices, each model at most once, whether that works or not."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._tried: dict[str, ModelError | None] = {}
+
+    def fetch(self, choice: Choice, *, is_auto: bool, stems: Sequence[str]) -> Choice:
+        """Return a choice whose weights are here; `auto` falls back to what was here before.
+
+        Raises:
+            ModelError: the download failed and the recipe named this model, or nothing else
+                gives `stems`.
+        """
+        if not choice.must_fetch:
+            return choice
         name = choice.separator.card.name
-        return fallback(local.separator, f"{name!r} could not be fetched ({error.message})")
-    return Choice(choice.separator)
+        if name not in self._tried:
+            self._tried[name] = _download(choice.separator)
+        error = self._tried[name]
+        if error is None:
+            return Choice(choice.separator)
+        if not is_auto:
+            raise error
+        try:
+            local = _choose_best(self._registry, stems, offline=True)
+        except ModelError:
+            raise error from None
+        if local.finding is None:
+            return local
+        return Choice(
+            local.separator,
+            finding=_embedded(f"{name!r} could not be fetched ({_reason(error, name)})"),
+        )
+
+
+def _download(separator: Separator) -> ModelError | None:
+    """Fetch the weights of a model; return why that failed."""
+    try:
+        separator.fetch()
+    except ModelError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is told
+        told = str(error).strip().partition("\n")[0] or type(error).__name__
+        return ModelError(f"{separator.card.name!r} cannot be fetched: {told}")
+    return None
+
+
+def _reason(error: ModelError, name: str) -> str:
+    """Return why a download failed, without what it names and without what to do about it.
+
+    `fetch` writes `'name' cannot be fetched: reason; remedy`.
+    """
+    return error.message.removeprefix(f"{name!r} cannot be fetched: ").partition("; ")[0]

@@ -1,7 +1,8 @@
 """Finds plugins, the built-in ones too, and collects what they offer.
 
-Each entry point of the group `stemfx` is loaded alone: a plugin that fails to import, or
-whose hook raises, is listed as broken and harms nothing that does not need it.
+Each entry point of the group `stemfx` is loaded alone: a plugin that fails to import, whose
+hook raises, or that offers a name which another one has, is listed as broken and harms nothing
+that does not need it.
 """
 
 from __future__ import annotations
@@ -11,17 +12,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pluggy
 
 from stemfx import __version__, hookspecs
-from stemfx.errors import PluginError
+from stemfx.errors import ModelError, PluginError
 from stemfx.kit import Kit
-from stemfx.separator import Separator
-from stemfx.stage import Stage
+from stemfx.separator import ModelCard, Separator, WeightsState
+from stemfx.stage import Stage, StageParams
 
 GROUP = "stemfx"
+SUITE = "stemfx-suite"
 BUILT_IN = ("stemfx.stages", "stemfx.separators", "stemfx.kits")
 
 
@@ -40,13 +42,20 @@ class Plugin:
 
 @dataclass(frozen=True)
 class Registry:
-    """Everything that is installed, by name."""
+    """Everything that is installed, by name.
+
+    `clashes` says, by kind (`stage`, `model`, `kit`) and name, which two plugins offer one name.
+    Such a name is in none of the other mappings: nothing is picked silently.
+    """
 
     stages: Mapping[str, Stage]
     separators: Mapping[str, Separator]
     kits: Mapping[str, Kit]
     plugins: tuple[Plugin, ...]
-    _openers: tuple[Callable[[Path], Separator | None], ...] = field(default=(), repr=False)
+    clashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    _openers: Mapping[str, Callable[[Path], Separator | None]] = field(
+        default_factory=dict, repr=False
+    )
     _stage_owners: Mapping[str, Plugin] = field(default_factory=dict, repr=False)
 
     def version_of(self, stage: Stage) -> str:
@@ -56,11 +65,25 @@ class Registry:
         touch a stage keeps what was rendered with it.
         """
         owner = self._stage_owners[stage.name]
-        release = "" if owner.distribution == "stemfx-suite" else owner.version
+        release = "" if owner.distribution == SUITE else owner.version
         return f"{owner.distribution}:{release}:{stage.version}"
 
-    def explain_unknown_stage(self, name: str) -> str:  # noqa: ARG002 - a hint for any name
-        """Name the broken plugins that might have provided a stage; empty when none is broken."""
+    def is_built_in(self, separator: Separator) -> bool:
+        """Say whether a model comes with the suite itself."""
+        return any(
+            separator.card.name in plugin.separators
+            for plugin in self.plugins
+            if plugin.distribution == SUITE
+        )
+
+    def explain_unknown_stage(self, name: str) -> str:
+        """Name the broken plugins that might have provided a stage; empty when none is broken.
+
+        Raises:
+            PluginError: the name is not unknown: two plugins offer it.
+        """
+        if clash := self.clashes.get(("stage", name)):
+            raise PluginError(clash)
         broken = [plugin for plugin in self.plugins if plugin.broken]
         if not broken:
             return ""
@@ -68,120 +91,215 @@ class Registry:
         return f"a broken plugin may have provided it: {listed}"
 
     def open_model(self, path: Path) -> Separator | None:
-        """Return a separator for a model file or folder; None when no plugin knows it."""
-        for opener in self._openers:
-            separator = opener(path)
-            if separator is not None:
-                return separator
+        """Return a separator for a model file or folder; None when no plugin knows it.
+
+        Raises:
+            ModelError: a plugin knows it, and it is damaged or refused; or none knows it, and a
+                plugin that might have failed on it.
+        """
+        failed = []
+        for plugin, opener in self._openers.items():
+            try:
+                separator = opener(path)
+                if separator is not None:
+                    _check_separator(separator)
+                    return separator
+            except (ModelError, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as in `_Collector.load`
+                failed.append(f"the plugin {plugin} failed on it: {_told(error)}")
+        if failed:
+            msg = f"no installed separator knows this file or folder ({'; '.join(failed)})"
+            raise ModelError(msg, where=str(path))
         return None
+
+
+def weights_of(separator: Separator) -> WeightsState:
+    """Say where a model's weights are; a plugin that cannot say has none."""
+    return ask_weights(separator)[0]
+
+
+def ask_weights(separator: Separator) -> tuple[WeightsState, str]:
+    """Say where a model's weights are, and what its plugin did when it cannot say, else nothing."""
+    try:
+        state = separator.weights()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - as in `_Collector.load`
+        return "missing", _told(error)
+    known = state in get_args(WeightsState)
+    return (state, "") if known else ("missing", f"it answered {state!r}")
 
 
 def build_registry(extra: Iterable[tuple[str, Any]] = ()) -> Registry:
     """Load every plugin and collect what it offers.
 
+    Of two plugins that offer one name the later one is broken: the suite's own come first, the
+    others by name.
+
     Args:
         extra: (name, module or object) pairs to register beside the installed ones, for tests.
-
-    Raises:
-        PluginError: two plugins offer one name; both are named.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    collector = _Collector(manager)
+    collector = _Collector()
     for module in BUILT_IN:
         name = module.rpartition(".")[2]
         point = EntryPoint(name=name, value=module, group=GROUP)
-        collector.load(name, "stemfx-suite", __version__, point.load)
-    for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
-        if point.value not in BUILT_IN:
-            distribution = point.dist
-            collector.load(
-                point.name,
-                distribution.name if distribution else "unknown",
-                distribution.version if distribution else "0",
-                point.load,
-            )
+        collector.load(name, SUITE, __version__, point.load)
+    found = [
+        (point.name, point.dist.name if point.dist else "unknown", point)
+        for point in entry_points(group=GROUP)
+        if point.value not in BUILT_IN
+    ]
+    for name, distribution, point in sorted(found, key=lambda one: (*one[:2], one[2].value)):
+        version = point.dist.version if point.dist else "0"
+        collector.load(name, distribution, version, point.load)
     for name, plugin in extra:
         collector.load(name, "extra", "0", partial(_same, plugin))
-    return Registry(
-        stages=collector.stages,
-        separators=collector.separators,
-        kits=collector.kits,
-        plugins=tuple(collector.plugins),
-        _openers=tuple(collector.openers),
-        _stage_owners=collector.stage_owners,
-    )
+    return collector.registry()
 
 
 def _same(plugin: object) -> object:
     return plugin
 
 
+def _told(error: BaseException) -> str:
+    """Return an error in one line."""
+    try:
+        message = error.message if isinstance(error, PluginError) else str(error)
+    except Exception:  # noqa: BLE001 - what a plugin raises may not even have a text
+        message = ""
+    kind = "" if isinstance(error, PluginError) else type(error).__name__
+    return ": ".join(filter(None, (kind, message.strip().partition("\n")[0])))
+
+
 class _Collector:
-    def __init__(self, manager: pluggy.PluginManager) -> None:
-        self._manager = manager
-        self._owners: dict[tuple[str, str], str] = {}
-        self.stages: dict[str, Stage] = {}
-        self.separators: dict[str, Separator] = {}
-        self.kits: dict[str, Kit] = {}
-        self.openers: list[Callable[[Path], Separator | None]] = []
-        self.plugins: list[Plugin] = []
-        self.stage_owners: dict[str, Plugin] = {}
+    def __init__(self) -> None:
+        self._owners: dict[tuple[str, str], Plugin] = {}
+        self._clashes: dict[tuple[str, str], str] = {}
+        self._stages: dict[str, Stage] = {}
+        self._separators: dict[str, Separator] = {}
+        self._kits: dict[str, Kit] = {}
+        self._openers: dict[str, Callable[[Path], Separator | None]] = {}
+        self._plugins: list[Plugin] = []
+
+    def registry(self) -> Registry:
+        """Return what was loaded, without the names that two plugins offer."""
+        offers: dict[str, dict[str, Any]] = {
+            "stage": self._stages,
+            "model": self._separators,
+            "kit": self._kits,
+        }
+        for kind, name in self._clashes:
+            del offers[kind][name]
+        return Registry(
+            stages=self._stages,
+            separators=self._separators,
+            kits=self._kits,
+            plugins=tuple(self._plugins),
+            clashes=self._clashes,
+            _openers=self._openers,
+            _stage_owners={name: p for (kind, name), p in self._owners.items() if kind == "stage"},
+        )
 
     def load(self, name: str, distribution: str, version: str, load: Callable[[], object]) -> None:
+        """Load one plugin; it is listed as broken whatever goes wrong."""
         try:
-            module = load()
-            self._manager.register(module, name=name)
-            self._manager.check_pending()
-            offered = self._offers_of(module)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is listed
-            if self._manager.has_plugin(name):
-                self._manager.unregister(name=name)
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            self.plugins.append(Plugin(name, distribution, version, broken=reason))
-            return
-        stages, separators, kits = offered
-        plugin = Plugin(
-            name,
-            distribution,
-            version,
-            stages=tuple(stage.name for stage in stages),
-            separators=tuple(separator.card.name for separator in separators),
-            kits=tuple(kit.name for kit in kits),
-        )
-        self._claim("stage", plugin, plugin.stages)
-        self._claim("model", plugin, plugin.separators)
-        self._claim("kit", plugin, plugin.kits)
-        self.stages |= {stage.name: stage for stage in stages}
-        self.stage_owners |= dict.fromkeys(plugin.stages, plugin)
-        self.separators |= {separator.card.name: separator for separator in separators}
-        self.kits |= {kit.name: kit for kit in kits}
-        self.plugins.append(plugin)
-        opener = getattr(module, "stemfx_open_model", None)
-        if opener is not None:
-            self.openers.append(opener)
+            self._take(name, distribution, version, load())
+        except KeyboardInterrupt:
+            raise
+        # Not only Exception: a plugin may call sys.exit(), and a panic in Rust is neither.
+        except BaseException as error:  # noqa: BLE001 - it is listed
+            self._plugins.append(Plugin(name, distribution, version, broken=_told(error)))
 
-    def _offers_of(self, module: object) -> tuple[list[Stage], list[Separator], list[Kit]]:
-        others = [p for p in self._manager.get_plugins() if p is not module]
-        hooks = {
-            name: self._manager.subset_hook_caller(name, others)
-            for name in ("stemfx_stages", "stemfx_separators", "stemfx_kits")
+    def _take(self, name: str, distribution: str, version: str, module: object) -> None:
+        # A manager of its own: what one plugin leaves half registered is not in another's way.
+        manager = pluggy.PluginManager(hookspecs.PROJECT)
+        manager.add_hookspecs(hookspecs)
+        manager.register(module, name=f"{distribution}:{name}")
+        manager.check_pending()
+        stages = {stage.name: stage for stage in _offered(manager.hook.stemfx_stages(), "stage")}
+        separators = {
+            separator.card.name: separator
+            for separator in _offered(manager.hook.stemfx_separators(), "model")
         }
-        stages, separators, kits = (
-            [item for offered in hooks[name]() for item in offered] for name in hooks
+        kits = {kit.name: kit for kit in _offered(manager.hook.stemfx_kits(), "kit")}
+        plugin = Plugin(name, distribution, version, tuple(stages), tuple(separators), tuple(kits))
+        self._claim(
+            plugin,
+            [
+                *(("stage", name) for name in stages),
+                *(("model", name) for name in separators),
+                *(("kit", name) for name in kits),
+            ],
         )
-        for kind, items in ((Stage, stages), (Separator, separators), (Kit, kits)):
-            for item in items:
-                if not isinstance(item, kind):
-                    msg = f"a hook returned {item!r} where a {kind.__name__} is declared"
-                    raise TypeError(msg)
-        return stages, separators, kits
+        self._stages |= stages
+        self._separators |= separators
+        self._kits |= kits
+        self._plugins.append(plugin)
+        if manager.hook.stemfx_open_model.get_hookimpls():
+            self._openers[f"{name!r} ({distribution})"] = partial(_opened, manager)
 
-    def _claim(self, kind: str, plugin: Plugin, names: tuple[str, ...]) -> None:
-        for name in names:
-            first = self._owners.setdefault((kind, name), plugin.name)
-            if first != plugin.name:
-                raise PluginError(
-                    f"the plugins {first!r} and {plugin.name!r} ({plugin.distribution}) both offer "
-                    f"a {kind} named {name!r}; uninstall one of them"
+    def _claim(self, plugin: Plugin, offers: list[tuple[str, str]]) -> None:
+        """Make a plugin the owner of all that it offers, or of nothing."""
+        clashes = {}
+        for kind, name in offers:
+            if first := self._owners.get((kind, name)):
+                clashes[kind, name] = (
+                    f"the plugins {first.name!r} ({first.distribution}) and {plugin.name!r} "
+                    f"({plugin.distribution}) both offer a {kind} named {name!r}; "
+                    "uninstall one of them"
                 )
+        self._clashes = clashes | self._clashes
+        if clashes:
+            raise PluginError(next(iter(clashes.values())))
+        self._owners |= dict.fromkeys(offers, plugin)
+
+
+def _opened(manager: pluggy.PluginManager, path: Path) -> Separator | None:
+    separator: Separator | None = manager.hook.stemfx_open_model(path=path)
+    return separator
+
+
+def _offered(answers: Iterable[Iterable[Any]], kind: str) -> list[Any]:
+    """Return what a hook offers, each thing looked at.
+
+    Raises:
+        TypeError: something is not what the hook declares.
+        PluginError: one name is offered twice.
+    """
+    found: dict[str, Any] = {}
+    for thing in (thing for answer in answers for thing in answer):
+        _CHECKS[kind](thing)
+        name = thing.card.name if kind == "model" else thing.name
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"a {kind} is named {name!r}; its name must be a text")
+        if name in found:
+            raise PluginError(f"it offers two {kind}s named {name!r}; rename one")
+        found[name] = thing
+    return list(found.values())
+
+
+def _check_is(thing: object, kind: type) -> None:
+    if not isinstance(thing, kind):
+        raise TypeError(f"a hook returned {thing!r} where a {kind.__name__} is declared")
+
+
+def _check_stage(thing: Any) -> None:
+    _check_is(thing, Stage)
+    if not (isinstance(thing.params, type) and issubclass(thing.params, StageParams)):
+        raise TypeError(f"the parameters of stage {thing.name!r} are not a StageParams class")
+    thing.check_references()
+
+
+def _check_separator(thing: Any) -> None:
+    _check_is(thing, Separator)
+    card = getattr(thing, "card", None)
+    if not isinstance(card, ModelCard):
+        raise TypeError(f"the separator {type(thing).__name__} has no ModelCard as its `card`")
+
+
+def _check_kit(thing: Any) -> None:
+    _check_is(thing, Kit)
+
+
+_CHECKS = {"stage": _check_stage, "model": _check_separator, "kit": _check_kit}

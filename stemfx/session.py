@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stemfx.cache import Cache
 from stemfx.errors import UsageError
-from stemfx.models import AUTO, Choice, choose, fetch
+from stemfx.models import AUTO, Choice, Fetcher, choose
 from stemfx.plan import (
     Options,
     Plan,
@@ -84,20 +84,32 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
     return recipe, request.out_folder or folder
 
 
-def recipe_for_stems(file: Path, request: Request, registry: Registry) -> Recipe:
-    """Return the recipe that splits one song into all stems of its model and writes them.
+def recipe_for_stems(
+    file: Path, request: Request, registry: Registry
+) -> tuple[Recipe, dict[str, Choice]]:
+    """Return the recipe that splits one song into all stems of its model, and that model.
+
+    The song is looked at before anything is downloaded.
 
     Raises:
+        AudioFileError: the song cannot be used.
         ModelError: the model is unknown or its weights cannot be had.
     """
     where = "--model" if request.model else str(file)
-    choice = choose(registry, request.model or AUTO, stems=(), offline=request.offline, where=where)
-    choice = fetch(choice, registry, is_auto=request.model in (None, AUTO), stems=())
+    model = request.model or AUTO
+    inspect_inputs(_recipe_for_stems(file, request, ("vocals",), where))
+    choice = choose(registry, model, stems=(), offline=request.offline, where=where)
+    choice = Fetcher(registry).fetch(choice, is_auto=model == AUTO, stems=())
+    recipe = _recipe_for_stems(file, request, choice.separator.card.stems, where)
+    return recipe, dict.fromkeys(recipe.sources, choice)
+
+
+def _recipe_for_stems(file: Path, request: Request, stems: Sequence[str], where: str) -> Recipe:
     tracks = {
         stem: Track(
             stem, "song", stem, None, (), 0.0, 0.0, mute=False, where=where, from_where=where
         )
-        for stem in choice.separator.card.stems
+        for stem in stems
     }
     return Recipe(
         path=file,
@@ -122,39 +134,53 @@ def choose_models(
 ) -> dict[str, Choice]:
     """Choose the model of every source that has to be separated; download it if allowed.
 
+    Sources that want the same stems share one choice.
+
     Raises:
         ModelError: the model is unknown or its weights cannot be had.
     """
     model = recipe.separate.model
+    fetcher = Fetcher(registry)
+    chosen: dict[frozenset[str], Choice] = {}
     choices = {}
     for source in used_sources(recipe):
         if not needs_separation(recipe, source):
             continue
         stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
-        choice = choose(
-            registry,
-            model,
-            stems=stems,
-            offline=request.offline,
-            where="--model" if request.model else recipe.separate.where,
-            inside=None if request.model else recipe.folder,
-        )
-        if may_fetch:
-            choice = fetch(choice, registry, is_auto=model == AUTO, stems=stems)
+        choice = chosen.get(frozenset(stems))
+        if choice is None:
+            choice = choose(
+                registry,
+                model,
+                stems=stems,
+                offline=request.offline,
+                where="--model" if request.model else recipe.separate.where,
+                inside=None if request.model else recipe.folder,
+            )
+            if may_fetch:
+                choice = fetcher.fetch(choice, is_auto=model == AUTO, stems=stems)
+            chosen[frozenset(stems)] = choice
         choices[source.name] = choice
     return choices
 
 
 def prepare(
-    recipe: Recipe, folder: Path, request: Request, registry: Registry, *, may_fetch: bool
+    recipe: Recipe,
+    folder: Path,
+    request: Request,
+    registry: Registry,
+    *,
+    may_fetch: bool,
+    choices: Mapping[str, Choice] | None = None,
 ) -> tuple[Plan, list[Finding]]:
-    """Look at the inputs, choose the models and build the plan.
+    """Look at the inputs, choose the models (unless `choices` has them) and build the plan.
 
     Raises:
         StemfxError: anything that keeps the recipe from being run.
     """
     inputs = inspect_inputs(recipe)
-    choices = choose_models(recipe, request, registry, may_fetch=may_fetch)
+    if choices is None:
+        choices = choose_models(recipe, request, registry, may_fetch=may_fetch)
     plan = make_plan(recipe, inputs, choices, registry, Options(folder, request.preview_s))
     findings = [choice.finding for choice in choices.values() if choice.finding]
     return plan, list(dict.fromkeys(findings))

@@ -25,11 +25,13 @@ output is finite; silence in gives silence out; neutral parameters give the inpu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from types import UnionType
+from typing import Annotated, Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from stemfx.audio import Block, Signal
 from stemfx.clock import parse_time
@@ -80,10 +82,16 @@ class Reference:
 
 
 TrackRef = Annotated[str, Reference("track")]
-"""The name of a track: a side-chain, an edge of the plan; see `context.sidechains`."""
+"""The name of a track: a side-chain, an edge of the plan; see `context.sidechains`.
+
+A parameter may also be a `list[TrackRef]` or `tuple[TrackRef, ...]`, and `TrackRef | None`.
+"""
 
 FileRef = Annotated[str, Reference("file")]
-"""A file in the recipe's folder. Its content is part of the cache key; see `context.files`."""
+"""A file in the recipe's folder. Its content is part of the cache key; see `context.files`.
+
+A parameter may be a `FileRef | None`; each file is a parameter of its own.
+"""
 
 
 @dataclass(frozen=True)
@@ -166,8 +174,78 @@ class Stage:
         return tuple(
             name
             for name, info in self.params.model_fields.items()
-            if any(isinstance(m, Reference) and m.kind == kind for m in info.metadata)
+            if any(found == kind for found, _ in _references(_annotation(info)))
         )
+
+    def check_references(self) -> None:
+        """Refuse references that the engine would not see.
+
+        Raises:
+            TypeError: inside another model, a mapping or a list of lists; or several files.
+        """
+        for name, info in self.params.model_fields.items():
+            for kind, path in _references(_annotation(info)):
+                title = f"{self.name}.{name}"
+                if path not in {(), ("list",)}:
+                    where = next((part for part in path if part != "list"), "a list of lists")
+                    raise TypeError(
+                        f"{title} hides a reference to a {kind} inside {where}; "
+                        "make it a parameter of its own"
+                    )
+                if path and kind == "file":
+                    raise TypeError(
+                        f"{title} refers to several files; "
+                        "make each a parameter of its own (only TrackRef may stand in a list)"
+                    )
+
+
+def _annotation(info: FieldInfo) -> Any:
+    """Return a parameter's type as it was written, before pydantic took its metadata off."""
+    marks = [mark for mark in info.metadata if isinstance(mark, Reference)]
+    return Annotated[info.annotation, *marks] if marks else info.annotation
+
+
+def _references(
+    annotation: Any, path: tuple[str, ...] = (), seen: frozenset[Any] = frozenset()
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the kind of each reference in a type, and what it is wrapped in, outermost first."""
+    annotation = getattr(annotation, "__value__", annotation)  # `type Name = ...`
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        here = tuple(dict.fromkeys(_lists(inner[0])))
+        for mark in inner[1:]:
+            if isinstance(mark, Reference):
+                yield mark.kind, (*path, *here)
+        yield from _references(inner[0], path, seen)
+    elif origin in (Union, UnionType):
+        for option in inner:
+            yield from _references(option, path, seen)
+    elif origin is not None and origin is not Literal:
+        wrapped = "list" if origin in (list, tuple) else getattr(origin, "__name__", str(origin))
+        for item in inner:
+            yield from _references(item, (*path, wrapped), seen)
+    elif isinstance(annotation, type) and annotation not in seen:
+        for member in _members(annotation):
+            yield from _references(member, (*path, annotation.__name__), seen | {annotation})
+
+
+def _lists(annotation: Any) -> Iterator[str]:
+    """Yield `list` for each list that an annotation allows."""
+    origin = get_origin(annotation) or annotation
+    if origin in (list, tuple):
+        yield "list"
+    elif origin in (Union, UnionType):
+        for option in get_args(annotation):
+            yield from _lists(option)
+
+
+def _members(model: type) -> list[Any]:
+    """Return the types of what a model, data class or typed dictionary holds."""
+    if issubclass(model, BaseModel):
+        return [_annotation(info) for info in model.model_fields.values()]
+    if is_dataclass(model) or hasattr(model, "__total__") or hasattr(model, "_fields"):
+        return list(get_type_hints(model, include_extras=True).values())
+    return []
 
 
 def stage(

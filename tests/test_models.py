@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from engine import level_db, samples
+import soundfile
+from engine import ShareSeparator, level_db, samples
 from separators import tiny
 
 from stemfx.audio import Audio
 from stemfx.cli import execute
 from stemfx.errors import ModelError
+from stemfx.hookspecs import hookimpl
 from stemfx.io import Encoding, write
 from stemfx.models import choose
-from stemfx.registry import build_registry
+from stemfx.registry import Registry, build_registry
 from stemfx.separator import Separator
 
 FOUR = ("vocals", "drums", "bass", "other")
@@ -74,6 +78,163 @@ def test_auto_takes_only_models_that_have_the_stems() -> None:
         choose(build_registry(), "auto", stems=("guitar",), offline=True, where="")
 
 
+def test_trained_weights_without_a_figure_beat_the_embedded_model_and_no_others() -> None:
+    models = Path(os.environ["STEMFX_MODELS"])
+    (models / "mdx_extra.yaml").write_text("models: ['e51eebcc']\n")
+    (models / "e51eebcc.safetensors").touch()  # `auto` only looks whether it is there
+    found = build_registry()
+    unknown = found.separators["mdx_extra"]
+    assert not unknown.card.sdr
+    for offline in (True, False):
+        choice = choose(found, "auto", stems=FOUR, offline=offline, where="")
+        assert (choice.separator, choice.finding) == (unknown, None)
+    (models / "mdx.yaml").write_text("models: ['0d19c1c6']\n")
+    (models / "0d19c1c6.safetensors").touch()
+    assert resolve("auto") == ("mdx", False)
+
+
+class TwoStems(ShareSeparator):
+    """Better than Demucs by its mean, over other stems."""
+
+    card = replace(
+        ShareSeparator.card,
+        name="karaoke",
+        stems=("vocals", "instrumental"),
+        sdr={"vocals": 8.0, "instrumental": 16.0},
+    )
+
+
+def registry_with(*separators: Separator) -> Registry:
+    class Plugin:
+        @hookimpl
+        def stemfx_separators(self) -> list[Separator]:
+            return list(separators)
+
+    return build_registry([("more", Plugin())])
+
+
+def test_a_plugins_model_without_a_figure_is_taken_by_auto_only_when_no_other_has_the_stems() -> (
+    None
+):
+    class Banjo(ShareSeparator):
+        card = replace(ShareSeparator.card, name="banjos", stems=("banjo", "other"))
+
+    found = registry_with(ShareSeparator(), Banjo())
+    for stems, name in ((FOUR, "embedded"), (("other",), "embedded"), (("banjo",), "banjos")):
+        choice = choose(found, "auto", stems=stems, offline=True, where="")
+        assert choice.separator.card.name == name
+    measured = ShareSeparator()
+    measured.card = replace(ShareSeparator.card, sdr={"vocals": 1.0})
+    choice = choose(registry_with(measured), "auto", stems=FOUR, offline=True, where="")
+    assert choice.separator is measured
+
+
+def test_auto_compares_models_over_the_stems_that_are_asked_for(htdemucs_here: Path) -> None:
+    found = registry_with(TwoStems())
+    for stems, name in ((("vocals",), "htdemucs"), (("instrumental",), "karaoke")):
+        choice = choose(found, "auto", stems=stems, offline=True, where="")
+        assert choice.separator.card.name == name
+
+
+def test_auto_gives_the_standard_stems_when_none_are_asked_for(htdemucs_here: Path) -> None:
+    choice = choose(registry_with(TwoStems()), "auto", stems=(), offline=True, where="")
+    assert choice.separator.card.name == "htdemucs"
+
+
+THREE_SONGS = (
+    "stemfx: 1\nsources: {one: song.wav, two: song.wav, three: song.wav}\ntracks:\n"
+    "  a: {from: one/vocals}\n  b: {from: two/vocals}\n  c: {from: three/drums}\n"
+    "output: {master: out.wav}\n"
+)
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that were tried to be fetched, without a network."""
+    tried: list[str] = []
+
+    def no_network(self: Separator) -> None:
+        tried.append(self.card.name)
+        raise ModelError("no connection")
+
+    monkeypatch.setattr(type(build_registry().separators["htdemucs"]), "fetch", no_network)
+    return tried
+
+
+def test_a_download_that_failed_is_not_tried_for_the_next_song(
+    folder: Path, capsys: pytest.CaptureFixture[str], attempts: list[str]
+) -> None:
+    (folder / "r.yaml").write_text(THREE_SONGS)
+    assert execute(["run", str(folder / "r.yaml"), "--json"]) == 0
+    assert attempts == ["htdemucs"]
+    told = json.loads(capsys.readouterr().out)
+    assert [finding["code"] for finding in told["findings"]] == ["embedded_model"]
+
+
+def test_separate_tries_to_download_once(
+    folder: Path, capsys: pytest.CaptureFixture[str], attempts: list[str]
+) -> None:
+    call = ["separate", str(folder / "song.wav"), "-o", str(folder / "out"), "--json"]
+    assert execute(call) == 0
+    assert attempts == ["htdemucs"]
+    assert json.loads(capsys.readouterr().out)["model"] == "embedded"
+
+
+def test_separate_looks_at_the_song_before_it_downloads(
+    folder: Path, attempts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    surround = np.zeros((6, 44_100), np.float32) + np.float32(0.1)
+    soundfile.write(folder / "surround.wav", surround.T, 44_100)
+    for name in ("missing.wav", "r.txt", "surround.wav"):
+        assert execute(["separate", str(folder / name), "-o", str(folder / "out")]) == 2
+    assert attempts == []
+
+
+def test_auto_without_a_network_says_so_when_nothing_else_has_the_stems(
+    folder: Path, attempts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = RECIPE.replace("bass: ,", "guitar: ,") % "auto"
+    (folder / "r.yaml").write_text(recipe)
+    assert execute(["run", str(folder / "r.yaml"), "--json"]) == 2
+    assert attempts == ["htdemucs_6s"]
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == "no connection"
+
+
+def test_a_plugins_download_that_breaks_is_an_expected_error(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Separator) -> None:
+        raise ValueError("bad header\nand more")
+
+    monkeypatch.setattr(type(build_registry().separators["htdemucs"]), "fetch", broken)
+    code, told = run_json(folder, capsys, "htdemucs")
+    assert (code, told["error"]["code"]) == (2, "model")
+    assert told["error"]["message"] == "'htdemucs' cannot be fetched: bad header"
+
+
+def test_the_embedded_model_is_explained_in_one_calm_sentence(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    url = "https://nowhere.invalid/adefossez/HTDemucs/resolve/main/htdemucs.yaml"
+    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda *_: url)
+
+    def no_such_name(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    (finding,) = run_json(folder, capsys, "auto")[1]["findings"]
+    assert finding["message"] == (
+        "separated with the embedded model because 'htdemucs' could not be fetched (no connection "
+        "to nowhere.invalid); it is a good preview, but a trained four-stem model sounds much "
+        "better: see `stemfx models`"
+    )
+
+
 def test_the_embedded_model_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, told = run_json(folder, capsys, "auto", "--offline")
     assert code == 0
@@ -103,8 +264,6 @@ def test_without_a_network_auto_goes_on_with_the_embedded_model(
 def test_offline_never_fetches(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import socket
-
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a connection was opened")
 

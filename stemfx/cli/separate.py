@@ -29,8 +29,10 @@ def separate(
 
     registry = build_registry()
     request = Request(model=model, offline=offline, fold_down=fold_down)
-    recipe = recipe_for_stems(file.expanduser(), request, registry)
-    plan, notices = prepare(recipe, out.expanduser(), request, registry, may_fetch=True)
+    recipe, choices = recipe_for_stems(file.expanduser(), request, registry)
+    plan, notices = prepare(
+        recipe, out.expanduser(), request, registry, may_fetch=True, choices=choices
+    )
     with open_cache(keep=not no_cache) as cache, progress_bars() as observer:
         outcome = run(plan, cache, observer=observer, notices=notices)
     if not json:

@@ -8,6 +8,7 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
 
+from stemfx.errors import PluginError
 from stemfx.recipe.model import StageCall
 from stemfx.recipe.paths import PathError, asset
 from stemfx.recipe.problems import Mark, Problems, did_you_mean, listing, quote
@@ -25,7 +26,8 @@ class StageReader:
         stages: what can be called.
         tracks: the names of the recipe's tracks.
         folder: where the recipe's files lie.
-        explain_unknown: one more sentence about a stage that is not there.
+        explain_unknown: one more sentence about a stage that is not there; raises PluginError
+            when the stage is there and may not be called.
         problems: takes the faults.
     """
 
@@ -77,12 +79,7 @@ class StageReader:
             return None
         stage = self.stages.get(name)
         if stage is None:
-            more = self.explain_unknown(name)
-            self.problems.add(
-                key,
-                f"stage {quote(name)} is unknown{did_you_mean(name, self.stages)}"
-                + (f" ({more})" if more else ""),
-            )
+            self.problems.add(key, self._why_unknown(name))
             return None
         if node is None:
             node = Table(key)
@@ -112,6 +109,14 @@ class StageReader:
             return None
         heard = {param: names for param, names in sidechains.items() if names}
         return StageCall(stage, params, str(key), files, heard)
+
+    def _why_unknown(self, name: str) -> str:
+        try:
+            more = self.explain_unknown(name)
+        except PluginError as error:
+            return f"stage {quote(name)} cannot be called: {error.message}"
+        hint = did_you_mean(name, self.stages)
+        return f"stage {quote(name)} is unknown{hint}" + (f" ({more})" if more else "")
 
     def _named(self, entry: Node, title: str) -> tuple[str, Mark, Node | None]:
         """Return a stage's name, its place and its parameters; an empty name is a fault."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,9 +67,11 @@ def _probe(url: str) -> str:
     In a thread of its own, since looking up a name cannot be given a time limit.
     """
     import urllib.error
+    import urllib.parse
     import urllib.request
 
     answers: list[str] = []
+    host = urllib.parse.urlsplit(url).netloc
 
     def knock() -> None:
         request = urllib.request.Request(url, method="HEAD")  # noqa: S310  the hub's address
@@ -76,15 +79,23 @@ def _probe(url: str) -> str:
             urllib.request.urlopen(request, timeout=PROBE_S).close()  # noqa: S310
             answers.append("")
         except urllib.error.HTTPError as error:
-            answers.append(f"the hub answers {error.code} for {url}")
+            answers.append(f"{host} answers {error.code} for {url}")
             error.close()
         except Exception as error:  # noqa: BLE001 - it is told, and the thread must not print
-            answers.append(f"no connection to {url.partition('/adefossez')[0]} ({error})")
+            answers.append(f"no connection to {host}{_detail(error)}")
 
     thread = threading.Thread(target=knock, daemon=True)
     thread.start()
     thread.join(PROBE_S + 0.5)
     return answers[0] if answers else "no answer from the network"
+
+
+def _detail(error: Exception) -> str:
+    """Return what "no connection" does not say yet: a proxy, a certificate."""
+    cause = getattr(error, "reason", error)
+    if isinstance(cause, socket.gaierror | TimeoutError | ConnectionError):
+        return ""
+    return f": {getattr(cause, 'strerror', None) or cause}"
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, Field, PlainValidator
 
-from stemfx.errors import RecipeError
-from stemfx.stage import Stage, StageParams
+from stemfx.errors import PluginError, RecipeError
+from stemfx.stage import FileRef, Reference, Stage, StageParams, TrackRef, knob
 
 HEAD = "stemfx: 1\nsources: {song: gen.wav}\ntracks:\n  vocals:\n    stages:\n"
 # Six lines of head follow in every test below: an entry stands on line 6, column 9.
@@ -262,4 +262,63 @@ def test_a_faulty_parameter_does_not_hide_the_reference_beside_it(faults):
     assert faults(entry("duck: {by: nobody, depth_db: 99}")) == [
         "r.yaml:6:20: duck.by: there is no track 'nobody' (known: vocals)",
         "r.yaml:6:38: duck.depth_db: 99 dB is outside [0, 24] dB",
+    ]
+
+
+class Listeners(StageParams):
+    many: list[TrackRef] = knob([], help="tracks")
+    fixed: tuple[TrackRef, ...] = knob((), help="tracks")
+    maybe: TrackRef | None = knob(None, help="a track")
+    either: tuple[TrackRef, ...] | TrackRef | float = knob(0.0, help="tracks, one or a number")
+    whole: Annotated[list[str] | None, Reference("track")] = knob(None, help="tracks")
+    file: FileRef | None = knob(None, help="a file")
+
+
+def listening(read, params, **more):
+    stage = Stage("listen", Listeners, read)
+    text = f"{HEAD}      - listen: {params}\n  drums:\n  bass:\n"
+    return read(text, stages={"listen": stage}, **more).tracks["vocals"].stages[0]
+
+
+@pytest.mark.parametrize(
+    "param", ["many: [drums, bass]", "fixed: [drums, bass]", "either: [drums, bass]",
+              "whole: [drums, bass]", "maybe: drums", "either: drums"],
+)  # fmt: skip
+def test_a_reference_is_found_in_a_list_an_option_or_a_union(read, param):
+    name, _, tracks = param.partition(": ")
+    heard = ("drums", "bass") if "bass" in tracks else ("drums",)
+    assert listening(read, f"{{{param}}}").sidechains == {name: heard}
+
+
+def test_a_reference_that_is_left_out_is_none(read):
+    call = listening(read, "{maybe: null, file: null, either: 2.0}")
+    assert (call.sidechains, call.files) == ({}, {})
+
+
+def test_a_file_that_may_be_left_out_is_resolved_when_it_is_given(read, folder):
+    call = listening(read, "{file: assets/pad.wav}")
+    assert call.files == {"file": folder / "assets" / "pad.wav"}
+
+
+@pytest.mark.parametrize(
+    ("params", "fault"),
+    [
+        ("{many: [drums, ^drms]}", "many: there is no track 'drms'; did you mean 'drums'?"),
+        ("{maybe: ^vocals}", "maybe: 'vocals' is this very track"),
+        ("{file: ^../outside.wav}", "file: '../outside.wav' leads out of the recipe's folder"),
+    ],
+)
+def test_a_reference_inside_a_list_or_an_option_is_checked_where_it_lies(read, params, fault):
+    column = 17 + params.index("^")
+    with pytest.raises(RecipeError) as caught:
+        listening(read, params.replace("^", ""))
+    assert str(caught.value).startswith(f"r.yaml:6:{column}: listen.{fault}")
+
+
+def test_a_stage_that_may_not_be_called_says_why_instead_of_being_unknown(faults):
+    def refuse(name):
+        raise PluginError(f"two plugins offer {name}")
+
+    assert faults(entry("high_pas: {cutoff_hz: 90}"), explain_unknown_stage=refuse) == [
+        "r.yaml:6:9: stage 'high_pas' cannot be called: two plugins offer high_pas"
     ]
