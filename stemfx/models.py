@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -160,15 +163,48 @@ def _embedded(reason: str) -> Finding:
     )
 
 
+RETRY_AFTER_S = 600
+"""So long `auto` does not try again to fetch what could not be fetched."""
+
+
+@dataclass(frozen=True)
+class FailureMemory:
+    """Remembers failed downloads in a file, so that nobody without a network waits each time."""
+
+    path: Path
+
+    def recent(self, name: str) -> ModelError | None:
+        """Return why fetching a model failed less than `RETRY_AFTER_S` ago."""
+        try:
+            failed = json.loads(self.path.read_text(encoding="utf-8"))[name]
+            age_s = time.time() - float(failed["at"])
+            message = str(failed["message"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return ModelError(message) if 0 <= age_s < RETRY_AFTER_S else None
+
+    def keep(self, name: str, error: ModelError) -> None:
+        """Remember a failure; forget the others, they are of another time."""
+        with suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            document = {name: {"at": time.time(), "message": error.message}}
+            self.path.write_text(json.dumps(document), encoding="utf-8")
+
+
 class Fetcher:
     """Downloads the weights of choices, each model at most once, whether that works or not."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, registry: Registry, memory: FailureMemory) -> None:
+        self._registry, self._memory = registry, memory
         self._tried: dict[str, ModelError | None] = {}
 
-    def fetch(self, choice: Choice, *, is_auto: bool, stems: Sequence[str]) -> Choice:
+    def fetch(
+        self, choice: Choice, *, is_auto: bool, stems: Sequence[str], try_now: bool = True
+    ) -> Choice:
         """Return a choice whose weights are here; `auto` falls back to what was here before.
+
+        `auto` does not try again what failed a short while ago. Without `try_now` nothing is
+        downloaded, and a choice that has not failed yet comes back as it is.
 
         Raises:
             ModelError: the download failed and the recipe named this model, or nothing else
@@ -177,8 +213,14 @@ class Fetcher:
         if not choice.must_fetch:
             return choice
         name = choice.separator.card.name
+        if is_auto and name not in self._tried and (recent := self._memory.recent(name)):
+            self._tried[name] = recent
         if name not in self._tried:
+            if not try_now:
+                return choice
             self._tried[name] = _download(choice.separator)
+            if failure := self._tried[name]:
+                self._memory.keep(name, failure)
         error = self._tried[name]
         if error is None:
             return Choice(choice.separator)

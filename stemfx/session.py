@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stemfx.cache import Cache
-from stemfx.errors import UsageError
-from stemfx.models import AUTO, Choice, Fetcher, choose
+from stemfx.errors import Problem, RecipeError, UsageError
+from stemfx.models import AUTO, Choice, FailureMemory, Fetcher, choose
 from stemfx.plan import (
     Options,
     Plan,
@@ -19,6 +19,7 @@ from stemfx.plan import (
     make_plan,
     needs_separation,
     used_sources,
+    used_tracks,
     wanted_stems,
 )
 from stemfx.recipe import Output, Recipe, Separate, Source, Track, read_recipe
@@ -99,7 +100,7 @@ def recipe_for_stems(
     model = request.model or AUTO
     inspect_inputs(_recipe_for_stems(file, request, ("vocals",), where))
     choice = choose(registry, model, stems=(), offline=request.offline, where=where)
-    choice = Fetcher(registry).fetch(choice, is_auto=model == AUTO, stems=())
+    choice = _fetcher(registry).fetch(choice, is_auto=model == AUTO, stems=())
     recipe = _recipe_for_stems(file, request, choice.separator.card.stems, where)
     return recipe, dict.fromkeys(recipe.sources, choice)
 
@@ -140,7 +141,9 @@ def choose_models(
         ModelError: the model is unknown or its weights cannot be had.
     """
     model = recipe.separate.model
-    fetcher = Fetcher(registry)
+    fetcher = _fetcher(registry)
+    if model == AUTO:
+        _check_stems(recipe, registry)
     chosen: dict[frozenset[str], Choice] = {}
     choices = {}
     for source in used_sources(recipe):
@@ -157,11 +160,31 @@ def choose_models(
                 where="--model" if request.model else recipe.separate.where,
                 inside=None if request.model else recipe.folder,
             )
-            if may_fetch:
-                choice = fetcher.fetch(choice, is_auto=model == AUTO, stems=stems)
+            choice = fetcher.fetch(choice, is_auto=model == AUTO, stems=stems, try_now=may_fetch)
             chosen[frozenset(stems)] = choice
         choices[source.name] = choice
     return choices
+
+
+def _fetcher(registry: Registry) -> Fetcher:
+    return Fetcher(registry, FailureMemory(cache_folder() / "unreachable.json"))
+
+
+def _check_stems(recipe: Recipe, registry: Registry) -> None:
+    """Refuse stems that no model gives, at the track that asks for them."""
+    known = {stem for separator in registry.separators.values() for stem in separator.card.stems}
+    files = [source.name for source in used_sources(recipe) if source.stems is None]
+    problems = [
+        Problem(
+            track.from_where,
+            f"no known model gives a stem {track.stem!r}{did_you_mean(track.stem, known)} "
+            f"(known: {listing(sorted(known))})",
+        )
+        for track in used_tracks(recipe)
+        if track.source in files and track.stem and track.stem not in {*known, RESIDUAL}
+    ]
+    if problems:
+        raise RecipeError(problems)
 
 
 def prepare(
@@ -196,9 +219,18 @@ def cache_folder() -> Path:
 
 @contextmanager
 def open_cache(*, keep: bool = True) -> Iterator[Cache]:
-    """Open the cache; with `keep` false a scratch one that is removed afterwards."""
+    """Open the cache; with `keep` false a scratch one that is removed afterwards.
+
+    The scratch one lies beside the cache, since a system's folder for temporary files is often
+    memory; where that cannot be written, there.
+    """
     if keep:
         yield Cache(cache_folder())
         return
-    with tempfile.TemporaryDirectory(prefix="stemfx-") as folder:
+    beside: Path | None = cache_folder()
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+    except OSError:
+        beside = None
+    with tempfile.TemporaryDirectory(prefix="stemfx-", dir=beside) as folder:
         yield Cache(Path(folder))

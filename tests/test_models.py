@@ -339,3 +339,40 @@ def test_mono_at_48_khz_goes_through_a_stereo_44_khz_model(
     out = samples(tmp_path / "out.wav")
     assert out.shape == source.shape
     assert np.abs(out - source).max() < 1e-6
+
+
+def test_a_failed_fetch_is_not_tried_again_for_a_while_and_plan_knows_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = []
+
+    def no_network(self: Separator) -> None:
+        tries.append(self.card.name)
+        raise ModelError("no connection")
+
+    monkeypatch.setattr(type(build_registry().separators["htdemucs"]), "fetch", no_network)
+    (folder / "r.yaml").write_text(RECIPE % "auto")
+
+    def planned() -> str:
+        execute(["plan", str(folder / "r.yaml"), "--json"])
+        return json.loads(capsys.readouterr().out)["separators"]["song"]["model"]
+
+    assert planned() == "htdemucs"  # it would be fetched
+    for _ in range(2):
+        run_json(folder, capsys, "auto")
+    assert tries == ["htdemucs"]
+    assert planned() == "embedded"
+    assert run_json(folder, capsys, "htdemucs")[0] == 2  # asked for by name: tried at once
+    assert tries == ["htdemucs", "htdemucs"]
+
+
+def test_a_stem_that_no_model_gives_is_located(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "r.yaml").write_text(
+        "stemfx: 1\nsources: {song: song.wav}\ntracks:\n  gutar:\noutput: {master: o.wav}\n"
+    )
+    assert execute(["run", str(folder / "r.yaml"), "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["where"].endswith("r.yaml:4:3")
+    assert "did you mean 'guitar'" in error["message"]
