@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +13,64 @@ from typing import TYPE_CHECKING, Any
 from stemfx.dsp.units import FLOOR_DB
 from stemfx.io import write_text
 from stemfx.plan import AUDIO, Node, Plan, Separate, Write
+from stemfx.registry import weights_of
 from stemfx.run import NodeResult, Outcome
 from stemfx.stage import Finding, Measurement
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 SCHEMA = 1
 _LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
 _STATUS_STYLE = {"done": "green", "cached": "dim", "failed": "red", "skipped": "dim"}
+
+# --- texts from outside ------------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    """Write what steers a terminal (control codes, turned writing, broken letters) as escapes.
+
+    A recipe, a plugin or a file name may come from anybody. Line breaks stay.
+    """
+    return "".join(_escaped(letter) if _steers(letter) else letter for letter in text)
+
+
+def _steers(letter: str) -> bool:
+    return letter != "\n" and (
+        unicodedata.category(letter) in ("Cc", "Cs")
+        or unicodedata.bidirectional(letter) in _TURNS_THE_WRITING
+    )
+
+
+_TURNS_THE_WRITING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
+def plain(value: object, style: str = "") -> Text:
+    """Return a text that is shown as it is: no markup, no emoji names, no control codes."""
+    from rich.text import Text
+
+    return Text(visible(str(value)), style)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Write JSON in plain ASCII; a number that JSON does not know (NaN, infinite) reads null."""
+    return json.dumps(_finite(value), allow_nan=False, indent=indent)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
 
 # --- JSON --------------------------------------------------------------------------------
 
@@ -75,10 +127,12 @@ def output_paths(plan: Plan) -> dict[str, Any]:
 def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
     """Return loudness, true peak, range and length of the master as it was written."""
     by_id = {node.id: node for node in outcome.nodes}
-    if "master/measure" not in by_id:
+    outputs = outcome.plan.outputs
+    measured, written = by_id.get(outputs.get("measure", "")), by_id.get(outputs.get("master", ""))
+    if measured is None or written is None:
         return None
-    values = by_id["master/measure"].measurements
-    lowered = by_id["write/master"].measurements.get("gain_db", 0.0)
+    values = measured.measurements
+    lowered = written.measurements.get("gain_db", 0.0)
     reading: dict[str, Measurement | None] = {
         name: values.get(name) for name in ("lufs", "true_peak_dbtp", "lra_lu")
     }
@@ -95,25 +149,33 @@ def separators_json(plan: Plan) -> dict[str, dict[str, str]]:
         name: {
             "model": separator.card.name,
             "licence": separator.card.licence,
-            "weights": separator.weights(),
+            "weights": weights_of(separator),
         }
         for name, separator in plan.separators.items()
     }
 
 
 def null_db(outcome: Outcome) -> float | None:
-    """Return mixture minus sum of separated stems, relative to the mixture: the worst source.
+    """Return the level of mixture minus sum of separated stems in dB relative to the mixture.
 
-    With `residual: drop` it is what the model leaves unexplained; otherwise the residual is part
-    of the sum. None when nothing was separated, or only some of the model's stems were computed.
+    It is about the separation, before any stage, fader or mix; of several sources the worst.
+    With `residual: drop` the sum is that of the model's stems alone, so this is the level of what
+    the model leaves unexplained. Otherwise (`other`, `spread`, `keep`) the residual is part of the
+    sum; with `keep` also when no track plays it, and then the tracks that are heard add up to the
+    mixture less the residual.
+
+    None when nothing was separated, only some of the model's stems were computed, or the mixture
+    is silent: nothing relates to silence.
     """
     name = "model_null_db" if outcome.plan.recipe.separate.residual == "drop" else "null_db"
-    nulls = [
-        float(value)
-        for node in outcome.nodes
-        if isinstance(outcome.plan.nodes[node.id].work, Separate)
-        and (value := node.measurements.get(name)) is not None
-    ]
+    nulls = []
+    for node in outcome.nodes:
+        if not isinstance(outcome.plan.nodes[node.id].work, Separate):
+            continue
+        value, with_residual = node.measurements.get(name), node.measurements.get("null_db")
+        # Stems and residual always sum to the mixture, to rounding: 0 dB is silence over silence.
+        if value is not None and with_residual is not None and float(with_residual) < 0:
+            nulls.append(float(value))
     return round(max(nulls), 2) if nulls else None
 
 
@@ -125,7 +187,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=f"plan of {plan.recipe.path.name}", title_justify="left")
+    table = Table(title=plain(f"plan of {plan.recipe.path.name}"), title_justify="left")
     table.add_column("step", overflow="fold")
     table.add_column("reads", overflow="fold")
     table.add_column("cache")
@@ -135,47 +197,65 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
             port.node if port.signal == AUDIO else f"{port.node}:{port.signal}"
             for port in node.inputs
         )
+        state, cost = Text("hit", "dim"), ""
         if node.id in missing:
-            table.add_row(Text(node.id), reads, "[green]run[/]", f"{expected_seconds(node):.1f} s")
-        else:
-            table.add_row(Text(node.id), reads, "[dim]hit[/]", "")
+            state, cost = Text("run", "green"), f"{expected_seconds(node):.1f} s"
+        table.add_row(plain(node.id), plain(reads), state, cost)
     console.print(table)
     for source, separator in plan.separators.items():
         card = separator.card
-        state = {
+        weights = {
             "here": "weights here",
             "fetchable": f"{card.size_bytes / 1e6:.0f} MB will be fetched",
-        }.get(separator.weights(), "weights missing")
-        console.print(f"{source}: {card.name}, {state}, licence of the weights: {card.licence}")
+        }.get(weights_of(separator), "weights missing")
+        licence = f"licence of the weights: {card.licence}"
+        console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
     for notice in notices:
-        console.print(Text.assemble((f"{notice.level}: ", "yellow"), notice.message))
+        style = _LEVEL_STYLE[notice.level]
+        console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
     console.print(
         f"{_clock(plan.duration_s)} at {plan.sample_rate} Hz; {len(missing)} of "
-        f"{len(plan.nodes)} steps to run, about {total_s:.0f} s on two cores"
+        f"{len(plan.nodes)} steps to run, about {total_s:.0f} s of work on a laptop"
     )
+    _print_paths(plan, console)
+
+
+def _print_paths(plan: Plan, console: Console) -> None:
+    from rich.text import Text
+
     for name, path in _flat_paths(output_paths(plan)):
-        console.print(Text.assemble((f"{name}: ", "bold"), path), soft_wrap=True)
+        line = Text.assemble((visible(f"{name}: "), "bold"), plain(path))
+        console.print(line, soft_wrap=True)
 
 
-# Seconds of work per second of audio, measured on two laptop-class cores.
+_MODEL_START_S = 2.0
+"""To load torch and the weights of a model, however short the song."""
+
+# Seconds of work per second of stereo, measured on two laptop-class cores with three minutes.
 _COST = {
-    "decode": 0.004,
-    "resample": 0.004,
-    "residual": 0.003,
+    "decode": 0.001,
+    "resample": 0.0015,
+    "residual": 0.002,
     "mix": 0.002,
-    "fader": 0.002,
-    "measure": 0.006,
+    "fader": 0.001,
+    "measure": 0.0035,
+    "reverb": 0.01,
+    "saturate": 0.014,
+    "limiter": 0.014,
+    "loudness": 0.014,
 }
-_WRITE_COST, _STAGE_COST = 0.004, 0.01
+_FILE_COST, _STAGE_COST = 0.002, 0.004
 
 
 def expected_seconds(node: Node) -> float:
     """Estimate the time of one node that has to run."""
+    seconds = node.seconds_of_audio
     if isinstance(node.work, Separate):
-        return node.work.separator.card.realtime_factor * node.seconds_of_audio
-    cost = _WRITE_COST if isinstance(node.work, Write) else _COST.get(node.op, _STAGE_COST)
-    return cost * node.seconds_of_audio
+        return _MODEL_START_S + node.work.separator.card.realtime_factor * seconds
+    if isinstance(node.work, Write):
+        return _FILE_COST * len(node.work.paths) * seconds
+    return _COST.get(node.op, _STAGE_COST) * seconds
 
 
 def plan_json(plan: Plan, missing: set[str]) -> dict[str, Any]:
@@ -208,30 +288,29 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     from rich.text import Text
 
     recipe = outcome.plan.recipe
-    table = Table(title=recipe.title or recipe.path.name, title_justify="left")
+    table = Table(title=plain(recipe.title or recipe.path.name), title_justify="left")
     table.add_column("step", overflow="fold")
-    table.add_column("", justify="left")
+    table.add_column("")
     table.add_column("time", justify="right")
     table.add_column("what it did", overflow="fold")
     for node in outcome.nodes:
         style = _STATUS_STYLE[node.status]
         seconds = f"{node.seconds:.1f} s" if node.status == "done" else ""
         table.add_row(
-            Text(node.id), Text(node.status, style), seconds, Text(_in_words(node.measurements))
+            plain(node.id), Text(node.status, style), seconds, plain(in_words(node.measurements))
         )
     console.print(table)
     for line in _summary_lines(outcome):
-        console.print(Text(line))
+        console.print(plain(line))
     for node_id, finding in outcome.findings:
         console.print(
             Text.assemble(
                 (f"{finding.level}: ", _LEVEL_STYLE[finding.level]),
-                f"{finding.message} ",
-                (f"[{node_id}]", "dim"),
+                visible(f"{finding.message} "),
+                (visible(f"[{node_id}]"), "dim"),
             )
         )
-    for name, path in _flat_paths(output_paths(outcome.plan)):
-        console.print(Text.assemble((f"{name}: ", "bold"), path), soft_wrap=True)
+    _print_paths(outcome.plan, console)
 
 
 def _summary_lines(outcome: Outcome) -> list[str]:
@@ -249,10 +328,14 @@ def _summary_lines(outcome: Outcome) -> list[str]:
         lines.append("master: " + ", ".join(part for part in parts if part))
     for source, separator in outcome.plan.separators.items():
         card = separator.card
-        lines.append(f"{source}: separated by {card.name} (weights: {card.licence})")
+        lines.append(
+            f"{source}: separated with {card.name}; licence of its weights: {card.licence}"
+        )
     null = null_db(outcome)
     if null is not None:
-        lines.append(f"null: mixture minus sum of stems is {null:.0f} dB below the mixture")
+        lines.append(
+            f"null: mixture minus sum of stems is at {null:.0f} dB relative to the mixture"
+        )
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"
@@ -261,45 +344,88 @@ def _summary_lines(outcome: Outcome) -> list[str]:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(round(seconds, 1), 60)
     return f"{int(minutes)}:{rest:04.1f}"
 
 
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
+
+_WORDS = {
+    "lufs": ("loudness {:.1f} LUFS", None),
+    "lufs_before": ("loudness before {:.1f} LUFS", None),
+    "rms_dbfs": ("RMS {:.1f} dBFS", None),
+    "level_change_db": ("level {:+.1f} dB", "level unchanged"),
+    "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
+    "makeup_db": ("makeup gain {:+.1f} dB", "makeup gain 0.0 dB"),
+    "max_gain_db": ("highest gain {:+.1f} dB", "highest gain 0.0 dB"),
+    "min_gain_db": ("lowest gain {:+.1f} dB", "lowest gain 0.0 dB"),
+    "max_gain_reduction_db": ("gain reduction up to {:.1f} dB", "no gain reduction"),
+    "mean_gain_reduction_db": ("{:.1f} dB on average", ""),
+    "active_percent": ("active {:.0f} % of the time", ""),
+    "max_clip_db": ("clipped by up to {:.1f} dB", ""),
+    "max_boost_db": ("boost up to {:.1f} dB", "no boost"),
+    "max_cut_db": ("cut up to {:.1f} dB", "no cut"),
+    "side_reduction_db": ("sides lowered by {:.1f} dB", "sides unchanged"),
+    "side_to_mid_db": ("sides at {:+.1f} dB relative to the middle", "sides as loud as the middle"),
+    "residual_db": ("added sound at {:.1f} dB", None),
+    "model_null_db": ("unexplained by the model {:.0f} dB", None),
+    "null_db": ("null {:.0f} dB", None),
+    "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
+    "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
+}
+"""What the suite's own steps measure: the words, and those for what rounds to zero."""
+
 _UNITS = {
-    "_dbfs": "dBFS",
-    "_dbtp": "dBTP",
-    "_db": "dB",
-    "_lufs": "LUFS",
-    "_lu": "LU",
-    "_hz": "Hz",
-    "_ms": "ms",
-    "_s": "s",
-    "_percent": "%",
+    "_dbfs": "{:.1f} dBFS",
+    "_dbtp": "{:.2f} dBTP",
+    "_db": "{:.1f} dB",
+    "_lufs": "{:.1f} LUFS",
+    "_lu": "{:.1f} LU",
+    "_hz": "{:.0f} Hz",
+    "_ms": "{:.1f} ms",
+    "_s": "{:.2f} s",
+    "_bpm": "{:.1f} BPM",
+    "_percent": "{:.0f} %",
 }
 
 
-def _in_words(measurements: Mapping[str, Measurement]) -> str:
-    """Write `{"level_change_db": -1.24}` as `level change -1.2 dB`."""
-    return ", ".join(
-        _phrase(name, value) for name, value in measurements.items() if name not in _TOLD_BELOW
-    )
+def in_words(measurements: Mapping[str, Measurement]) -> str:
+    """Write what a step measured as a producer would say it.
+
+    >>> in_words({"gain_db": -1.24, "ceiling_dbtp": -1.0})
+    'gain -1.2 dB, ceiling -1.00 dBTP'
+    """
+    hidden = set(_TOLD_BELOW)
+    if "true_peak_dbtp" in measurements:
+        hidden.add("peak_dbfs")
+    if "lufs" in measurements and "gain_db" in measurements:
+        hidden.add("level_change_db")  # the gain, once more
+    told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
+    return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))
 
 
 def _phrase(name: str, value: Measurement) -> str:
     suffix = next((s for s in _UNITS if name.endswith(s)), "")
     label = name.removesuffix(suffix).replace("_", " ")
-    if name == "lufs":
-        label, suffix = "loudness", "_lufs"
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{label} {value}"
-    if suffix.startswith("_db") and value <= FLOOR_DB:
-        return f"{label} silent"
-    is_change = suffix == "_db" and ("change" in name or name.startswith("gain"))
-    number = f"{value:+.1f}" if is_change else f"{value:.4g}" if suffix != "_db" else f"{value:.1f}"
-    if suffix in ("_dbfs", "_dbtp", "_lufs"):
-        number = f"{value:.1f}"
-    return f"{label} {number} {_UNITS.get(suffix, '')}".strip()
+    if isinstance(value, bool):
+        return f"{label}: {'yes' if value else 'no'}"
+    if not isinstance(value, int | float):
+        return f"{label}: {value}"
+    if suffix in ("_dbfs", "_dbtp") and value <= FLOOR_DB:
+        return "silent"
+    if name in _WORDS:
+        words, of_zero = _WORDS[name]
+        value = _rounded(value, words)
+        return of_zero if of_zero is not None and value == 0 else words.format(value)
+    if suffix:
+        return f"{label} {_UNITS[suffix].format(_rounded(value, _UNITS[suffix]))}"
+    return f"{label} {value:.4g}" if isinstance(value, float) else f"{label} {value}"
+
+
+def _rounded(value: float, words: str) -> float:
+    """Round to the digits that `words` writes, so that nothing reads -0.0."""
+    digits = re.search(r"\.(\d)f", words)
+    return round(value, int(digits[1]) if digits else 0) + 0.0
 
 
 def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -322,7 +448,7 @@ def write_report(outcome: Outcome, path: Path) -> None:
         OutputError: it cannot be written.
     """
     if path.suffix.lower() == ".json":
-        write_text(path, json.dumps(outcome_json(outcome), indent=1, ensure_ascii=False))
+        write_text(path, json_text(outcome_json(outcome), indent=1))
         return
     import io
 

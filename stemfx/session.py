@@ -51,7 +51,7 @@ def find_recipe(name: str) -> tuple[Path, Path]:
     Raises:
         UsageError: there is no such file and no shipped recipe of that name.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser it never raises
     if path.is_file():
         return path, path.resolve().parent
     shipped = shipped_recipes()

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
-import resource
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +20,14 @@ from engine import samples
 
 from stemfx.audio import Audio
 from stemfx.cli import execute
-from stemfx.cli.arguments import parse_preview, parse_sources
+from stemfx.cli.arguments import name_or_path, parse_preview, parse_sources, user_path
 from stemfx.cli.cache import parse_size
 from stemfx.errors import UsageError
 from stemfx.io import Encoding, write
+from stemfx.registry import Plugin, build_registry
+from stemfx.stage import Stage
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals, pipes and terminals of POSIX")
 
 UNTOUCHED = "stemfx: 1\nsources: {song: }\noutput: {master: out.wav}\n"
 
@@ -139,6 +146,71 @@ def test_a_wrong_call_gets_one_sentence(
     assert shown.out == ""
 
 
+UNUSABLE_PATHS = {
+    "a user that is not there": "~nosuchuser/x.wav",
+    "too long a name": "x" * 5000,
+    "a null byte": "x\0.wav",
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE_PATHS)
+@pytest.mark.parametrize("place", ["RECIPE", "--source", "NAME=", "--model", "FILE", "--out"])
+def test_a_path_that_cannot_be_gets_one_sentence_wherever_it_is_typed(
+    recipe: Path, song_file: Path, capsys: pytest.CaptureFixture[str], place: str, kind: str
+) -> None:
+    path = UNUSABLE_PATHS[kind]
+    if place == "--out" and kind.startswith("a user"):
+        pytest.skip("a folder may be called so")
+    recipe.write_text(UNTOUCHED + "tracks: {v: {from: song/vocals}}\n")
+    call = ["run", str(recipe), "--source", str(song_file), "--model", "embedded"]
+    calls = {
+        "RECIPE": ["run", path],
+        "--source": ["run", str(recipe), "--source", path],
+        "NAME=": ["plan", str(recipe), "--source", f"song={path}"],
+        "--model": [*call, "--model", path],
+        "FILE": ["separate", path, "-o", str(recipe.parent / "stems")],
+        "--out": [*call, "--out", path],
+    }
+    assert execute(calls[place]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert len(shown.err.splitlines()) == 1
+    assert len(shown.err) < 1000
+
+
+def test_a_file_may_be_called_like_the_home_of_nobody(
+    recipe: Path,
+    song_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(recipe.parent)
+    song_file.rename("~nosuchuser.wav")
+    recipe.rename("~nosuchuser.yaml")
+    call = ["run", "~nosuchuser.yaml", "--source", "~nosuchuser.wav", "--out", "~nosuchuser"]
+    assert execute(call) == 0
+    assert (recipe.parent / "~nosuchuser" / "out.wav").exists()
+
+
+def test_a_known_home_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert user_path("~/x.wav", "--source") == tmp_path / "x.wav"
+    assert name_or_path("~/x.yaml", "RECIPE") == str(tmp_path / "x.yaml")
+    assert name_or_path("remix", "RECIPE") == "remix"
+
+
+def test_run_and_plan_read_the_same_options(
+    recipe: Path, song_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = recipe.parent / "there"
+    call = [str(recipe), "--source", str(song_file), "--out", str(out), "--preview", "1"]
+    assert execute(["plan", *call, "--json"]) == 0
+    planned = told(capsys)
+    assert execute(["run", *call, "--json"]) == 0
+    assert planned["outputs"] == told(capsys)["outputs"]
+
+
 def test_an_unwritable_folder_is_told_before_any_work(
     recipe: Path, song_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -160,6 +232,8 @@ def run_process(*arguments: str, **options: Any) -> subprocess.Popen[str]:
 
 
 def test_a_full_disk_gets_one_sentence_and_leaves_nothing(recipe: Path, song_file: Path) -> None:
+    resource = pytest.importorskip("resource", reason="no limit on a file's size on Windows")
+
     def no_file_above_100_kb() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
@@ -173,22 +247,23 @@ def test_a_full_disk_gets_one_sentence_and_leaves_nothing(recipe: Path, song_fil
     assert sorted(p.name for p in recipe.parent.iterdir()) == ["pass.yaml", "song.wav"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@posix
+@pytest.mark.parametrize(
+    ("number", "chain", "after"),
+    [
+        (signal.SIGINT, ["compress"] * 12, "mix"),
+        (signal.SIGTERM, ["compress"] * 12, "mix"),
+        # A stage that reads everything before it gives its first block.
+        (signal.SIGINT, ["compress", "loudness"], "compress"),
+    ],
+)
 def test_an_interrupted_run_ends_with_130_and_the_next_one_goes_on(
-    tmp_path: Path, song: Audio, number: signal.Signals
+    tmp_path: Path, song: Audio, number: signal.Signals, chain: list[str], after: str
 ) -> None:
-    long = Audio(np.tile(song.samples, 60), 44_100)  # two minutes: seconds of work
-    write(tmp_path / "song.wav", long, Encoding("wav", 16))
-    chain = ", ".join(["compress"] * 12)
-    recipe = tmp_path / "long.yaml"
-    recipe.write_text(
-        f"stemfx: 1\nsources: {{song: song.wav}}\nmaster: [{chain}]\noutput: {{master: out.wav}}\n"
-    )
+    recipe = long_recipe(tmp_path, song, chain)
     cache = Path(os.environ["STEMFX_CACHE"])
     process = run_process("run", str(recipe))
-    deadline = time.monotonic() + 60
-    while not list(cache.glob("entries/*/*/entry.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(cache, after)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -200,6 +275,193 @@ def test_an_interrupted_run_ends_with_130_and_the_next_one_goes_on(
     again = run_process("run", str(recipe), "--json")
     out, _ = again.communicate(timeout=120)
     assert "cached" in {node["status"] for node in json.loads(out)["nodes"]}
+
+
+@posix
+def test_a_background_job_that_ignores_ctrl_c_still_ends_when_told_to_terminate(
+    tmp_path: Path, song: Audio
+) -> None:
+    recipe = long_recipe(tmp_path, song, ["compress"] * 12)
+    process = run_process(
+        "run", str(recipe), preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
+    )
+    wait_for(Path(os.environ["STEMFX_CACHE"]), "mix")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted" in err
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_an_interruption_before_any_work_is_told_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stemfx.registry.build_registry", interrupted)
+    assert execute(["stages", *options]) == 130
+    if options:
+        assert told(capsys)["error"]["code"] == "interrupted"
+    else:
+        assert capsys.readouterr().err == "stemfx: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EACCES, 2), (errno.ENAMETOOLONG, 2), (errno.ENOENT, 3)]
+)
+def test_what_the_system_refuses_is_no_bug_and_what_is_lost_is_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int
+) -> None:
+    def refused() -> None:
+        raise OSError(number, os.strerror(number), "/some/file")
+
+    monkeypatch.setattr("stemfx.registry.build_registry", refused)
+    assert execute(["stages"]) == code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert ("Traceback" in shown.err) is (code == 3)
+    if code == 2:
+        assert shown.err.startswith("stemfx: /some/file: ")
+        assert len(shown.err.splitlines()) == 1
+
+
+def test_a_closed_pipe_of_another_program_is_not_taken_for_a_satisfied_reader(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def talks_to_a_dead_program() -> None:
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    monkeypatch.setattr("stemfx.registry.build_registry", talks_to_a_dead_program)
+    assert execute(["stages"]) == 3
+    assert "BrokenPipeError" in capsys.readouterr().err
+
+
+def long_recipe(folder: Path, song: Audio, chain: list[str]) -> Path:
+    """Write a recipe with seconds of work on two minutes of audio."""
+    long = Audio(np.tile(song.samples, 60), song.sample_rate)
+    write(folder / "song.wav", long, Encoding("wav", 16))
+    recipe = folder / "long.yaml"
+    recipe.write_text(
+        f"stemfx: 1\nsources: {{song: song.wav}}\nmaster: [{', '.join(chain)}]\n"
+        "output: {master: out.wav}\n"
+    )
+    return recipe
+
+
+def wait_for(cache: Path, op: str) -> None:
+    """Wait until a step with this operation has finished."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        entries = cache.glob("entries/*/*/entry.json")
+        if any(f'"op": "{op}"' in entry.read_text(encoding="utf-8") for entry in entries):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"{op} did not finish in a minute")
+
+
+# --- where results go -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_screen_without_the_letters_of_a_path_still_gets_the_result(
+    tmp_path: Path, recipe: Path, song_file: Path, encoding: str, options: list[str]
+) -> None:
+    out = tmp_path / "🔥 песня"
+    process = run_process(
+        *("run", str(recipe), "--source", str(song_file), "--out", str(out), *options),
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    shown, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert shown.isascii()
+    if options:
+        assert json.loads(shown)["outputs"]["master"] == str(out / "out.wav")
+    else:
+        assert r"\U0001f525" in shown
+
+
+@posix
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])  # typer treats ASCII in its own way
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["stages", "--json"], 0),
+        (["stages"], 0),
+        (["schema"], 0),
+        (["--help"], 0),
+        (["stages", "compres", "--json"], 2),
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_failure(
+    arguments: list[str], code: int, unbuffered: str, encoding: str
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "stemfx", *arguments],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "arguments", [["stages"], ["stages", "--json"], ["schema"], ["stages", "compres", "--json"]]
+)
+def test_a_full_standard_output_gets_one_sentence(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [sys.executable, "-m", "stemfx", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert process.returncode == 2
+    assert process.stderr == (
+        "stemfx: standard output: the results cannot be shown (No space left on device)\n"
+    )
+
+
+@posix
+@pytest.mark.parametrize("wanted", [True, False])
+def test_colour_is_for_terminals_of_people_who_want_it(
+    recipe: Path, song_file: Path, *, wanted: bool
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    env = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stemfx", "run", str(recipe), "--source", str(song_file)],
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+        env=env | {"TERM": "xterm-256color"} | ({} if wanted else {"NO_COLOR": "1"}),
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # so Linux says that the other end is closed
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    # SGR codes 30-37, 90-97 and 38 are colours; bold and dim are not.
+    has_colour = re.search(rb"\x1b\[(?:\d+;)*(?:3[0-8]|9[0-7])[;m]", shown) is not None
+    assert has_colour is wanted
+
+
+def test_a_pipe_gets_no_codes_and_no_progress(recipe: Path, song_file: Path) -> None:
+    process = run_process("run", str(recipe), "--source", str(song_file))
+    out, err = process.communicate(timeout=60)
+    assert "\x1b" not in out
+    assert err == ""
 
 
 # --- what works -----------------------------------------------------------------------------
@@ -264,6 +526,25 @@ def test_listings_print_tables_and_json(capsys: pytest.CaptureFixture[str], comm
     assert told(capsys)[command]
 
 
+@pytest.mark.parametrize("text", ["[red]x[/b]", "[/b]", ":smile:"])
+def test_a_text_of_a_plugin_is_never_markup_in_a_listing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    registry = build_registry()
+    gain = replace(registry.stages["gain"], name=text)
+    monkeypatch.setattr(Stage, "summary", f"does {text}")
+    plugin = Plugin(f"plugin {text}", "package", text, stages=(text,))
+    broken = Plugin("broken", "package", "1", broken=f"because {text}")
+    odd = replace(registry, stages={text: gain}, plugins=(plugin, broken))
+    monkeypatch.setattr("stemfx.registry.build_registry", lambda: odd)
+    assert execute(["stages"]) == 0
+    assert execute(["plugins"]) == 0
+    shown = capsys.readouterr().out
+    for start in ("does", "plugin", "package", "stages:", "because"):
+        assert f"{start} {text}" in shown
+    assert execute(["stages", text]) == 0
+
+
 def test_every_parameter_of_every_stage_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     execute(["stages", "--json"])
     for stage in told(capsys)["stages"]:
@@ -281,13 +562,6 @@ def test_models_keep_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
         assert set(model) >= {
             *("name", "family", "stems", "sample_rate", "licence", "weights", "size_bytes", "sdr")
         }
-
-
-def test_colour_is_left_out_when_nobody_wants_it(recipe: Path, song_file: Path) -> None:
-    process = run_process("run", str(recipe), "--source", str(song_file))
-    out, err = process.communicate(timeout=60)
-    assert "\x1b" not in out
-    assert err == ""
 
 
 def test_demo_makes_a_song_and_a_master(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stemfx.clock import parse_time
 from stemfx.errors import UsageError
+
+if TYPE_CHECKING:
+    from stemfx.session import Request
 
 Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")]
 Sources = Annotated[
@@ -41,6 +45,66 @@ FoldDown = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
+def request_from(
+    *,
+    source: list[str] | None,
+    set_: list[str] | None,
+    out: Path | None,
+    preview: str | None,
+    model: str | None,
+    offline: bool,
+    fold_down: bool,
+) -> Request:
+    """Read the options that `run` and `plan` share.
+
+    Raises:
+        UsageError: one of them cannot be used.
+    """
+    from stemfx.session import Request
+
+    return Request(
+        settings=parse_pairs(set_, "--set"),
+        sources=parse_sources(source),
+        out_folder=None if out is None else user_path(out, "--out"),
+        preview_s=parse_preview(preview),
+        model=None if model is None else name_or_path(model, "--model"),
+        offline=offline,
+        fold_down=fold_down,
+    )
+
+
+def user_path(text: str | Path, where: str) -> Path:
+    """Return the path that the user typed, with `~` and `~name` of a known user expanded.
+
+    A file may well be named `~x`: where there is no such user the path is made absolute, so that
+    nobody takes its `~` for a home again. Whether it exists is for others to say.
+
+    Raises:
+        UsageError: the system takes no such path (too long, a loop of links, no access).
+    """
+    named = os.path.expanduser(text)  # noqa: PTH111 - unlike Path.expanduser it never raises
+    path = Path.cwd() / named if named.startswith("~") else Path(named)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        shown = named if len(named) <= 100 else f"{named[:60]}... ({len(named)} characters)"
+        raise UsageError(f"{shown!r} cannot be used: {reason}", where=where) from None
+    return path
+
+
+def name_or_path(text: str, where: str) -> str:
+    """Return a text that is a known name or a path, as it is or with its `~` expanded.
+
+    Raises:
+        UsageError: as for `user_path`.
+    """
+    path = user_path(text, where)
+    return str(path) if text.startswith("~") else text
+
+
 def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
     """Split `NAME=VALUE` texts.
 
@@ -59,13 +123,22 @@ def parse_pairs(pairs: list[str] | None, option: str) -> dict[str, str]:
 
 
 def parse_sources(pairs: list[str] | None) -> dict[str, Path]:
-    """Split `NAME=FILE` texts; a bare FILE gets the name "", the recipe's only source."""
-    bare = [pair for pair in pairs or () if "=" not in pair or Path(pair).is_file()]
+    """Split `NAME=FILE` texts; a bare FILE gets the name "", the recipe's only source.
+
+    Raises:
+        UsageError: two come without a name, a name comes twice, or a path cannot be used.
+    """
+    bare = [pair for pair in pairs or () if "=" not in pair or _is_file(pair)]
     if len(bare) > 1:
         raise UsageError("only one FILE may come without its NAME=", where="--source")
     named = parse_pairs([pair for pair in pairs or () if pair not in bare], "--source")
     files = named | ({"": bare[0]} if bare else {})
-    return {name: Path(file).expanduser() for name, file in files.items()}
+    return {name: user_path(file, "--source") for name, file in files.items()}
+
+
+def _is_file(text: str) -> bool:
+    named = os.path.expanduser(text)  # noqa: PTH111 - never raises
+    return os.path.isfile(named)  # noqa: PTH113 - nor does this, however long the name
 
 
 def parse_preview(text: str | None) -> tuple[float, float] | None:

@@ -21,7 +21,7 @@ def cache(
     json: a.Json = False,
 ) -> None:
     """Show the cache, limit its size, or clear it."""
-    from stemfx.cli.screen import print_json
+    from stemfx.cli.screen import print_json, print_line
     from stemfx.session import open_cache
 
     limit_bytes = None if limit is None else parse_size(limit)
@@ -41,11 +41,11 @@ def cache(
     if json:
         print_json({"schema": 1, **facts})
         return
-    typer.echo(
+    print_line(
         f"{facts['folder']}: {len(entries)} results, {_size(used)} of {_size(store.limit_bytes)}"
     )
     if freed:
-        typer.echo(f"freed {_size(freed)}")
+        print_line(f"freed {_size(freed)}")
 
 
 def parse_size(text: str) -> int:

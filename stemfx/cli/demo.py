@@ -20,11 +20,12 @@ def demo(
     import shutil
 
     from stemfx.cli.run import run_recipe, show
+    from stemfx.cli.screen import print_line
     from stemfx.io import check_writable
     from stemfx.session import Request
     from stemfx.shipped import shipped_recipes
 
-    folder = out.expanduser().resolve()
+    folder = a.user_path(out, "--out").resolve()
     check_writable(folder)
     song = write_demo_song(folder)
     recipe = folder / "demo.yaml"
@@ -32,7 +33,7 @@ def demo(
     outcome = run_recipe(str(recipe), Request(offline=True))
     show(outcome, as_json=json)
     if not json:
-        typer.echo(
+        print_line(
             f"\nBefore: {song}\nAfter:  {folder / 'demo-master.wav'}\n"
             "Now your own song:  stemfx run remix --source song=YOUR.wav"
         )

@@ -19,11 +19,11 @@ def stages(
 ) -> None:
     """List the stages, or one with its parameters, units, ranges and defaults."""
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.cli.screen import print_json, table_console
     from stemfx.recipe.problems import did_you_mean
     from stemfx.registry import build_registry
+    from stemfx.report import plain
 
     registry = build_registry()
     if name is not None and name not in registry.stages:
@@ -39,18 +39,18 @@ def stages(
     if name is None:
         table = Table("stage", "what it does", "plugin")
         for stage in shown:
-            table.add_row(stage.name, Text(stage.summary), owners[stage.name])
+            table.add_row(*map(plain, (stage.name, stage.summary, owners[stage.name])))
         console.print(table)
         return
-    console.print(Text((shown[0].process.__doc__ or "").strip()))
+    console.print(plain((shown[0].process.__doc__ or "").strip()))
     table = Table("parameter", "default", "range", "unit", "what it is")
     for parameter in _parameters(shown[0]):
         table.add_row(
-            parameter["name"],
-            Text(str(parameter["default"])),
-            Text(_range(parameter)),
-            parameter["unit"],
-            Text(parameter["help"]),
+            plain(parameter["name"]),
+            plain(parameter["default"]),
+            plain(_range(parameter)),
+            plain(parameter["unit"]),
+            plain(parameter["help"]),
         )
     console.print(table)
 
@@ -102,7 +102,8 @@ def models(json: a.Json = False) -> None:
     from rich.table import Table
 
     from stemfx.cli.screen import print_json, table_console
-    from stemfx.registry import build_registry
+    from stemfx.registry import build_registry, weights_of
+    from stemfx.report import plain
     from stemfx.separators import models_folder
 
     listed: list[dict[str, Any]] = [
@@ -112,7 +113,7 @@ def models(json: a.Json = False) -> None:
             "stems": list(separator.card.stems),
             "sample_rate": separator.card.sample_rate,
             "licence": separator.card.licence,
-            "weights": separator.weights(),
+            "weights": weights_of(separator),
             "size_bytes": separator.card.size_bytes,
             "sdr": dict(separator.card.sdr),
             "summary": separator.card.summary,
@@ -126,17 +127,17 @@ def models(json: a.Json = False) -> None:
     for model in listed:
         sdr = model["sdr"].values()
         table.add_row(
-            model["name"],
-            ", ".join(model["stems"]),
-            model["weights"],
+            plain(model["name"]),
+            plain(", ".join(model["stems"])),
+            plain(model["weights"]),
             f"{model['size_bytes'] / 1e6:.0f} MB" if model["size_bytes"] else "",
             f"{sum(sdr) / len(sdr):.1f} dB" if sdr else "",
-            model["licence"],
-            model["summary"],
+            plain(model["licence"]),
+            plain(model["summary"]),
         )
     console = table_console()
     console.print(table)
-    console.print(f"models folder: {models_folder()}", soft_wrap=True)
+    console.print(plain(f"models folder: {models_folder()}"), soft_wrap=True)
     console.print("SDR: published mean of the medians on the MUSDB18-HQ test set.")
 
 
@@ -145,10 +146,10 @@ def plugins(json: a.Json = False) -> None:
     from dataclasses import asdict
 
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.cli.screen import print_json, table_console
     from stemfx.registry import build_registry
+    from stemfx.report import plain
 
     found = build_registry().plugins
     if json:
@@ -159,9 +160,9 @@ def plugins(json: a.Json = False) -> None:
         offers = {"stages": plugin.stages, "models": plugin.separators, "kits": plugin.kits}
         told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
         table.add_row(
-            plugin.name,
-            f"{plugin.distribution} {plugin.version}",
-            Text(f"broken: {plugin.broken}", "red") if plugin.broken else Text(told),
+            plain(plugin.name),
+            plain(f"{plugin.distribution} {plugin.version}"),
+            plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
         )
     table_console().print(table)
 
@@ -172,6 +173,7 @@ def recipes(json: a.Json = False) -> None:
     from rich.table import Table
 
     from stemfx.cli.screen import print_json, table_console
+    from stemfx.report import plain
     from stemfx.shipped import shipped_recipes
 
     listed = []
@@ -190,7 +192,7 @@ def recipes(json: a.Json = False) -> None:
         return
     table = Table("recipe", "what it does")
     for recipe in listed:
-        table.add_row(recipe["name"], recipe["description"] or recipe["title"])
+        table.add_row(plain(recipe["name"]), plain(recipe["description"] or recipe["title"]))
     table_console().print(table)
 
 

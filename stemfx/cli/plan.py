@@ -21,19 +21,19 @@ def plan(
     from stemfx.registry import build_registry
     from stemfx.report import plan_json, print_plan
     from stemfx.run import missing_nodes
-    from stemfx.session import Request, load_recipe, open_cache, prepare
+    from stemfx.session import load_recipe, open_cache, prepare
 
-    request = Request(
-        settings=a.parse_pairs(set_, "--set"),
-        sources=a.parse_sources(source),
-        out_folder=out,
-        preview_s=a.parse_preview(preview),
+    request = a.request_from(
+        source=source,
+        set_=set_,
+        out=out,
+        preview=preview,
         model=model,
         offline=offline,
         fold_down=fold_down,
     )
     registry = build_registry()
-    loaded, folder = load_recipe(recipe, request, registry)
+    loaded, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)
     made, notices = prepare(loaded, folder, request, registry, may_fetch=False)
     with open_cache() as cache:
         missing = missing_nodes(made, cache, verify=False)

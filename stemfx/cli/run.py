@@ -40,18 +40,16 @@ def run(
     json: a.Json = False,
 ) -> int:
     """Run a recipe: separate, process, mix, master, write."""
-    from stemfx.session import Request
-
-    request = Request(
-        settings=a.parse_pairs(set_, "--set"),
-        sources=a.parse_sources(source),
-        out_folder=out,
-        preview_s=a.parse_preview(preview),
+    request = a.request_from(
+        source=source,
+        set_=set_,
+        out=out,
+        preview=preview,
         model=model,
         offline=offline,
         fold_down=fold_down,
     )
-    outcome = run_recipe(recipe, request, jobs=jobs, keep=not no_cache)
+    outcome = run_recipe(a.name_or_path(recipe, "RECIPE"), request, jobs=jobs, keep=not no_cache)
     show(outcome, as_json=json)
     return exit_code(outcome, fail_on)
 

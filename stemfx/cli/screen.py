@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +18,18 @@ from rich.progress import (
 )
 
 from stemfx.plan import Node
+from stemfx.report import json_text, plain, visible
 from stemfx.run import NodeResult, Observer, SilentObserver
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object on stdout."""
-    print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+    """Print one JSON object on stdout, in plain ASCII: every terminal and pipe can hold it."""
+    print(json_text(value))  # noqa: T201
+
+
+def print_line(text: str) -> None:
+    """Print text for people on stdout as it is: no markup, no wrapping."""
+    table_console().print(plain(text), soft_wrap=True)
 
 
 def table_console() -> Console:
@@ -41,7 +46,9 @@ class _Bars:
 
     def started(self, node: Node, n_samples: int) -> None:
         with self._lock:
-            self._tasks[node.id] = self._progress.add_task(node.id, total=n_samples or None)
+            self._tasks[node.id] = self._progress.add_task(
+                visible(node.id), total=n_samples or None
+            )
 
     def advanced(self, node: Node, n_samples: int) -> None:
         self._progress.update(self._tasks[node.id], completed=n_samples)
@@ -61,7 +68,7 @@ def progress_bars() -> Iterator[Observer]:
         yield SilentObserver()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeRemainingColumn(),

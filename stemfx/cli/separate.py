@@ -28,11 +28,11 @@ def separate(
     from stemfx.session import Request, open_cache, prepare, recipe_for_stems
 
     registry = build_registry()
-    request = Request(model=model, offline=offline, fold_down=fold_down)
-    recipe, choices = recipe_for_stems(file.expanduser(), request, registry)
-    plan, notices = prepare(
-        recipe, out.expanduser(), request, registry, may_fetch=True, choices=choices
-    )
+    chosen = a.name_or_path(model or "auto", "--model")
+    request = Request(model=chosen, offline=offline, fold_down=fold_down)
+    song, folder = a.user_path(file, "FILE"), a.user_path(out, "--out")
+    recipe, choices = recipe_for_stems(song, request, registry)
+    plan, notices = prepare(recipe, folder, request, registry, may_fetch=True, choices=choices)
     with open_cache(keep=not no_cache) as cache, progress_bars() as observer:
         outcome = run(plan, cache, observer=observer, notices=notices)
     if not json:
@@ -48,6 +48,7 @@ def separate(
             "model": next(iter(plan.separators.values())).card.name,
             "null_db": null_db(outcome),
             "seconds": round(outcome.seconds, 3),
-            "realtime_factor": round(seconds / plan.duration_s, 4),
+            # Unknown when the separation came from the cache.
+            "realtime_factor": round(seconds / plan.duration_s, 4) if seconds else None,
         }
     )

