@@ -617,7 +617,9 @@ def test_previews_are_read_as_people_write_them() -> None:
 def test_sizes_are_read_as_people_write_them() -> None:
     assert parse_size("10GB") == parse_size("10 g") == 10**10
     assert parse_size("500MB") == 5 * 10**8
-    assert parse_size("123") == 123
+    for text in ("123", "10", "GB", "-1GB", "1XB"):
+        with pytest.raises(UsageError):
+            parse_size(text)
 
 
 def test_a_file_name_with_an_equals_sign_is_a_file(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def _call(arguments: Sequence[str], stdout: _Watched) -> int | _Failure:
     try:
         from stemfx.cli.app import app
 
-        result = app(args=list(arguments), prog_name="stemfx", standalone_mode=False)
+        result = app(args=list(arguments) or ["--help"], prog_name="stemfx", standalone_mode=False)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except SystemExit as stop:

@@ -10,7 +10,7 @@ import typer
 from stemfx.cli import arguments as a
 from stemfx.errors import UsageError
 
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def cache(
@@ -49,12 +49,12 @@ def cache(
 
 
 def parse_size(text: str) -> int:
-    """Read `500MB`, `10 GB` or a number of bytes.
+    """Read `500MB` or `10 GB`; a bare number is refused, since bytes are hardly ever meant.
 
     Raises:
         UsageError: it is no size.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?\s*", text.lower())
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt])i?b?\s*", text.lower())
     if match is None:
         raise UsageError(f"{text!r} is no size; write e.g. 500MB or 10GB", where="--limit")
     return int(float(match[1]) * _UNITS[match[2]])

@@ -174,7 +174,7 @@ def recipes(json: a.Json = False) -> None:
 
     from stemfx.cli.screen import print_json, table_console
     from stemfx.report import plain
-    from stemfx.shipped import shipped_recipes
+    from stemfx.shipped import recipes_folder, shipped_recipes
 
     listed = []
     for name, path in shipped_recipes().items():
@@ -193,7 +193,9 @@ def recipes(json: a.Json = False) -> None:
     table = Table("recipe", "what it does")
     for recipe in listed:
         table.add_row(plain(recipe["name"]), plain(recipe["description"] or recipe["title"]))
-    table_console().print(table)
+    console = table_console()
+    console.print(table)
+    console.print(plain(f"recipes folder: {recipes_folder()}"), soft_wrap=True)
 
 
 def schema() -> None:
