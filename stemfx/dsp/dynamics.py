@@ -146,7 +146,10 @@ class Follower:
     The decoupled smooth peak detector of Giannoulis et al. 2012, section 3: peaks are caught
     at once, held for `hold_ms` and released exponentially; the result is smoothed with the
     attack. A steady tone, whose frames come and go with every half-wave, therefore reads at
-    its peak. Both times are time constants: 63 % of the way.
+    its peak. Both times are time constants: 63 % of the way. On the way down the smoothing adds
+    its own time, so the peak itself is released sooner by as much, twice as fast at most:
+    within 8 % of `release_ms` from twice `attack_ms` on, later below. (Without smoothing on the
+    way down the time would be exact, and the distortion of a bass note 5 dB higher.)
 
     Args:
         sample_rate: of the audio, in Hz.
@@ -166,7 +169,7 @@ class Follower:
         start: float = 0.0,
     ) -> None:
         self._attack = smoothing(attack_ms, sample_rate)
-        self._release = smoothing(release_ms, sample_rate)
+        self._release = smoothing(max(release_ms - attack_ms, release_ms / 2), sample_rate)
         self._hold = whole_frames(hold_ms, sample_rate)
         self._state = (start, start, self._hold)  # peak, smoothed peak, frames left to hold
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stemfx.audio import Block, Signal
 from stemfx.dsp.filters import SosFilter
 from stemfx.dsp.resample import Quality, Resampler
-from stemfx.dsp.units import gain_to_db
+from stemfx.dsp.units import gain_to_db, power_to_db
 
 Powers = NDArray[np.float64]
 
@@ -79,14 +79,21 @@ class LoudnessMeter:
         channels: number of channels.
         weights: power weight of each channel; by default 1, which is right for left, right
             and centre. BS.1770 gives surrounds 1.41 and leaves the LFE out (0).
+        k_weighted: without, bass and treble count as they are: levels of power, gated alike.
     """
 
     def __init__(
-        self, sample_rate: int, channels: int, weights: Sequence[float] | None = None
+        self,
+        sample_rate: int,
+        channels: int,
+        weights: Sequence[float] | None = None,
+        *,
+        k_weighted: bool = True,
     ) -> None:
         self._rate = sample_rate
         self._weights = tuple(weights or [1.0] * channels)
-        self._k_weight = SosFilter(k_weighting(sample_rate), channels)
+        sections = k_weighting(sample_rate) if k_weighted else np.zeros((0, 6))
+        self._k_weight = SosFilter(sections, channels)
         self._cells: list[Powers] = []
         self._n_cells = 0
         self._open = np.zeros(0)  # weighted squares after the last full cell
@@ -177,6 +184,55 @@ class LoudnessMeter:
         # The standard's own rounding: a level that did occur, not one between two.
         low, high = (power[int((len(power) - 1) * share + 0.5)] for share in (0.10, 0.95))
         return 10 * float(np.log10(high / low))
+
+
+class LevelMeter:
+    """Measure how loud a signal is even where it has no loudness: too short, or very quiet.
+
+    Args:
+        sample_rate: in Hz, 8 to 192 kHz.
+        channels: number of channels.
+        k_weighted: without, bass and treble count as they are: for `active_rms_dbfs`.
+    """
+
+    def __init__(self, sample_rate: int, channels: int, *, k_weighted: bool = True) -> None:
+        self._loudness = LoudnessMeter(sample_rate, channels, k_weighted=k_weighted)
+        self._channels = channels
+        self._squares = 0.0
+        self._n_samples = 0
+
+    def add(self, block: Block) -> None:
+        """Add `(channels, n_samples)`."""
+        self._loudness.add(block)
+        self._squares += float(np.sum(np.square(block, dtype=np.float64)))
+        self._n_samples += block.shape[1]
+
+    @property
+    def level_lufs(self) -> float | None:
+        """Integrated loudness; else the rms level on the same scale; None in silence."""
+        lufs = self._loudness.lufs()
+        return self._rms_lufs if lufs is None else lufs
+
+    @property
+    def active_rms_dbfs(self) -> float | None:
+        """Level of a channel where something is heard: gated like loudness; None in silence."""
+        level = self.level_lufs
+        return None if level is None else level + 0.691 - power_to_db(float(self._channels))
+
+    @property
+    def _rms_lufs(self) -> float | None:
+        return _lufs(self._squares / self._n_samples) if self._n_samples else None
+
+    def gain_to(self, other: LevelMeter) -> float:
+        """Return the gain in dB that makes this signal as loud as `other`; 0 in silence.
+
+        Both are measured alike: by loudness if both have one, else by rms.
+        """
+        target, lufs = other._loudness.lufs(), self._loudness.lufs()
+        if target is not None and lufs is not None:
+            return self._loudness.gain_to(target) or 0.0
+        target, rms = other._rms_lufs, self._rms_lufs
+        return 0.0 if target is None or rms is None else target - rms
 
 
 class TruePeakMeter:

@@ -42,7 +42,7 @@ class DeessParams(StageParams):
     )
 
 
-@stage(DeessParams)
+@stage(DeessParams, version=2)
 def deess(signal: Signal, params: DeessParams, context: StageContext) -> Iterator[Block]:
     """Soften sharp s sounds: turn the band above `freq_hz` down while it sticks out.
 

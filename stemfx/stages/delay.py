@@ -18,22 +18,24 @@ class DelayParams(StageParams):
     )
     feedback: float = knob(0.3, low=0, high=0.95, help="each echo's share of the one before")
     mix: float = knob(
-        0.2, low=0, high=1, neutral=0.0, help="wet share; 0 is dry, 1 the echoes alone"
+        0.155, low=0, high=1, neutral=0.0, help="wet share; 0 is dry, 1 the echoes alone"
     )
 
 
-@stage(DelayParams, is_linear=True)
+@stage(DelayParams, version=2, is_linear=True)
 def delay(signal: Signal, params: DelayParams, context: StageContext) -> Iterator[Block]:
     """Repeat the sound every `time_ms`, quieter each time.
 
-    Out = (1 - mix) x[n] + mix * sum over k >= 1 of feedback^(k-1) x[n - k T], with T in whole
-    samples. Each side has its own echoes. Those after the end of the song are cut.
+    Out = cos(mix pi/2) x[n] + sin(mix pi/2) * sum over k >= 1 of feedback^(k-1) x[n - k T], with
+    T in whole samples: constant power, since an echo is unlike the sound it falls on. Each side
+    has its own echoes. Those after the end of the song are cut.
 
     Reports the first echo's level against the dry sound, the level change and the residual.
     """
     echoes = board.delay(signal, time_ms=params.time_ms, feedback=params.feedback)
+    shares = board.constant_power(params.mix)
     change = board.ChangeMeter()
-    yield from board.blend(signal, echoes, params.mix, change)
+    yield from board.blend(signal, echoes, shares, change)
     context.report(**change.measurements)
     if 0 < params.mix < 1:
-        context.report(first_echo_db=round(gain_to_db(params.mix / (1 - params.mix)), 2))
+        context.report(first_echo_db=round(gain_to_db(shares.wet / shares.dry), 2))

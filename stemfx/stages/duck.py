@@ -32,7 +32,7 @@ class DuckParams(StageParams):
         6.0, low=0, high=48, unit="dB", neutral=0.0, help="how far this track goes down"
     )
     threshold_db: float = knob(
-        -18.0, low=-60, high=-6, unit="dB", help="the other plays when this close to its own peak"
+        -9.0, low=-60, high=-3, unit="dB", help="the other plays when this close to its own peak"
     )
     attack_ms: float = knob(10.0, low=0, high=500, unit="ms", help="how fast it goes down")
     release_ms: float = knob(200.0, low=5, high=4000, unit="ms", help="how fast it comes back")
@@ -41,15 +41,16 @@ class DuckParams(StageParams):
     )
 
 
-@stage(DuckParams)
+@stage(DuckParams, version=2)
 def duck(signal: Signal, params: DuckParams, context: StageContext) -> Iterator[Block]:
     """Lower this track by `depth_db` while the track named by `by` plays.
 
     The other track plays when its level (peak over both channels) is above `threshold_db`,
     counted from its own highest peak, so that its loudness in the mix does not matter; full
-    depth is reached 6 dB above that. Attack and release are time constants (63 % of the
-    way, in dB); the attack starts `look_ahead_ms` before the other track does, so that the
-    room is there when it comes in. Both channels get one gain.
+    depth is reached 6 dB above that, or at the peak itself. At -9 dB the loudest hits of drums
+    move it; -18 dB makes room for a whole voice, but under dense drums is a mere cut. Attack and
+    release are time constants (63 % of the way, in dB); the attack starts `look_ahead_ms` before
+    the other track does, so that the room is there when it comes in. Both channels get one gain.
 
     Reports the highest reduction, its mean while at work, and how much of the time that was.
     """
@@ -57,9 +58,11 @@ def duck(signal: Signal, params: DuckParams, context: StageContext) -> Iterator[
     key_peak_db = gain_to_db(max((float(np.abs(b).max()) for b in key.blocks()), default=0.0))
     threshold_db = max(key_peak_db + params.threshold_db, _SILENT_DB)
 
+    fade_db = min(_FADE_DB, -params.threshold_db)
+
     def depth_db(stretch: Block) -> Frames:
         above_db = frame_peak_db(stretch) - threshold_db
-        return params.depth_db * np.clip(above_db / _FADE_DB, 0.0, 1.0)
+        return params.depth_db * np.clip(above_db / fade_db, 0.0, 1.0)
 
     follower = Follower(rate, attack_ms=params.attack_ms, release_ms=params.release_ms)
     look_ahead = whole_frames(params.look_ahead_ms, rate) * CONTROL_SAMPLES

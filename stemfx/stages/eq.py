@@ -49,8 +49,8 @@ def eq(signal: Signal, params: EqParams, context: StageContext) -> Iterator[Bloc
     half the gain at `freq_hz` itself. The bands multiply, so their order does not matter,
     and a cut undoes the same boost exactly. Source: R. Bristow-Johnson, Audio EQ Cookbook.
 
-    A bell close to half the sample rate comes out narrower on its upper side, since it must
-    be back at unity there (the bilinear transform).
+    Close to half the sample rate every band is squeezed (the bilinear transform): a bell comes
+    out narrower on both sides, since it must be back at unity there, and a shelf steeper.
     """
     for index, band in enumerate(params.bands):
         need_below_nyquist(f"bands[{index}].freq_hz", band.freq_hz, signal, context)

@@ -22,10 +22,13 @@ from stemfx.stage import StageContext, StageParams, knob, stage
 TOLERANCE_LU = 0.1
 AIM_LU = 0.05
 CLIP_OVER_CEILING_DB = 0.5
+CLIP_DB = 3.5  # a clip bends bass along with the tips on it; a limiter only turns it down
+CLIP_SHARE = 0.25  # of what is above that: all of it limited would pump
 MAX_TRIALS = 8
 MAX_STEP_DB = 6.0
 FIRST_LU_PER_DB = 1 / 1.3  # what music gives when the limiter begins to work
 HEAVY_DB = 6.0
+CRUSHED_DB = 10.0
 STUCK_LU_PER_DB = 0.5 / 3.0  # 3 dB more gain for half a LU: that is distortion, not loudness
 
 
@@ -56,15 +59,18 @@ class Trial:
     limiter_db: float = 0.0
 
 
-@stage(LoudnessParams)
+@stage(LoudnessParams, version=2)
 def loudness(signal: Signal, params: LoudnessParams, context: StageContext) -> Iterator[Block]:
     """Bring the integrated loudness to `target_lufs` and keep true peaks under the ceiling.
 
     Measured by ITU-R BS.1770-5. Where the peaks leave room it is one gain and nothing else.
-    Otherwise: gain, a soft clip of the tips at 4x (tanh, up to 0.5 dB over the ceiling), then
-    the true-peak limiter, in a few trials until the result is within 0.1 LU. The ceiling holds
-    within 0.05 dB at 8x in any case; if the target cannot be had below it, a finding says
-    what was reached. Silence, and what is shorter than 400 ms, is left as it is.
+    Otherwise: gain, a soft clip of the tips at 4x (tanh), then the true-peak limiter, in a few
+    trials until the result is within 0.1 LU. The clip takes the first 3 to 4 dB, and a quarter
+    of what is above them; all of it clipped would tear bass apart, all of it limited pump. The
+    ceiling holds within 0.05 dB at 8x in any case; if the target cannot be had below it, a
+    finding says what was reached. Silence, and what is shorter than 400 ms, is left as it is.
+
+    Above 6 dB of clip and limiter together a finding says so; above 10 dB it is a warning.
 
     Reports loudness before and after, the gain, the true peak, and the deepest cut of the
     soft clip and of the limiter.
@@ -89,7 +95,7 @@ def loudness(signal: Signal, params: LoudnessParams, context: StageContext) -> I
         blocks = partial(_gained, signal, gain_db)
         done = Trial(blocks, gain_db, _lufs(meter, gain_db), true_peak_dbtp)
     else:
-        done = _search(signal, params, gain_db)
+        done = _search(signal, params, peaks.true_peak_dbtp, gain_db)
     context.report(
         lufs_before=round(before, 2),
         lufs=round(done.lufs, 2),
@@ -102,7 +108,7 @@ def loudness(signal: Signal, params: LoudnessParams, context: StageContext) -> I
         context.find("warn", "loudness_target_missed", _why_missed(done, params))
     elif done.clip_db + done.limiter_db > HEAVY_DB:
         context.find(
-            "info",
+            "warn" if done.clip_db + done.limiter_db > CRUSHED_DB else "info",
             "loudness_dense",
             f"the loudest tips lost {done.clip_db:.1f} dB to the soft clip and "
             f"{done.limiter_db:.1f} dB to the limiter; a lower target_lufs keeps drums livelier",
@@ -120,25 +126,27 @@ def _gained(signal: Signal, gain_db: float) -> Iterator[Block]:
     return (block * gain for block in signal.blocks())
 
 
-def _search(signal: Signal, params: LoudnessParams, gain_db: float) -> Trial:
+def _search(signal: Signal, params: LoudnessParams, true_peak_dbtp: float, gain_db: float) -> Trial:
     """Find the gain, by secants, at which the limited signal has the target's loudness."""
     target = params.target_lufs
-    best = last = _trial(signal, params.ceiling_dbtp, gain_db)
+    best = last = _trial(signal, params.ceiling_dbtp, true_peak_dbtp, gain_db)
     lu_per_db = FIRST_LU_PER_DB
     for _ in range(MAX_TRIALS - 1):
         missing_lu = target - last.lufs
         if abs(missing_lu) <= AIM_LU or (missing_lu > 0 and lu_per_db < STUCK_LU_PER_DB):
             break
         step_db = min(MAX_STEP_DB, missing_lu / max(lu_per_db, STUCK_LU_PER_DB))
-        trial = _trial(signal, params.ceiling_dbtp, last.gain_db + step_db)
+        trial = _trial(signal, params.ceiling_dbtp, true_peak_dbtp, last.gain_db + step_db)
         lu_per_db = (trial.lufs - last.lufs) / step_db
         best = min(best, trial, key=lambda each: abs(each.lufs - target))
         last = trial
     return best
 
 
-def _trial(signal: Signal, ceiling_dbtp: float, gain_db: float) -> Trial:
-    clip = SoftClip(ceiling_dbtp + CLIP_OVER_CEILING_DB)
+def _trial(signal: Signal, ceiling_dbtp: float, true_peak_dbtp: float, gain_db: float) -> Trial:
+    over_db = true_peak_dbtp + gain_db - ceiling_dbtp
+    for_limiter_db = max(CLIP_OVER_CEILING_DB, (1 - CLIP_SHARE) * (over_db - CLIP_DB))
+    clip = SoftClip(ceiling_dbtp + for_limiter_db)
     limited = limit(
         lambda: shape(_gained(signal, gain_db), clip, signal.channels, signal.n_samples),
         signal,

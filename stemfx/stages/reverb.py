@@ -16,17 +16,20 @@ class ReverbParams(StageParams):
     damping: float = knob(0.5, low=0, high=1, help="how much sooner the treble fades")
     width: float = knob(1.0, low=0, high=1, help="stereo width of the room; 0 is mono")
     pre_delay_ms: float = knob(0.0, low=0, high=250, unit="ms", help="silence before the room")
-    mix: float = knob(0.2, low=0, high=1, neutral=0.0, help="wet share; 0 is dry, 1 the room alone")
+    mix: float = knob(
+        0.155, low=0, high=1, neutral=0.0, help="wet share; 0 is dry, 1 the room alone"
+    )
 
 
 # The two sides of Freeverb differ in the lengths of their delays, so it favours a side.
-@stage(ReverbParams, is_linear=True, is_symmetric=False)
+@stage(ReverbParams, version=2, is_linear=True, is_symmetric=False)
 def reverb(signal: Signal, params: ReverbParams, context: StageContext) -> Iterator[Block]:
     """Put the sound into a room (Freeverb).
 
-    Out = (1 - mix) dry + mix wet. The wet signal is as loud as the dry one in every room, so
-    `mix` means the same everywhere. The room hears left and right together. Its tail is cut at
-    the end of the song.
+    Out = cos(mix pi/2) dry + sin(mix pi/2) wet: constant power, so a little room costs the dry
+    sound next to nothing (0.155 is a room 12 dB below it). The wet signal is as loud as the dry
+    one for pink noise, whatever the room, and about so for music. The room hears left and right
+    together. Its tail is cut at the end of the song.
 
     Reports the room's decay time (-60 dB), the level change, and the residual: all that is
     no copy of the input, relative to the output.
@@ -38,6 +41,7 @@ def reverb(signal: Signal, params: ReverbParams, context: StageContext) -> Itera
         width=params.width,
         pre_delay_ms=params.pre_delay_ms,
     )
+    shares = board.constant_power(params.mix)
     change = board.ChangeMeter()
-    yield from board.blend(signal, wet, params.mix, change)
+    yield from board.blend(signal, wet, shares, change)
     context.report(decay_s=round(decay_s, 2), **change.measurements)

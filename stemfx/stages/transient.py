@@ -8,10 +8,10 @@ import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.dynamics import Follower, GainRamp, OnePole, PeakHold, frame_aligned, frame_peak_db
-from stemfx.dsp.units import db_to_gain
+from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.stage import StageContext, StageParams, knob, stage
 
-_FLOOR_DB = -80.0  # silence counts as this loud, so that an onset out of it is finite
+_FLOOR_DB = -60.0  # below the highest peak: bleed and hiss under it are neither onset nor decay
 _FALL_DB_PER_S = 250.0  # bridges the half-waves of a 60 Hz tone with 2 dB of ripple
 _ATTACK_MS = 20.0
 _SUSTAIN_MS = 150.0
@@ -26,14 +26,15 @@ class TransientParams(StageParams):
     sustain_db: float = knob(0.0, low=-12, high=12, unit="dB", help="body: gain while sounds decay")
 
 
-@stage(TransientParams)
+@stage(TransientParams, version=2)
 def transient(signal: Signal, params: TransientParams, context: StageContext) -> Iterator[Block]:
     """Shape how sounds start and how they ring: `attack_db` and `sustain_db`, -12 to 12 dB.
 
     The level in dB is compared with two slower copies of itself. While it is above one that
     follows within 20 ms, a sound starts; while it is below one that rises at once and falls
     within 150 ms, one decays. The differences beyond 3 dB steer the two gains, which are
-    complete at 15 dB: 60 dB in 0.6 s is decay enough for all of `sustain_db`.
+    complete at 15 dB: 60 dB in 0.6 s is decay enough for all of `sustain_db`. What lies 60 dB
+    under the highest peak counts as silence.
 
     Because only differences count, quiet hits are shaped like loud ones, no threshold is
     needed, and a steady sound is left alone. Both channels get one gain. No look-ahead: the
@@ -42,13 +43,15 @@ def transient(signal: Signal, params: TransientParams, context: StageContext) ->
     Reports the highest and the lowest gain that was applied.
     """
     rate = signal.sample_rate
+    peak = max((float(np.abs(block).max()) for block in signal.blocks()), default=0.0)
+    floor_dbfs = gain_to_db(peak) + _FLOOR_DB
     envelope = PeakHold(rate, _FALL_DB_PER_S)
-    before = OnePole(rate, _ATTACK_MS, start=_FLOOR_DB)
-    lingering = Follower(rate, attack_ms=0.0, release_ms=_SUSTAIN_MS, start=_FLOOR_DB)
+    before = OnePole(rate, _ATTACK_MS, start=floor_dbfs)
+    lingering = Follower(rate, attack_ms=0.0, release_ms=_SUSTAIN_MS, start=floor_dbfs)
     ramp = GainRamp()
     highest_db = lowest_db = 0.0
     for block in frame_aligned(signal.blocks()):
-        level_db = envelope(frame_peak_db(block, _FLOOR_DB))
+        level_db = envelope(frame_peak_db(block, floor_dbfs))
         starts = np.clip((level_db - before(level_db) - _DEAD_DB) / _FULL_DB, 0.0, 1.0)
         decays = np.clip((lingering(level_db) - level_db - _DEAD_DB) / _FULL_DB, 0.0, 1.0)
         gain_db = params.attack_db * starts + params.sustain_db * decays

@@ -76,7 +76,7 @@ def vst3(signal: Signal, params: Vst3Params, context: StageContext) -> Iterator[
 
     change = board.ChangeMeter()
     wet = _finite(board.through_external(load, signal), params.plugin)
-    yield from board.blend(signal, wet, params.mix, change)
+    yield from board.blend(signal, wet, board.linear(params.mix), change)
     context.report(**change.measurements)
     for plugin in loaded[:1]:
         latency_ms = 1000 * plugin.reported_latency_samples / signal.sample_rate

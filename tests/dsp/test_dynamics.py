@@ -110,6 +110,19 @@ def test_the_release_goes_63_percent_of_the_way_in_its_time(release_ms):
     assert followed[frame - 1] == pytest.approx(10 * np.exp(-1), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("attack_ms", "release_ms"), [(1, 50), (10, 120), (30, 200), (30, 60), (100, 1000)]
+)
+def test_attack_and_release_are_what_was_asked_on_a_burst(attack_ms, release_ms):
+    follower = Follower(RATE, attack_ms=attack_ms, release_ms=release_ms)
+    up = follower(np.full(round(1000 / FRAME_MS), 10.0))
+    down = follower(np.zeros(round(5000 / FRAME_MS)))
+    rise_ms = FRAME_MS * (1 + np.argmax(up >= 10 * (1 - np.exp(-1))))
+    fall_ms = FRAME_MS * (1 + np.argmax(down <= 10 * np.exp(-1)))
+    assert rise_ms == pytest.approx(attack_ms, rel=0.1, abs=FRAME_MS)
+    assert fall_ms == pytest.approx(release_ms, rel=0.1, abs=FRAME_MS)
+
+
 def test_a_peak_is_held_for_the_hold_time_before_it_is_released():
     follower = Follower(RATE, attack_ms=0, release_ms=0, hold_ms=10)
     followed = follower(np.array([1.0, *[0.0] * 100]))

@@ -9,6 +9,7 @@ import pytest
 from stemfx.audio import Audio
 from stemfx.dsp.filters import response
 from stemfx.dsp.loudness import (
+    LevelMeter,
     LoudnessMeter,
     TruePeakMeter,
     k_weighting,
@@ -264,3 +265,51 @@ def test_a_peak_in_the_last_samples_is_found():
 def test_peak_to_loudness_ratio_of_a_tone_is_its_crest_factor():
     # Sine on both sides: peak 0 dBTP; loudness 0 LUFS by the standard's calibration.
     assert measure(tone((2, -20))).plr_lu == pytest.approx(0, abs=TOLERANCE_LU)
+
+
+# ------------------------------------------------------------------ a level for everything
+
+
+def level_of(samples, **options):
+    meter = LevelMeter(RATE, len(samples), **options)
+    meter.add(samples.astype(np.float32))
+    return meter
+
+
+def noise_of(n_samples, rms_dbfs):
+    noise = np.random.default_rng(0).standard_normal((2, n_samples))
+    return noise * 10 ** (rms_dbfs / 20) / np.sqrt(np.mean(noise**2))
+
+
+def test_a_level_is_the_loudness_where_there_is_one():
+    samples = noise_of(RATE, -20).astype(np.float32)
+    assert level_of(samples).level_lufs == measure(Audio(samples, RATE)).lufs
+
+
+@pytest.mark.parametrize(("duration_s", "rms_dbfs"), [(0.2, -20.0), (2.0, -90.0)])
+def test_what_has_no_loudness_has_a_level_by_its_rms(duration_s, rms_dbfs):
+    meter = level_of(noise_of(round(duration_s * RATE), rms_dbfs))
+    assert meter.level_lufs == pytest.approx(rms_dbfs + 10 * np.log10(2) - 0.691, abs=0.01)
+
+
+def test_silence_has_no_level_and_needs_no_gain():
+    silence, noise = level_of(np.zeros((2, RATE))), level_of(noise_of(RATE, -20))
+    assert silence.level_lufs is None
+    assert silence.active_rms_dbfs is None
+    assert silence.gain_to(noise) == noise.gain_to(silence) == 0.0
+
+
+@pytest.mark.parametrize("duration_s", [0.2, 2.0])
+def test_the_gain_to_another_signal_makes_it_as_loud(duration_s):
+    quiet, loud = (noise_of(round(duration_s * RATE), rms) for rms in (-33.0, -21.5))
+    assert level_of(quiet).gain_to(level_of(loud)) == pytest.approx(11.5, abs=0.01)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_active_rms_is_that_of_a_channel_without_its_pauses(channels):
+    t = np.arange(4 * RATE) / RATE
+    tone = np.tile(0.5 * np.sin(2 * np.pi * 50 * t), (channels, 1))  # K-weighting would cut it
+    with_pause = np.pad(tone, ((0, 0), (0, 8 * RATE)))
+    # Three of 40 windows reach into the pause, by 1.5 windows in all: 10 log(38.5 / 40) = -0.17 dB.
+    level = level_of(with_pause, k_weighted=False).active_rms_dbfs
+    assert level == pytest.approx(-9.03 - 0.17, abs=0.02)

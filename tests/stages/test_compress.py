@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
+from stemfx.dsp.loudness import measure
 from stemfx.stages.compress import compress
-from stemfx.testing import apply, check_stage, null_db, rms_dbfs, tone
+from stemfx.testing import apply, check_stage, example_audio, null_db, rms_dbfs, tone
 
-HARD = {"threshold_db": -20.0, "ratio": 4.0, "knee_db": 0.0}
+HARD = {"threshold_db": -20.0, "ratio": 4.0, "knee_db": 0.0, "makeup_db": 0.0}
 
 
 def peak_out(audio, **params):
@@ -77,17 +78,93 @@ def test_the_release_time_is_37_percent_left(release_ms):
     assert taken_db == pytest.approx(9.0 * np.exp(-1), abs=0.2)
 
 
+@pytest.mark.parametrize(
+    ("attack_ms", "release_ms"), [(1.0, 50.0), (10.0, 120.0), (30.0, 200.0), (30.0, 60.0)]
+)
+def test_the_release_time_holds_beside_any_shorter_attack(attack_ms, release_ms):
+    out, _ = apply(compress, step(-8, -30), attack_ms=attack_ms, release_ms=release_ms, **HARD)
+    taken_db = [
+        -33.01 - rms_dbfs(out, at - 0.001, at + 0.001)
+        for at in 0.5 + release_ms / 1000 * np.array([0.85, 1.15])
+    ]
+    assert taken_db[0] > 9.0 * np.exp(-1) > taken_db[1]  # within 15 % of what was asked
+
+
 def test_half_a_mix_is_the_mean_of_dry_and_wet():
     audio = step(-30, -6)
-    wet, _ = apply(compress, audio, makeup_db=4.0, **HARD)
-    half, _ = apply(compress, audio, makeup_db=4.0, mix=0.5, **HARD)
+    made_up = HARD | {"makeup_db": 4.0}
+    wet, _ = apply(compress, audio, **made_up)
+    half, _ = apply(compress, audio, mix=0.5, **made_up)
     assert null_db(Audio(0.5 * (audio.samples + wet.samples), 44_100), half) < -120
 
 
 def test_makeup_lifts_everything():
     audio = tone(1000, peak_dbfs=-40)
-    out, _ = apply(compress, audio, makeup_db=6.0)
+    out, _ = apply(compress, audio, threshold_db=-20.0, makeup_db=6.0)
     assert rms_dbfs(out) - rms_dbfs(audio) == pytest.approx(6.0, abs=0.01)
+
+
+@pytest.mark.parametrize("threshold", [{}, {"threshold_lu": -2.0}, {"threshold_db": -30.0}])
+@pytest.mark.parametrize("ratio", [2.5, 20.0])
+def test_automatic_makeup_keeps_the_loudness(threshold, ratio):
+    audio = example_audio(4.0)
+    out, context = apply(compress, audio, ratio=ratio, **threshold)
+    assert context.measurements["max_gain_reduction_db"] > 3
+    assert measure(out).lufs == pytest.approx(measure(audio).lufs, abs=0.01)
+
+
+@pytest.mark.parametrize("mix", [0.25, 0.5, 0.75])
+def test_in_parallel_the_loudness_stays_nearly(mix):
+    # Two equally loud, in-phase signals of different shape add up to slightly less than either.
+    audio = example_audio(4.0)
+    out, _ = apply(compress, audio, ratio=4.0, mix=mix)
+    assert measure(out).lufs == pytest.approx(measure(audio).lufs, abs=0.3)
+
+
+def test_what_is_too_short_for_a_loudness_is_made_up_by_its_rms():
+    audio = example_audio(0.3)
+    out, context = apply(compress, audio, ratio=8.0, release_ms=20.0)
+    assert context.measurements["max_gain_reduction_db"] > 3
+    assert rms_dbfs(out) == pytest.approx(rms_dbfs(audio), abs=0.01)
+
+
+@pytest.mark.parametrize("gain_db", [-30.0, 11.0])
+def test_a_threshold_in_lu_goes_with_the_level_of_the_track(gain_db):
+    audio, gain = example_audio(4.0), np.float32(10 ** (gain_db / 20))
+    as_is, _ = apply(compress, audio, threshold_lu=2.0, ratio=4.0)
+    moved, _ = apply(compress, Audio(gain * audio.samples, 44_100), threshold_lu=2.0, ratio=4.0)
+    assert null_db(Audio(gain * as_is.samples, 44_100), moved) < -100  # float32
+
+
+def test_the_threshold_in_lu_counts_from_the_integrated_loudness():
+    audio = example_audio(4.0)
+    _, context = apply(compress, audio, threshold_lu=4.0)
+    expected = measure(audio).lufs + 4.0
+    assert context.measurements["threshold_dbfs"] == pytest.approx(expected, abs=0.006)
+    assert apply(compress, audio)[1].measurements["threshold_dbfs"] == pytest.approx(
+        expected - 1.0, abs=0.006
+    )
+
+
+def test_with_a_side_chain_the_threshold_counts_from_the_loudness_of_the_key():
+    audio, other = example_audio(2.0), tone(1000, peak_dbfs=-30)
+    _, context = apply(compress, audio, sidechains={"drums": other}, by="drums")
+    expected = measure(other).lufs + 3.0
+    assert context.measurements["threshold_dbfs"] == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize("threshold_lu", [-30.0, 3.0])
+def test_a_silent_key_compresses_nothing(threshold_lu):
+    audio, silence = example_audio(), Audio(np.zeros((2, 44_100), np.float32), 44_100)
+    out, _ = apply(
+        compress, audio, sidechains={"drums": silence}, by="drums", threshold_lu=threshold_lu
+    )
+    assert np.array_equal(out.samples, audio.samples)
+
+
+def test_two_thresholds_are_an_error():
+    with pytest.raises(ValueError, match="exclude each other"):
+        apply(compress, tone(1000), threshold_lu=3.0, threshold_db=-20.0)
 
 
 def test_a_side_chain_steers_instead_of_the_track():
@@ -102,6 +179,7 @@ def test_the_side_chain_is_an_edge_that_the_plan_can_see():
 
 def test_a_side_chained_compressor_keeps_every_law():
     check_stage(compress, by="drums", threshold_db=-30.0)
+    check_stage(compress, by="drums", threshold_lu=-3.0)
 
 
 def test_it_reports_the_reduction_in_db():

@@ -84,5 +84,18 @@ def test_an_empty_key_ducks_nothing_and_says_so(peak_dbfs):
     assert "'vocals'" in context.findings[0].message
 
 
+def test_what_lies_between_the_loud_hits_of_a_key_moves_nothing():
+    hit, between = key(start_s=1.0, stop_s=1.05), key(peak_dbfs=-12 - 10, start_s=0.0, stop_s=3.0)
+    dense = Audio(np.maximum(hit.samples, between.samples), 44_100)
+    out, _ = ducked(dense)
+    assert taken_db(out, 1.03, 1.05) == pytest.approx(6.0, abs=0.3)
+    assert taken_db(out, 0.0, 0.9) == 0.0
+
+
+def test_at_the_highest_threshold_the_peak_itself_still_gets_all_of_the_depth():
+    out, _ = ducked(key(), threshold_db=-3.0)
+    assert taken_db(out, 1.1, 1.99) == pytest.approx(6.0, abs=0.1)
+
+
 def test_the_key_is_an_edge_that_the_plan_can_see():
     assert duck.references("track") == ("by",)

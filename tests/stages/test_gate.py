@@ -60,6 +60,16 @@ def test_it_opens_within_its_attack():
     assert taken_db(audio, out, 1.005, 1.02) == pytest.approx(0.0, abs=0.1)
 
 
+def test_a_hard_gate_does_not_eat_the_transient():
+    audio = then(-80, -20)
+    out, context = apply(gate, audio, range_db=60.0, ratio=20.0, hold_ms=0.0)
+    assert context.measurements["max_gain_reduction_db"] > 50
+    # Open by 1 - e^-3 when the sound comes, of 60 dB: within a millisecond 1.1 dB are left.
+    assert taken_db(audio, out, 1.0, 1.002) < 2.0
+    assert taken_db(audio, out, 1.003, 1.006) < 0.2
+    assert taken_db(audio, out, 0.9, 0.996) > 50
+
+
 def test_the_default_says_nothing_and_a_hard_gate_is_pointed_out():
     audio = then(-20, -70)
     assert not apply(gate, audio)[1].findings

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from scipy.signal import fftconvolve
 
 from stemfx.audio import Audio
 from stemfx.dsp.loudness import measure
@@ -76,7 +77,41 @@ def test_a_target_above_what_the_ceiling_allows_is_said_with_what_was_got():
 def test_a_heavily_squashed_master_is_pointed_out():
     _, context = apply(loudness, example_audio(1.0), target_lufs=-9.0)
     assert codes(context) == ["loudness_dense"]
-    assert context.findings[0].level == "info"
+    measured = context.measurements
+    crushed = measured["max_clip_db"] + measured["max_gain_reduction_db"] > 10
+    assert context.findings[0].level == ("warn" if crushed else "info")
+
+
+@pytest.mark.parametrize("target_lufs", [-11.0, -9.0, -8.0])
+def test_the_soft_clip_takes_the_tips_and_the_limiter_the_rest(target_lufs):
+    _, context = apply(loudness, example_audio(2.0), target_lufs=target_lufs)
+    clip_db = context.measurements["max_clip_db"]
+    limiter_db = context.measurements["max_gain_reduction_db"]
+    # 3.5 dB and a quarter of the rest; the limiter also evens out what the knee left: 1 dB.
+    assert clip_db < 3.5 + 0.25 * (clip_db + limiter_db - 3.5) + 1
+
+
+def distortion_db(before, after):
+    """What is left of the output when the gain is taken out that rides in windows of 20 ms."""
+    window = np.hanning(1764)
+    x, y = (a.samples.astype(np.float64) for a in (before, after))
+    both = fftconvolve((x * y).sum(axis=0), window, "same")
+    own = fftconvolve((x * x).sum(axis=0), window, "same") + 1e-9
+    rest = y - both / own * x
+    return 10 * np.log10(np.mean(rest**2) / np.mean(y**2))
+
+
+def test_heavy_bass_is_limited_and_not_torn_apart(corpus):
+    path = corpus / "real" / "potassium" / "mix.flac"
+    if not path.is_file():
+        pytest.skip("the corpus has no song with heavy bass")
+    samples, rate = soundfile.read(path, dtype="float32")
+    song = Audio(samples.T, rate)
+    out, context = apply(loudness, song, target_lufs=-9.0)
+    assert measure(out).lufs == pytest.approx(-9.0, abs=0.1)
+    # -18.9 dB where the clip takes all, -24.9 dB where the limiter does.
+    assert distortion_db(song, out) < -23.5
+    assert [(f.level, f.code) for f in context.findings] == [("warn", "loudness_dense")]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,14 @@ def click(duration_s=3.0):
     return Audio(samples, RATE)
 
 
-def centred_noise(duration_s=4.0):
-    noise = np.random.default_rng(0).standard_normal(round(duration_s * RATE))
-    return Audio(0.1 * np.tile(noise, (2, 1)), RATE)
+def centred_pink_noise(duration_s=10.0):
+    """Equal power in every octave from 40 Hz to 16 kHz, in the centre."""
+    rng, n_samples = np.random.default_rng(0), round(duration_s * RATE)
+    freq_hz = np.fft.rfftfreq(n_samples, 1 / RATE)
+    within = (freq_hz >= 40) & (freq_hz <= 16_000)
+    size = np.where(within, np.maximum(freq_hz, 1) ** -0.5, 0)
+    noise = np.fft.irfft(size * np.exp(2j * np.pi * rng.random(len(size))), n_samples)
+    return Audio(np.tile(0.1 * noise / np.std(noise), (2, 1)), RATE)
 
 
 def test_the_laws():
@@ -35,10 +40,17 @@ def test_dry_means_not_a_bit_changes():
 @pytest.mark.parametrize("damping", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("room_size", [0.0, 0.5, 0.8])
 def test_the_wet_signal_is_as_loud_as_the_dry_in_every_room(room_size, damping):
-    audio = centred_noise()
+    audio = centred_pink_noise()
     _, context = apply(reverb, audio, room_size=room_size, damping=damping, mix=1.0)
-    # The room needs a second or two of the four to fill: 1 dB.
-    assert context.measurements["level_change_db"] == pytest.approx(0, abs=1.0)
+    # The room needs a second or two of the ten to fill: 0.7 dB.
+    assert context.measurements["level_change_db"] == pytest.approx(0, abs=0.7)
+
+
+def test_a_little_room_costs_the_dry_sound_next_to_nothing():
+    out, _ = apply(reverb, click(), mix=0.085)
+    lost_db = -20 * np.log10(out.samples[0, 0] / 0.5)
+    assert lost_db == pytest.approx(-20 * np.log10(np.cos(0.085 * np.pi / 2)), abs=1e-3)
+    assert lost_db < 0.1
 
 
 def test_the_reported_decay_is_when_the_tail_has_fallen_by_60_db():
