@@ -553,6 +553,18 @@ def test_every_parameter_of_every_stage_has_help(capsys: pytest.CaptureFixture[s
             assert parameter["help"], (stage["name"], parameter["name"])
 
 
+def test_ranges_are_told_for_optional_parameters_and_inside_lists(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    execute(["stages", "--json"])
+    stages = {stage["name"]: stage for stage in told(capsys)["stages"]}
+    compress = {p["name"]: p for p in stages["compress"]["parameters"]}
+    assert (compress["threshold_db"]["min"], compress["threshold_db"]["max"]) == (-60, 0)
+    eq = {p["name"]: p for p in stages["eq"]["parameters"]}
+    assert eq["bands[].freq_hz"]["unit"] == "Hz"
+    assert set(eq["bands[].type"]["choices"]) == {"bell", "low_shelf", "high_shelf"}
+
+
 def test_models_keep_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     execute(["models", "--json"])
     models = {model["name"]: model for model in told(capsys)["models"]}

@@ -47,7 +47,7 @@ def stages(
     for parameter in _parameters(shown[0]):
         table.add_row(
             plain(parameter["name"]),
-            plain(parameter["default"]),
+            plain(_shown(parameter["default"])),
             plain(_range(parameter)),
             plain(parameter["unit"]),
             plain(parameter["help"]),
@@ -66,28 +66,44 @@ def _stage_json(stage: Stage, plugin: str) -> dict[str, Any]:
 
 
 def _parameters(stage: Stage) -> list[dict[str, Any]]:
-    properties = stage.params.model_json_schema().get("properties", {})
-    return [
-        {
-            "name": name,
-            "default": "required" if info.is_required() else _plain(info.default),
-            "min": properties[name].get("minimum"),
-            "max": properties[name].get("maximum"),
-            "choices": _choices(properties[name]),
-            "unit": properties[name].get("unit", ""),
-            "help": info.description or "",
-        }
-        for name, info in stage.params.model_fields.items()
-    ]
+    schema = stage.params.model_json_schema()
+    return _described(schema, schema.get("$defs", {}))
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+def _described(schema: dict[str, Any], shapes: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe every property of a model; those of a list's entries follow it as `bands[].q`."""
+    described = []
+    for name, told in schema.get("properties", {}).items():
+        options = [told, *told.get("anyOf", [])]
+        default = "required" if name in schema.get("required", []) else told.get("default")
+        described.append(
+            {
+                "name": name,
+                "default": default,
+                "min": next((o["minimum"] for o in options if "minimum" in o), None),
+                "max": next((o["maximum"] for o in options if "maximum" in o), None),
+                "choices": [
+                    value
+                    for option in options
+                    for value in option.get("enum", [option["const"]] if "const" in option else [])
+                ],
+                "unit": told.get("unit", ""),
+                "help": told.get("description", ""),
+            }
+        )
+        for option in options:
+            entry = option.get("items", {}).get("$ref", "").rpartition("/")[2]
+            if entry in shapes:
+                inner = _described(shapes[entry], shapes)
+                described += [row | {"name": f"{name}[].{row['name']}"} for row in inner]
+    return described
 
 
-def _choices(schema: dict[str, Any]) -> list[Any]:
-    options = [schema, *schema.get("anyOf", [])]
-    return [value for option in options for value in option.get("enum", [])]
+def _shown(default: Any) -> str:
+    """Write a default as a recipe would; what is empty is left out."""
+    if default is None or default in ([], {}):
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _range(parameter: dict[str, Any]) -> str:
