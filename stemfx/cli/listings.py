@@ -107,10 +107,9 @@ def _shown(default: Any) -> str:
 
 
 def _range(parameter: dict[str, Any]) -> str:
-    if parameter["choices"]:
-        return " | ".join(map(str, parameter["choices"]))
     low, high = parameter["min"], parameter["max"]
-    return "" if low is None and high is None else f"{low} .. {high}"
+    span = [] if low is None and high is None else [f"{low} .. {high}"]
+    return " | ".join([*map(str, parameter["choices"]), *span])
 
 
 def models(json: a.Json = False) -> None:
