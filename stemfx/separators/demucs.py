@@ -347,8 +347,8 @@ def _opened(name: str, found: Found) -> Separator:
 def published() -> list[Separator]:
     """Return the models that demucs knows by name.
 
-    SDR: medians on the MUSDB18-HQ test set; the transformers' from StemSplit's benchmark of 2026
-    (museval), the others' from their papers (Rouard et al., ICASSP 2023; Défossez, MDX 2021).
+    SDR: medians on the MUSDB18-HQ test set by museval, from StemSplit's benchmark of 2026; the
+    older models are not in it, and figures of another protocol do not compare.
     """
     return [
         _published(
@@ -378,7 +378,6 @@ def published() -> list[Separator]:
             Bag(("75fc33f5",), segment=44),
             "the generation before htdemucs, without transformer",
             family="hdemucs",
-            sdr={"drums": 9.31, "bass": 9.13, "other": 6.18, "vocals": 8.75},
             realtime_factor=0.7,
         ),
         _published(
@@ -386,7 +385,6 @@ def published() -> list[Separator]:
             Bag(("0d19c1c6", "7ecf8ec1", "c511e2ab", "7d865c68"), _MDX, 44),
             "winner of MDX 2021 without extra data: a bag of four",
             family="demucs+hdemucs",
-            sdr={"drums": 8.24, "bass": 8.76, "other": 5.59, "vocals": 8.13},
             realtime_factor=2.5,
         ),
         _published(
