@@ -287,9 +287,8 @@ class Cache:
         time for their size. What is no entry at all goes before everything.
         """
         found = []
-        for folder in self._entries.glob("*/*"):
+        for folder, size in self._sizes():
             with suppress(OSError):
-                size = sum(file.stat().st_size for file in folder.iterdir())
                 try:
                     used = (folder / "entry.json").stat().st_mtime
                 except FileNotFoundError:
@@ -299,12 +298,18 @@ class Cache:
                 found.append((used, seconds / max(size, 1), size, folder))
         return [(used, size, folder) for used, _, size, folder in sorted(found)]
 
+    def _sizes(self) -> Iterator[tuple[Path, int]]:
+        """Yield the folder of every entry and its bytes."""
+        for folder in self._entries.glob("*/*"):
+            with suppress(OSError):
+                yield folder, sum(file.stat().st_size for file in folder.iterdir())
+
     def evict(self) -> int:
         """Remove signals until the limit is kept; return the bytes freed. Facts stay."""
-        entries = self.entries()
-        excess = sum(size for _, size, _ in entries) - self.limit_bytes
+        excess = sum(size for _, size in self._sizes()) - self.limit_bytes
         freed = 0
-        for used, _, folder in entries:
+        # After most runs the limit is kept, and no entry has to be read to see that.
+        for used, _, folder in self.entries() if excess > 0 else ():
             if freed >= excess:
                 break
             for file in [*folder.glob("*.f32")] if used else [*folder.iterdir()]:

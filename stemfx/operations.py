@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,34 +23,27 @@ from stemfx.io import FileInfo, read_blocks
 from stemfx.plan import Apply, Decode, Fader, Separate, file_state
 from stemfx.separation import add_residual, separate, spread_residual
 from stemfx.separator import SeparationContext
-from stemfx.stage import Finding, Level, Measurement, StageContext
+from stemfx.stage import Finding, Level, Notes, StageContext
 
 
-@dataclass
-class Notes:
-    """What an operation measured and found."""
+def check_notes(notes: Notes, who: str) -> None:
+    """Hold what a plugin said to the contract: plain finite values, known levels.
 
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def check(self, who: str) -> None:
-        """Hold what a plugin said to the contract: plain finite values, known levels.
-
-        Raises:
-            PluginError: it said something else.
-        """
-        for name, value in self.measurements.items():
-            plain = value.item() if isinstance(value, np.generic) else value
-            is_finite = not isinstance(plain, float) or math.isfinite(plain)
-            if not isinstance(plain, bool | int | float | str) or not is_finite:
-                raise PluginError(f"{who!r} reported {name}={value!r}; a finite number or text")
-            self.measurements[name] = plain
-        for finding in self.findings:
-            if finding.level not in get_args(Level):
-                raise PluginError(
-                    f"{who!r} gave a finding of level {finding.level!r}; "
-                    f"{', '.join(get_args(Level))} are known"
-                )
+    Raises:
+        PluginError: it said something else.
+    """
+    for name, value in notes.measurements.items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        is_finite = not isinstance(plain, float) or math.isfinite(plain)
+        if not isinstance(plain, bool | int | float | str) or not is_finite:
+            raise PluginError(f"{who!r} reported {name}={value!r}; a finite number or text")
+        notes.measurements[name] = plain
+    for finding in notes.findings:
+        if finding.level not in get_args(Level):
+            raise PluginError(
+                f"{who!r} gave a finding of level {finding.level!r}; "
+                f"{', '.join(get_args(Level))} are known"
+            )
 
 
 @dataclass
@@ -182,7 +175,7 @@ def split(work: Separate, inputs: Sequence[Signal], notes: Notes) -> Iterator[ND
         error.add(here - block.sum(axis=0, dtype=np.float64))
         done += block.shape[2]
         yield block
-    notes.check(work.separator.card.name)
+    check_notes(notes, work.separator.card.name)
     if work.is_complete and whole.power > 0:
         notes.measurements["model_null_db"] = rest.rms_db - whole.rms_db
         notes.measurements["null_db"] = error.rms_db - whole.rms_db
@@ -245,7 +238,7 @@ def apply_stage(
         after.add(block)
         done += block.shape[1]
         yield block
-    notes.check(stage.name)
+    check_notes(notes, stage.name)
     if stage.is_check:
         return
     if done != signal.n_samples and not stage.changes_length:

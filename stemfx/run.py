@@ -21,7 +21,7 @@ from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.io import Encoding, check_writable, file_sha256, write
-from stemfx.operations import LevelMeter, Notes
+from stemfx.operations import LevelMeter
 from stemfx.plan import (
     Apply,
     Decode,
@@ -35,7 +35,7 @@ from stemfx.plan import (
     Separate,
     Write,
 )
-from stemfx.stage import Finding, Measurement
+from stemfx.stage import Finding, Measurement, Notes
 
 Status = Literal["done", "cached", "failed", "skipped"]
 

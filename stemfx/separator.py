@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Signal
-from stemfx.stage import Finding, Level, Measurement
+from stemfx.stage import Notes
 
 StemBlock = NDArray[np.float32]
 """`(n_stems, 2, n_samples)` float32: the same stretch of every computed stem."""
@@ -25,20 +25,10 @@ WeightsState = Literal["here", "fetchable", "missing"]
 
 
 @dataclass
-class SeparationContext:
+class SeparationContext(Notes):
     """What a separator is given beside the signal, and where it says what it did."""
 
     seed: int = 0
-    measurements: dict[str, Measurement] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-    def report(self, **measurements: Measurement) -> None:
-        """Say what was done, with the unit in the name."""
-        self.measurements.update(measurements)
-
-    def find(self, level: Level, code: str, message: str) -> None:
-        """Tell the producer something that the numbers alone do not say."""
-        self.findings.append(Finding(level, code, message))
 
 
 @dataclass(frozen=True)

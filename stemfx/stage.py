@@ -104,17 +104,9 @@ class Finding:
 
 
 @dataclass
-class StageContext:
-    """What a stage is given beside the signal, and where it says what it did.
+class Notes:
+    """Where a stage, a separator or the engine says what it did."""
 
-    `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
-    the track's name; `files` the path of every `FileRef` parameter, by the parameter's name.
-    `seed` is derived from the recipe, so noise is the same in every run.
-    """
-
-    seed: int = 0
-    sidechains: Mapping[str, Signal] = field(default_factory=dict)
-    files: Mapping[str, Path] = field(default_factory=dict)
     measurements: dict[str, Measurement] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
@@ -125,6 +117,20 @@ class StageContext:
     def find(self, level: Level, code: str, message: str) -> None:
         """Tell the producer something that the numbers alone do not say."""
         self.findings.append(Finding(level, code, message))
+
+
+@dataclass
+class StageContext(Notes):
+    """What a stage is given beside the signal, and where it says what it did.
+
+    `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
+    the track's name; `files` the path of every `FileRef` parameter, by the parameter's name.
+    `seed` is derived from the recipe, so noise is the same in every run.
+    """
+
+    seed: int = 0
+    sidechains: Mapping[str, Signal] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def refuse(self, message: str) -> NoReturn:
         """Stop the run with an expected error: these parameters cannot work on this signal."""
