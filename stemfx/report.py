@@ -362,7 +362,7 @@ _WORDS = {
     "max_gain_reduction_db": ("gain reduction up to {:.1f} dB", "no gain reduction"),
     "mean_gain_reduction_db": ("{:.1f} dB on average", ""),
     "active_percent": ("active {:.0f} % of the time", ""),
-    "max_clip_db": ("clipped by up to {:.1f} dB", ""),
+    "max_clip_db": ("peaks softly clipped by up to {:.1f} dB", ""),
     "max_boost_db": ("boost up to {:.1f} dB", "no boost"),
     "max_cut_db": ("cut up to {:.1f} dB", "no cut"),
     "side_reduction_db": ("sides lowered by {:.1f} dB", "sides unchanged"),
