@@ -10,7 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,50 @@ StemBlock = NDArray[np.float32]
 WeightsState = Literal["here", "fetchable", "missing"]
 
 
+@dataclass(frozen=True)
+class Effort:
+    """How much work a separation may be.
+
+    Args:
+        overlap: share of a segment that it has in common with the next one, within [0, 0.9];
+            None is the model's own.
+        shifts: how many passes over the song are averaged, each with its segments in other
+            places (Demucs' "shift trick"); 0 and 1 are one pass, 0 with segments from the start.
+        segment_s: length of a segment in seconds; None is the model's own, which is also the
+            most that a transformer hears.
+        error_db: how far the arithmetic may be from the reference implementation's output.
+    """
+
+    overlap: float | None = None
+    shifts: int = 0
+    segment_s: float | None = None
+    error_db: float = -100.0
+
+
+EFFORTS: Mapping[str, Effort] = MappingProxyType(
+    {
+        "draft": Effort(overlap=0.1, error_db=-60.0),
+        "normal": Effort(),
+        "best": Effort(overlap=0.5, shifts=2),
+    }
+)
+"""What a producer calls quality. Each step costs more time: about 0.7 : 1 : 3 for Demucs."""
+
+
 @dataclass
 class SeparationContext(Notes):
-    """What a separator is given beside the signal, and where it says what it did."""
+    """What a separator is given beside the signal, and where it says what it did.
 
+    Args:
+        effort: how much work to do; a separator minds what it names in `obeys`.
+        device: where torch computes: `cpu`, `cuda`, `cuda:1`, `mps`.
+        start: the first sample that is wanted; above 0 only for a separator that `resumes`.
+        seed: where shifts come from.
+    """
+
+    effort: Effort = Effort()
+    device: str = "cpu"
+    start: int = 0
     seed: int = 0
 
 
@@ -63,6 +104,12 @@ class Separator(ABC):
 
     card: ModelCard
 
+    obeys: ClassVar[frozenset[str]] = frozenset()
+    """The fields of `Effort` that change what comes out; the others leave the result as it is."""
+
+    resumes: ClassVar[bool] = False
+    """Whether `separate` can begin at `context.start`: an interrupted run then goes on there."""
+
     @abstractmethod
     def weights(self) -> WeightsState:
         """Say where the weights are, without opening a connection."""
@@ -92,12 +139,14 @@ class Separator(ABC):
     def separate(
         self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
     ) -> Iterator[StemBlock]:
-        """Yield blocks of `computes(wanted)`, from the first sample to the last, in bounded memory.
+        """Yield blocks of `computes(wanted)`, from `context.start` to the end, in bounded memory.
+
+        What comes from a later start is, bit for bit, what comes there from the first sample on.
 
         Args:
             mixture: stereo at `card.sample_rate`; can be read several times.
             wanted: names of the stems that the recipe uses.
-            context: for reports and findings.
+            context: how to work, and for reports and findings.
 
         Raises:
             ModelError: the weights are not what they claim to be.

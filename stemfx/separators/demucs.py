@@ -1,7 +1,7 @@
 """Demucs v3 and v4: published models by name, and files of one's own.
 
-Equal to `demucs.apply.apply_model(shifts=0, split=True, overlap=0.25)` on the whole song, but
-block by block, and only with the networks that the wanted stems need.
+What `demucs.apply.apply_model` does with the whole song, but block by block, with segments spread
+evenly, and only with the networks that the wanted stems need.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
@@ -33,10 +33,12 @@ from stemfx.separators.demucs_weights import (
     load,
     read_header,
 )
-from stemfx.separators.threads import in_order, torch_threads
+from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators.stream import averaged, in_step, read_padded, schedules
+from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import sha256
 
-VERSION = 1  # raise it whenever the sound changes
+VERSION = 2  # raise it whenever the sound changes
 OVERLAP = 0.25
 NO_LICENCE = "no stated licence"
 
@@ -52,6 +54,9 @@ class Demucs(Separator):
         found: its files; looked for by name when None.
         hub_id: where a published model is on the Hugging Face hub.
     """
+
+    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s", "error_db"})
+    resumes: ClassVar[bool] = True
 
     def __init__(
         self, card: ModelCard, bag: Bag, *, found: Found | None = None, hub_id: str = ""
@@ -117,16 +122,15 @@ class Demucs(Separator):
         return dict(zip(stems, used, strict=True))
 
     def separate(
-        self,
-        mixture: Signal,
-        wanted: tuple[str, ...],
-        context: SeparationContext,  # noqa: ARG002
+        self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
     ) -> Iterator[StemBlock]:
-        """Yield a block for every step of the schedule; memory does not grow with the length.
+        """Yield a block for every segment; memory does not grow with the length.
 
         Raises:
             ModelError: the weights are missing, or not what they claim to be.
         """
+        if not mixture.n_samples:
+            return
         found = self._files()
         bag = found.bag
         running = sorted(_needed(self._uses(bag), wanted))
@@ -136,17 +140,38 @@ class Demucs(Separator):
             counts[:] = bag.weights
         counts = counts[np.ix_(running, stems)][:, :, np.newaxis, np.newaxis]
         totals = counts.sum(axis=0)
-        networks = [self._load(found.files[member], bag.segment) for member in running]
+        segment_s = context.effort.segment_s or bag.segment
+        networks = [self._load(found.files[member], segment_s) for member in running]
+        if segment_s and any(segment_s > network.segment for network in networks):
+            context.find(
+                "info",
+                "segment_as_trained",
+                f"segment_s {segment_s:g} s is longer than the network was trained on; it hears "
+                f"{float(networks[0].segment):g} s at a time",
+            )
         mean, deviation = _measure(mixture)
-        workers, threads = _workers(max(float(network.segment) for network in networks))
+        device = resolve(context.device)
+        workers, threads = _workers(max(float(network.segment) for network in networks), device)
+        guard = MemoryGuard(workers, context)
         with ThreadPoolExecutor(workers) as pool:
             streams = []
             for network in networks:
-                segments = _segments(network, mixture, mean, deviation)
-                run = partial(_run, network, stems, threads)
-                estimates = in_order(pool, run, segments, ahead=workers)
-                streams.append(_joined(estimates, network, mixture.n_samples))
-            for blocks in _in_step(streams):
+                network.to(device)
+                hear = _Listener(network, stems, mixture, mean, deviation, threads, device)
+                length = int(network.samplerate * network.segment)
+                rate = self.card.sample_rate
+                passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
+                streams.append(
+                    averaged(
+                        passes,
+                        partial(guard, hear),
+                        mixture.n_samples,
+                        start=context.start,
+                        pool=pool,
+                        ahead=workers,
+                    )
+                )
+            for blocks in in_step(streams):
                 estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
                 yield estimate / totals * np.float32(deviation) + np.float32(mean)
 
@@ -183,78 +208,49 @@ def _measure(mixture: Signal) -> tuple[float, float]:
     return mean, math.sqrt(variance) + 1e-8
 
 
-class _Segment(NamedTuple):
-    heard: NDArray[np.float32]
-    inside: slice  # the part that is asked for; the rest is context
-
-
-def _schedule(network: Network) -> tuple[int, int]:
-    """Return length and step of a network's segments, in samples."""
-    length = int(network.samplerate * network.segment)
-    return length, int((1 - OVERLAP) * length)
-
-
-def _segments(
-    network: Network, mixture: Signal, mean: float, deviation: float
-) -> Iterator[_Segment]:
-    """Cut the normalised mixture.
-
-    Where a network wants more samples than a segment has (the last one is short), it hears
-    what comes before, and silence after the end.
-    """
-    n = mixture.n_samples
-    length, step = _schedule(network)
-    for start in range(0, n, step):
-        here = min(length, n - start)
-        wide = network.valid_length(here) if hasattr(network, "valid_length") else here
-        first = start - (wide - here) // 2
-        near = mixture.read(max(0, first), min(first + wide, n))
-        at = max(0, -first)
-        heard = np.zeros((2, wide), np.float32)
-        heard[:, at : at + near.shape[1]] = (near - np.float32(mean)) / np.float32(deviation)
-        yield _Segment(heard, slice(start - first, start - first + here))
-
-
-def _joined(
-    estimates: Iterator[StemBlock], network: Network, n_samples: int
-) -> Iterator[StemBlock]:
-    """Cross-fade the estimates of segments; yield `(n_stems, 2, up to one step)`.
-
-    Segments overlap by a quarter and are weighted with a triangle.
-    """
-    length, step = _schedule(network)
-    triangle = np.minimum(np.arange(1, length + 1), np.arange(length, 0, -1)).astype(np.float32)
-    triangle /= triangle.max()
-    total, weight = np.zeros((1, 1, length), np.float32), np.zeros(length, np.float32)
-    for start, estimate in zip(range(0, n_samples, step), estimates, strict=True):
-        here = estimate.shape[-1]
-        total = np.broadcast_to(total, (*estimate.shape[:2], length)).copy()
-        total[..., :here] += triangle[:here] * estimate
-        weight[:here] += triangle[:here]
-        done = min(step, n_samples - start)
-        yield total[..., :done] / weight[:done]
-        total = np.concatenate([total[..., done:], np.zeros_like(total[..., :done])], axis=-1)
-        weight = np.concatenate([weight[done:], np.zeros_like(weight[:done])])
-
-
-def _workers(segment: float) -> tuple[int, int]:
+def _workers(segment: float, device: str) -> tuple[int, int]:
     """Return how many segments to work on at once, and with how many threads each.
 
-    Two, since a third would cost another 0.8 GB; one where segments are long (hdemucs: 44 s).
+    Two, since a third would cost another 0.8 GB; one where segments are long (hdemucs: 44 s),
+    and on a graphics card, which shares a segment among all its cores.
     """
     import torch
 
     cores = torch.get_num_threads()
-    workers = 2 if cores > 1 and segment <= 12 else 1
+    workers = 2 if cores > 1 and segment <= 12 and device == "cpu" else 1
     return workers, cores // workers
 
 
-def _run(network: Network, stems: list[int], threads: int, segment: _Segment) -> StemBlock:
-    import torch
+@dataclass(frozen=True)
+class _Listener:
+    """Makes stems of a stretch of a mixture with one network."""
 
-    with _fastpath_off, torch_threads(threads), torch.inference_mode():
-        estimate: StemBlock = network(torch.from_numpy(segment.heard)[None])[0].numpy()
-    return estimate[stems, :, segment.inside]
+    network: Network
+    stems: Sequence[int]
+    mixture: Signal
+    mean: float
+    deviation: float
+    threads: int
+    device: str
+
+    def __call__(self, start: int, n_samples: int) -> StemBlock:
+        """Return the stems of a segment, normalised as the whole song is.
+
+        Where the network wants more samples than that, it hears what is around them, and
+        silence outside the song.
+        """
+        import torch
+
+        network = self.network
+        wide = network.valid_length(n_samples) if hasattr(network, "valid_length") else n_samples
+        before = (wide - n_samples) // 2
+        heard = read_padded(self.mixture, start - before, wide)
+        at = max(0, before - start)  # zeros outside the song stay zeros
+        end = self.mixture.n_samples - start + before
+        heard[:, at:end] = (heard[:, at:end] - np.float32(self.mean)) / np.float32(self.deviation)
+        with _fastpath_off, torch_threads(self.threads), torch.inference_mode():
+            estimate = network(torch.from_numpy(heard)[None].to(self.device))[0].cpu().numpy()
+        return estimate[self.stems, :, before : before + n_samples]  # type: ignore[no-any-return]
 
 
 class _FastpathOff:
@@ -288,19 +284,6 @@ class _FastpathOff:
 
 
 _fastpath_off = _FastpathOff()
-
-
-def _in_step(streams: list[Iterator[StemBlock]]) -> Iterator[list[StemBlock]]:
-    """Cut streams of equal total length into blocks of equal length."""
-    held = [next(stream, None) for stream in streams]
-    while held[0] is not None:
-        n = min(block.shape[-1] for block in held if block is not None)
-        blocks = [block for block in held if block is not None]
-        yield [block[..., :n] for block in blocks]
-        held = [
-            block[..., n:] if block.shape[-1] > n else next(stream, None)
-            for block, stream in zip(blocks, streams, strict=True)
-        ]
 
 
 def open_model(path: Path) -> Separator | None:

@@ -67,6 +67,9 @@ class Network(Protocol):
     def __call__(self, mixture: Any) -> Any:
         """Separate `(1, 2, n_samples)` into `(1, n_stems, 2, n_samples)`."""
 
+    def to(self, device: str) -> Any:
+        """Move the weights to a device of torch."""
+
 
 @dataclass(frozen=True)
 class Header:
