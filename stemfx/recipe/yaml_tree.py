@@ -22,6 +22,7 @@ from stemfx.recipe.problems import Mark, Problems, label, quote, whole_file
 MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # after alias expansion
 MAX_DEPTH = 32
+TOO_DEEP = f"a recipe nests at most {MAX_DEPTH} levels deep"
 MAX_TEXT = 10_000  # characters of one scalar
 
 Scalar: TypeAlias = bool | int | float | str | None
@@ -256,7 +257,7 @@ class _Builder:
                 mark, f"a recipe holds at most {MAX_NODES} values, those behind aliases included"
             )
         if depth > MAX_DEPTH:
-            self._problems.stop(mark, f"a recipe nests at most {MAX_DEPTH} levels deep")
+            self._problems.stop(mark, TOO_DEEP)
 
     def _alias(self, event: Any, mark: Mark, depth: int) -> Node:
         node = self._anchors.get(event.anchor)
@@ -326,6 +327,8 @@ def _plain_words(
     """Return where a syntax error lies and what to do about it, without the parser's jargon."""
     what = f"{error.context} {error.problem}"
     character = line[mark.column - 1 : mark.column]
+    if "nesting depth" in what:  # libyaml looks ahead, and since PyYAML 6.0.4 it has a limit too
+        return mark, TOO_DEEP
     if "flow" in what and "${" in line:
         return mark, 'inside { } and [ ] a knob needs quotes: "${name}"'
     if character == "\t" or "tab character" in what:
