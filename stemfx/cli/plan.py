@@ -12,6 +12,8 @@ def plan(
     out: a.Out = None,
     preview: a.Preview = None,
     model: a.Model = None,
+    quality: a.Quality = None,
+    device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     json: a.Json = False,
@@ -29,6 +31,8 @@ def plan(
         out=out,
         preview=preview,
         model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         fold_down=fold_down,
     )

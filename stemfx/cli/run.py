@@ -30,6 +30,8 @@ def run(
     out: a.Out = None,
     preview: a.Preview = None,
     model: a.Model = None,
+    quality: a.Quality = None,
+    device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     jobs: a.Jobs = None,
@@ -46,6 +48,8 @@ def run(
         out=out,
         preview=preview,
         model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         fold_down=fold_down,
     )

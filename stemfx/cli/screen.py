@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from stemfx.plan import Node
+from stemfx.graph import Node
 from stemfx.report import json_text, plain, visible
 from stemfx.run import NodeResult, Observer, SilentObserver
 
@@ -73,5 +73,6 @@ def progress_bars() -> Iterator[Observer]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Networks take seconds to minutes a segment: the time left needs a long look back.
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
         yield _Bars(progress)
