@@ -14,7 +14,7 @@ from statistics import mean
 from stemfx.errors import ModelError
 from stemfx.recipe.problems import did_you_mean
 from stemfx.registry import Registry, ask_weights, weights_of
-from stemfx.separator import Separator
+from stemfx.separator import Separator, silent
 from stemfx.stage import Finding
 
 AUTO = "auto"
@@ -242,7 +242,7 @@ class Fetcher:
 def _download(separator: Separator) -> ModelError | None:
     """Fetch the weights of a model; return why that failed."""
     try:
-        separator.fetch()
+        separator.fetch(silent)
     except ModelError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is told

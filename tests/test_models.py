@@ -153,7 +153,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The models that were tried to be fetched, without a network."""
     tried: list[str] = []
 
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         tried.append(self.card.name)
         raise ModelError("no connection")
 
@@ -203,7 +203,7 @@ def test_auto_without_a_network_says_so_when_nothing_else_has_the_stems(
 def test_a_plugins_download_that_breaks_is_an_expected_error(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Separator) -> None:
+    def broken(self: Separator, progress: object) -> None:
         raise ValueError("bad header\nand more")
 
     monkeypatch.setattr(type(build_registry().separators["htdemucs"]), "fetch", broken)
@@ -247,7 +247,7 @@ def test_the_embedded_model_says_so(folder: Path, capsys: pytest.CaptureFixture[
 def test_without_a_network_auto_goes_on_with_the_embedded_model(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         raise ModelError("no connection")
 
     demucs = build_registry().separators["htdemucs"]
@@ -346,7 +346,7 @@ def test_a_failed_fetch_is_not_tried_again_for_a_while_and_plan_knows_it(
 ) -> None:
     tries = []
 
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         tries.append(self.card.name)
         raise ModelError("no connection")
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stemfx.errors import ModelError
-from stemfx.separators.demucs_weights import Bag, models_folder, read_header
-from stemfx.separators.weights import sha256
+from stemfx.separators.demucs_weights import Bag, read_header
+from stemfx.separators.weights import models_folder, sha256
 
 PROBE_S = 3.0  # the hub's own client retries for 23 s
 

@@ -19,10 +19,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-import platformdirs
-
 from stemfx.errors import ModelError
-from stemfx.separators.weights import read_checkpoint, sha256
+from stemfx.separators.weights import models_folder, read_checkpoint, sha256
 
 CLASSES = {
     "demucs.htdemucs.HTDemucs": ("demucs.htdemucs", "HTDemucs"),
@@ -159,12 +157,6 @@ class Found:
 
     bag: Bag
     files: tuple[Path, ...]
-
-
-def models_folder() -> Path:
-    """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
-    chosen = os.environ.get("STEMFX_MODELS")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
 
 
 def find(name: str, bag: Bag, hub_id: str) -> Found | None:

@@ -21,10 +21,11 @@ from separators.tiny import (
 
 from stemfx.audio import Audio
 from stemfx.errors import ModelError
-from stemfx.separator import SeparationContext, Separator
+from stemfx.separator import SeparationContext, Separator, silent
 from stemfx.separators import demucs, demucs_hub, stemfx_open_model
-from stemfx.separators.demucs_weights import Bag, load, models_folder, read_header
+from stemfx.separators.demucs_weights import Bag, load, read_header
 from stemfx.separators.stream import Schedule
+from stemfx.separators.weights import models_folder
 
 # demucs' own lines, not ours: its transformer and julius use what torch has renamed since.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -309,7 +310,7 @@ def test_fetch_without_a_network_fails_at_once(
     monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda *_: url)
     start = time.monotonic()
     with pytest.raises(ModelError, match=r"'htdemucs' cannot be fetched: no (connection|answer)"):
-        published("htdemucs").fetch()
+        published("htdemucs").fetch(silent)
     assert time.monotonic() - start < 2  # 0.5 s for the probe; importing the client
     mute.close()
 
@@ -319,7 +320,7 @@ def test_fetch_honours_the_hubs_offline_switch(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(ModelError, match=r"HF_HUB_OFFLINE is set; put htdemucs\.yaml"):
-        published("htdemucs").fetch()
+        published("htdemucs").fetch(silent)
 
 
 def test_fetch_takes_the_bag_and_its_safetensors(
@@ -337,7 +338,7 @@ def test_fetch_takes_the_bag_and_its_safetensors(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(demucs_hub, "_probe", lambda _: "")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    published("htdemucs").fetch()
+    published("htdemucs").fetch(silent)
     root = "adefossez/HTDemucs"
     assert asked == [f"{root}/htdemucs.yaml", f"{root}/00000000.safetensors"]
 
