@@ -30,7 +30,7 @@ LicenceClass = Literal["open", "non-commercial", "not stated"]
 for work that earns nothing (`non-commercial`). `not stated` is neither: nobody has said."""
 
 Progress = Callable[[int, int], None]
-"""Told `(n_bytes, total_bytes)` of a download, both never falling; the total is 0 if unknown."""
+"""Told `(n_bytes, total_bytes)` of a download so far; the total is 0 while it is unknown."""
 
 
 def silent(n_bytes: int, total_bytes: int) -> None:

@@ -18,7 +18,7 @@ LAYERS = [
     {"errors", "clock", "shipped", "__init__"},
     {"audio"},
     {"dsp"},
-    {"stage", "separator", "kit", "hookspecs"},
+    {"stage", "separator", "kit", "hookspecs", "https", "download"},
     {"stages", "separators", "kits", "testing", "demo_song"},
     {"recipe", "registry", "models", "io"},
     {"graph", "cache", "unfinished", "separation"},
