@@ -20,21 +20,24 @@ ANSWER_S = 10.0  # for the name, the connection and the first line of the answer
 SILENCE_S = 20.0  # between two pieces of the body
 
 
-def ask(url: str, headers: Mapping[str, str] | None = None, *, method: str = "GET") -> Any:
+def ask(
+    url: str, headers: Mapping[str, str] | None = None, *, answer_s: float | None = None
+) -> Any:
     """Send a request and return the answer (an `http.client.HTTPResponse`); close it afterwards.
 
     Proxies of the environment are honoured; redirects are followed as long as they are https.
     Plain http is for this machine alone. That there is no such stretch (416) is an answer too.
 
     Raises:
-        ModelError: it is no https address, no answer came in `ANSWER_S`, or a refusal.
+        ModelError: it is no https address, no answer came in `answer_s`, or a refusal.
     """
     if not _is_allowed(url, url):
         raise ModelError("only https addresses are fetched from", where=url)
     host = urllib.parse.urlsplit(url).netloc
-    answer = _sent(urllib.request.Request(url, headers=dict(headers or {}), method=method))  # noqa: S310  checked
+    answer_s = ANSWER_S if answer_s is None else answer_s
+    answer = _sent(urllib.request.Request(url, headers=dict(headers or {})), answer_s)  # noqa: S310  checked
     if answer is None:
-        raise ModelError(f"no answer from {host} within {ANSWER_S:g} s", where=url)
+        raise ModelError(f"no answer from {host} within {answer_s:g} s", where=url)
     if isinstance(answer, urllib.error.HTTPError):
         if answer.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return answer
@@ -45,15 +48,6 @@ def ask(url: str, headers: Mapping[str, str] | None = None, *, method: str = "GE
     if isinstance(answer, Exception):
         raise ModelError(f"no connection to {host}{_detail(answer)}", where=url)
     return answer
-
-
-def trouble_with(url: str) -> str:
-    """Return why `url` cannot be reached, or nothing; waits `ANSWER_S` at most."""
-    try:
-        ask(url, method="HEAD").close()
-    except ModelError as error:
-        return error.message
-    return ""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -91,7 +85,7 @@ def _is_loopback(host: str | None) -> bool:
         return False
 
 
-def _sent(request: urllib.request.Request) -> Any:
+def _sent(request: urllib.request.Request, answer_s: float) -> Any:
     """Return the answer, the error, or None when none of them came in time.
 
     In a thread of its own, since looking up a name cannot be given a time limit.
@@ -124,7 +118,7 @@ def _sent(request: urllib.request.Request) -> Any:
     thread = threading.Thread(target=call, daemon=True)
     thread.start()
     try:
-        thread.join(ANSWER_S)
+        thread.join(answer_s)
     finally:
         with lock:
             given_up.set()

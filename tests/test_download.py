@@ -6,14 +6,12 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from serving import Server
 
 from stemfx import download as module
 from stemfx import https
@@ -24,90 +22,12 @@ BODY = bytes(range(256)) * 8000  # 2 MB: several pieces
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
-class Server:
-    """A server on this machine whose manners a test chooses; keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.body = BODY
-        self.etag = '"one"'
-        self.knows_ranges = True
-        self.knows_if_range = True
-        self.says_length: int | None = -1  # -1: the true one
-        self.breaks_after: list[int] = []  # bytes of each answer in turn, before it hangs up
-        self.redirects_to = ""
-        self.coding = ""
-        self.status = 200
-        self.asked: list[dict[str, str]] = []
-        self.sent_bytes = 0
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_: object) -> None:
-                pass
-
-            def do_GET(self) -> None:
-                server.answer(self)
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}/weights.th"
-
-    def close(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        self.asked.append(dict(handler.headers))
-        if self.redirects_to and handler.path == "/weights.th":
-            handler.send_response(302)
-            handler.send_header("Location", self.redirects_to)
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return
-        if self.status != 200:
-            handler.send_error(self.status)
-            return
-        start = self._start(handler)
-        if start > len(self.body) or (start and start == len(self.body)):
-            handler.send_response(416)
-            handler.send_header("Content-Range", f"bytes */{len(self.body)}")
-            handler.send_header("Content-Length", "0")
-            handler.end_headers()
-            return
-        body = self.body[start:]
-        handler.send_response(206 if start else 200)
-        if start:
-            last = len(self.body) - 1
-            handler.send_header("Content-Range", f"bytes {start}-{last}/{len(self.body)}")
-        if self.says_length is not None:
-            told = len(body) if self.says_length == -1 else self.says_length
-            handler.send_header("Content-Length", str(told))
-        if self.etag:
-            handler.send_header("ETag", self.etag)
-        if self.coding:
-            handler.send_header("Content-Encoding", self.coding)
-        handler.end_headers()
-        body = body[: self.breaks_after.pop(0)] if self.breaks_after else body
-        self.sent_bytes += len(body)
-        with suppress(ConnectionError):  # the other side has seen enough
-            handler.wfile.write(body)
-
-    def _start(self, handler: BaseHTTPRequestHandler) -> int:
-        asked = handler.headers.get("Range")
-        version = handler.headers.get("If-Range", self.etag)
-        if not asked or not self.knows_ranges or (self.knows_if_range and version != self.etag):
-            return 0
-        return int(asked.removeprefix("bytes=").rstrip("-"))
-
-
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     running = Server()
+    running.body = BODY
     yield running
     running.close()
 

@@ -215,13 +215,10 @@ def test_a_plugins_download_that_breaks_is_an_expected_error(
 def test_the_embedded_model_is_explained_in_one_calm_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import constants
-
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    url = "https://nowhere.invalid/adefossez/HTDemucs/resolve/main/htdemucs.yaml"
-    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda *_: url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "https://nowhere.invalid")
 
     def no_such_name(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")

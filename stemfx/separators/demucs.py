@@ -99,13 +99,13 @@ class Demucs(Separator):
         found = self._find()
         return found.files if found else ()
 
-    def fetch(self, progress: Progress) -> None:  # noqa: ARG002
-        """Download from the Hugging Face hub into its own cache.
+    def fetch(self, progress: Progress) -> None:
+        """Download from the Hugging Face hub into the models folder.
 
         Raises:
             ModelError: offline, or what came is not the model.
         """
-        demucs_hub.fetch(self.card.name, self._hub_id)
+        demucs_hub.fetch(self.card, progress)
 
     def identity(self) -> str:
         """Name the code, demucs' version and the content of all files."""
