@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from stemfx.errors import ModelError
 from stemfx.separators.hub import snapshot
-from stemfx.separators.weights import models_folder, read_checkpoint, sha256
+from stemfx.separators.weights import fraction, models_folder, read_checkpoint, sha256
 
 CLASSES = {
     "demucs.htdemucs.HTDemucs": ("demucs.htdemucs", "HTDemucs"),
@@ -276,13 +276,6 @@ def _stand_in(name: str) -> type:
     return type(name, (_Ignored,), {})
 
 
-def _fraction(*parts: Any) -> Fraction:
-    """Make a small fraction of `("39/5",)` or `(39, 5)`; `Fraction("1e999999999")` would hang."""
-    if not re.fullmatch(r"-?\d{1,12}(/\d{1,12})?", "/".join(map(str, parts))):
-        raise ValueError("Unsupported fraction")
-    return Fraction(*parts)
-
-
 _NUMPY = (  # in the metrics of hdemucs packages
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
@@ -297,7 +290,7 @@ def _read_package(path: Path) -> dict[str, Any]:
     if promised and not sha256(path).startswith(promised[1]):
         raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
     allowed: dict[str, Callable[..., Any]] = {name: _stand_in(name) for name in CLASSES}
-    allowed["fractions.Fraction"] = _fraction
+    allowed["fractions.Fraction"] = fraction
     allowed |= dict.fromkeys(_NUMPY, _Ignored)
     package = read_checkpoint(path, allowed)
     if not isinstance(package, dict) or not {"klass", "kwargs", "state"} <= package.keys():
