@@ -159,7 +159,8 @@ def _same(plugin: object) -> object:
 
 
 def _open_with(openers: Openers, path: Path) -> Separator | None:
-    check_plain(path)
+    if path.exists():
+        check_plain(path)
     failed = []
     for plugin, opener in openers.items():
         try:
