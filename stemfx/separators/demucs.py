@@ -55,7 +55,9 @@ class Demucs(Separator):
         hub_id: where a published model is on the Hugging Face hub.
     """
 
-    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s", "error_db"})
+    obeys: ClassVar[frozenset[str]] = frozenset(
+        {"overlap", "shifts", "segment_s", "error_db", "device"}
+    )
     resumes: ClassVar[bool] = True
 
     def __init__(
