@@ -145,6 +145,9 @@ def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
     return reading | {name: values.get(name) for name in ("duration_s", "sample_rate")}
 
 
+_STRICTNESS = ("open", "not stated", "non-commercial")
+
+
 def separators_json(plan: Plan) -> dict[str, dict[str, Any]]:
     """Return the models of every source: name, licence and state of the weights.
 
@@ -153,13 +156,20 @@ def separators_json(plan: Plan) -> dict[str, dict[str, Any]]:
     told = {}
     for source, separators in plan.separators.items():
         models = [
-            {"model": s.card.name, "licence": s.card.licence, "weights": weights_of(s)}
+            {
+                "model": s.card.name,
+                "licence": s.card.licence,
+                "licence_class": s.card.licence_class,
+                "weights": weights_of(s),
+            }
             for s in separators
         ]
+        classes = [m["licence_class"] for m in models]
         worst = next((m["weights"] for m in models if m["weights"] != "here"), "here")
         together = {
             "model": " + ".join(m["model"] for m in models),
             "licence": "; ".join(dict.fromkeys(m["licence"] for m in models)),
+            "licence_class": max(classes, key=_STRICTNESS.index),
             "weights": worst,
         }
         told[source] = together | ({"models": models} if len(models) > 1 else {})

@@ -11,7 +11,15 @@ from pathlib import Path
 
 from stemfx.cache import Cache
 from stemfx.errors import Problem, RecipeError, UsageError
-from stemfx.models import AUTO, Choice, FailureMemory, Fetcher, choose
+from stemfx.models import (
+    AUTO,
+    Choice,
+    FailureMemory,
+    Fetcher,
+    OnFetch,
+    choose,
+    tell_on_stderr,
+)
 from stemfx.plan import (
     Options,
     Plan,
@@ -45,6 +53,8 @@ class Request:
     device: str = "auto"
     offline: bool = False
     fold_down: bool = False
+    accept_noncommercial: bool = False
+    on_fetch: OnFetch = tell_on_stderr
 
 
 def find_recipe(name: str) -> tuple[Path, Path]:
@@ -185,19 +195,35 @@ def choose_models(
     return choices
 
 
+def failure_memory() -> FailureMemory:
+    """Return what remembers the downloads that failed a short while ago."""
+    return FailureMemory(cache_folder() / "unreachable.json")
+
+
 def _chooser(
     request: Request, registry: Registry, *, inside: Path | None, may_fetch: bool = True
 ) -> Callable[[Member, Sequence[str]], Choice]:
     """Return what chooses the model of a member for the stems that are wanted, once for each."""
-    fetcher = Fetcher(registry, FailureMemory(cache_folder() / "unreachable.json"))
+    accept_noncommercial = request.accept_noncommercial
+    fetcher = Fetcher(
+        registry,
+        failure_memory(),
+        request.on_fetch,
+        accept_noncommercial=accept_noncommercial,
+    )
     chosen: dict[tuple[str, frozenset[str]], Choice] = {}
 
     def choose_for(member: Member, stems: Sequence[str]) -> Choice:
         meaning = (member.model, frozenset(stems))
         if meaning not in chosen:
-            offline, where = request.offline, member.where
             choice = choose(
-                registry, member.model, stems=stems, offline=offline, where=where, inside=inside
+                registry,
+                member.model,
+                stems=stems,
+                offline=request.offline,
+                where=member.where,
+                inside=inside,
+                accept_noncommercial=accept_noncommercial,
             )
             is_auto = member.model == AUTO
             chosen[meaning] = fetcher.fetch(choice, is_auto=is_auto, stems=stems, try_now=may_fetch)

@@ -47,6 +47,14 @@ Device = Annotated[
     typer.Option(help="Where networks compute: auto (a graphics card if there is one), cpu, cuda."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a connection.")]
+AcceptNoncommercial = Annotated[
+    bool,
+    typer.Option(
+        "--accept-noncommercial",
+        envvar="STEMFX_ACCEPT_NONCOMMERCIAL",
+        help="Use weights that are licensed for non-commercial use only.",
+    ),
+]
 
 
 class QualityName(StrEnum):
@@ -77,12 +85,14 @@ def request_from(
     device: str,
     offline: bool,
     fold_down: bool,
+    accept_noncommercial: bool,
 ) -> Request:
     """Read the options that `run` and `plan` share.
 
     Raises:
         UsageError: one of them cannot be used.
     """
+    from stemfx.cli.screen import fetch_bar
     from stemfx.session import Request
 
     return Request(
@@ -95,6 +105,8 @@ def request_from(
         device=device,
         offline=offline,
         fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
+        on_fetch=fetch_bar,
     )
 
 

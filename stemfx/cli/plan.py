@@ -16,6 +16,7 @@ def plan(
     device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
+    accept_noncommercial: a.AcceptNoncommercial = False,
     json: a.Json = False,
 ) -> None:
     """Show the steps of a recipe, which are cached, the models and the expected cost."""
@@ -35,6 +36,7 @@ def plan(
         device=device,
         offline=offline,
         fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
     )
     registry = build_registry()
     loaded, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)

@@ -58,11 +58,12 @@ def separate(
     device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
+    accept_noncommercial: a.AcceptNoncommercial = False,
     no_cache: a.NoCache = False,
     json: a.Json = False,
 ) -> None:
     """Split a song into stems that sum to it."""
-    from stemfx.cli.screen import print_json, progress_bars, table_console
+    from stemfx.cli.screen import fetch_bar, print_json, progress_bars, table_console
     from stemfx.graph import Separate as SeparateWork
     from stemfx.recipe import Member, Separate
     from stemfx.recipe.separate import effort_of
@@ -73,7 +74,14 @@ def separate(
 
     registry = build_registry()
     models = tuple(a.name_or_path(name, "--model") for name in model or ())
-    request = Request(models=models, device=device, offline=offline, fold_down=fold_down)
+    request = Request(
+        models=models,
+        device=device,
+        offline=offline,
+        fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
+        on_fetch=fetch_bar,
+    )
     numbers = {"overlap": overlap, "shifts": shifts, "segment_s": segment}
     effort, asked = effort_of(quality.value if quality else "normal", numbers)
     how = Separate(

@@ -21,7 +21,14 @@ import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
-from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
+from stemfx.separator import (
+    ModelCard,
+    Progress,
+    SeparationContext,
+    Separator,
+    StemBlock,
+    WeightsState,
+)
 from stemfx.separators import demucs_hub
 from stemfx.separators.demucs_weights import (
     Bag,
@@ -41,6 +48,7 @@ from stemfx.separators.weights import sha256
 VERSION = 2  # raise it whenever the sound changes
 OVERLAP = 0.25
 NO_LICENCE = "no stated licence"
+STEMSPLIT = "StemSplit benchmark 2026: museval medians, MUSDB18-HQ test set"
 
 FOUR_STEMS = ("drums", "bass", "other", "vocals")
 
@@ -88,13 +96,18 @@ class Demucs(Separator):
             return "here"
         return "here" if found else "fetchable" if self._hub_id else "missing"
 
-    def fetch(self) -> None:
-        """Download from the Hugging Face hub into its own cache.
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the weights."""
+        found = self._find()
+        return found.files if found else ()
+
+    def fetch(self, progress: Progress) -> None:
+        """Download from the Hugging Face hub into the models folder.
 
         Raises:
             ModelError: offline, or what came is not the model.
         """
-        demucs_hub.fetch(self.card.name, self._hub_id)
+        demucs_hub.fetch(self.card, progress)
 
     def identity(self) -> str:
         """Name the code, demucs' version and the content of all files."""
@@ -332,8 +345,9 @@ def _opened(name: str, found: Found) -> Separator:
 def published() -> list[Separator]:
     """Return the models that demucs knows by name.
 
-    SDR: medians on the MUSDB18-HQ test set by museval, from StemSplit's benchmark of 2026; the
-    older models are not in it, and figures of another protocol do not compare.
+    SDR: the older models are not in that benchmark, and figures of another protocol do not
+    compare. Sizes: of demucs' own packages of the same half-precision weights; hub files may
+    differ by some kB.
     """
     return [
         _published(
@@ -356,6 +370,7 @@ def published() -> list[Separator]:
             Bag(("5c90dfd2",)),
             "adds guitar and a weak piano",
             stems=(*FOUR_STEMS, "guitar", "piano"),
+            size_bytes=54_996_327,
             sdr={"drums": 9.54, "bass": 9.11, "other": 0.22, "vocals": 8.66},
         ),
         _published(
@@ -363,6 +378,7 @@ def published() -> list[Separator]:
             Bag(("75fc33f5",), segment=44),
             "the generation before htdemucs, without transformer",
             family="hdemucs",
+            size_bytes=167_407_275,
             realtime_factor=0.7,
         ),
         _published(
@@ -370,6 +386,7 @@ def published() -> list[Separator]:
             Bag(("0d19c1c6", "7ecf8ec1", "c511e2ab", "7d865c68"), _MDX, 44),
             "winner of MDX 2021 without extra data: a bag of four",
             family="demucs+hdemucs",
+            size_bytes=691_349_536,
             realtime_factor=2.5,
         ),
         _published(
@@ -377,6 +394,7 @@ def published() -> list[Separator]:
             Bag(("e51eebcc", "a1d90b5c", "5d2d6c55", "cfa93e08"), segment=44),
             "the same trained on more songs: a bag of four",
             family="demucs+hdemucs",
+            size_bytes=669_581_740,
             realtime_factor=2.5,
         ),
     ]
@@ -397,6 +415,7 @@ def _published(
     sdr: Mapping[str, float] | None = None,
     realtime_factor: float = 0.5,
 ) -> Separator:
+    hub_id = demucs_hub.repository(name)
     card = ModelCard(
         name=name,
         family=family,
@@ -407,5 +426,7 @@ def _published(
         size_bytes=size_bytes,
         sdr=sdr or {},
         realtime_factor=realtime_factor,
+        source=f"huggingface.co/{hub_id}",
+        sdr_source=STEMSPLIT if sdr else "",
     )
-    return Demucs(card, bag, hub_id=demucs_hub.repository(name))
+    return Demucs(card, bag, hub_id=hub_id)

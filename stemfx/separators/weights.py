@@ -1,8 +1,9 @@
-"""Read files of weights as data: nothing in them is ever run."""
+"""Where files of weights lie, and how they are read: as data, nothing in them is ever run."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
@@ -10,9 +11,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from stemfx.errors import ModelError
 
 _ALLOWING = threading.Lock()  # torch keeps the list of allowed names for the whole process
+
+
+def models_folder() -> Path:
+    """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
+    chosen = os.environ.get("STEMFX_MODELS")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
 
 
 def sha256(path: Path) -> str:
