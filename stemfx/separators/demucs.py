@@ -7,7 +7,6 @@ evenly, and only with the networks that the wanted stems need.
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,7 +40,7 @@ from stemfx.separators.demucs_weights import (
     read_header,
 )
 from stemfx.separators.device import MemoryGuard, resolve
-from stemfx.separators.stream import averaged, in_step, read_padded, schedules
+from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
 from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import sha256
 
@@ -164,7 +163,7 @@ class Demucs(Separator):
                 f"segment_s {segment_s:g} s is longer than the network was trained on; it hears "
                 f"{float(networks[0].segment):g} s at a time",
             )
-        mean, deviation = _measure(mixture)
+        mean, deviation = measure(mixture)
         device = resolve(context.device)
         workers, threads = _workers(max(float(network.segment) for network in networks), device)
         guard = MemoryGuard(workers, context)
@@ -208,19 +207,6 @@ class Demucs(Separator):
 def _needed(uses: Mapping[str, frozenset[int]], wanted: tuple[str, ...]) -> frozenset[int]:
     """Return the networks that the wanted stems need."""
     return frozenset[int]().union(*(uses[stem] for stem in wanted))
-
-
-def _measure(mixture: Signal) -> tuple[float, float]:
-    """Return mean and standard deviation of the whole file in mono, as demucs takes them."""
-    total = squares = 0.0
-    for block in mixture.blocks():
-        mono = block.mean(axis=0, dtype=np.float64)
-        total += mono.sum()
-        squares += mono @ mono
-    n = mixture.n_samples
-    mean = total / max(n, 1)
-    variance = max(0.0, squares - n * mean**2) / max(n - 1, 1)
-    return mean, math.sqrt(variance) + 1e-8
 
 
 def _workers(segment: float, device: str) -> tuple[int, int]:
