@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,7 +32,7 @@ from stemfx.separators.demucs_weights import (
     load,
     read_header,
 )
-from stemfx.separators.threads import in_order, torch_threads
+from stemfx.separators.threads import flash_attention, in_order, torch_threads
 from stemfx.separators.weights import sha256
 
 VERSION = 1  # raise it whenever the sound changes
@@ -252,42 +251,9 @@ def _workers(segment: float) -> tuple[int, int]:
 def _run(network: Network, stems: list[int], threads: int, segment: _Segment) -> StemBlock:
     import torch
 
-    with _fastpath_off, torch_threads(threads), torch.inference_mode():
+    with flash_attention, torch_threads(threads), torch.inference_mode():
         estimate: StemBlock = network(torch.from_numpy(segment.heard)[None])[0].numpy()
     return estimate[stems, :, segment.inside]
-
-
-class _FastpathOff:
-    """Keeps torch's unfused attention kernel off: flash attention is 1.17 times as fast here.
-
-    The switch belongs to the process, and two nodes may run at once: the first one in turns it
-    off and the last one out turns it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._was_on = True
-
-    def __enter__(self) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            if not self._users:
-                self._was_on = mha.get_fastpath_enabled()
-                mha.set_fastpath_enabled(value=False)
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                mha.set_fastpath_enabled(value=self._was_on)
-
-
-_fastpath_off = _FastpathOff()
 
 
 def _in_step(streams: list[Iterator[StemBlock]]) -> Iterator[list[StemBlock]]:
