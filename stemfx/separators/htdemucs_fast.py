@@ -113,6 +113,7 @@ def _is_usual(transformer: Any) -> bool:
     return (
         all(isinstance(norm, LayerNorm) for norm in norms)
         and all(layer.norm_first and not layer.sparse for layer in layers)
+        and all(layer.norm_out is None or layer.norm_out.num_groups == 1 for layer in layers)
         and transformer.emb == "sin"
         and not transformer.sin_random_shift
     )

@@ -160,6 +160,7 @@ PLAIN: dict[str, tuple[dict[str, Any], str]] = {
     "no rewrite": ({"rewrite": False}, "layers"),
     "norms after": ({"t_norm_first": False}, "transformer"),
     "group norms": ({"t_group_norm": True}, "transformer"),
+    "norms of three groups": ({"t_norm_out": 3, "bottom_channels": 24}, "transformer"),
     "learnt places": ({"t_emb": "scaled"}, "transformer"),
 }
 
