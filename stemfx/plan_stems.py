@@ -173,7 +173,8 @@ class SourceStems:
                 ),
             )
         heeded = {field: getattr(effort, field) for field in sorted(separator.obeys)}
-        device = None if self._device in LOCAL_DEVICES else self._device
+        is_local = self._device in LOCAL_DEVICES or "device" not in separator.obeys
+        device = None if is_local else self._device
         suffix = f"/{card.name}" if len(self._members) > 1 else ""
         raw = self._graph.add(
             f"{name}/separate{suffix}",

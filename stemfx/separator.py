@@ -125,7 +125,7 @@ class Separator(ABC):
     card: ModelCard
 
     obeys: ClassVar[frozenset[str]] = frozenset()
-    """The fields of `Effort` that change what comes out; the others leave the result as it is."""
+    """What it minds of `Effort`'s fields and of `device`; the others leave the result as it is."""
 
     resumes: ClassVar[bool] = False
     """Whether `separate` can begin at `context.start`: an interrupted run then goes on there."""

@@ -100,6 +100,8 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
 
 def _overridden(separate: Separate, request: Request) -> Separate:
     """Return how to separate, with what the command line says instead."""
+    if twice := [name for name in request.models if request.models.count(name) > 1]:
+        raise UsageError(f"model {twice[0]!r} is given twice", where="--model")
     if request.models:
         members = tuple(Member(model, "--model") for model in request.models)
         separate = replace(separate, members=members)

@@ -21,8 +21,8 @@ PointwiseMask = Literal["ratio", "binary", "complex"]
 def masked(mixture: Spectra, estimates: Spectra, mask: PointwiseMask) -> Spectra:
     """Return the stems as masks on the mixture, bin by bin.
 
-    - `ratio`: shares of magnitude, each within [0, 1]; the stem has the mixture's phase (Wang,
-      "On ideal ratio mask", 2014).
+    - `ratio`: shares of power, each within [0, 1]; the stem has the mixture's phase. This is the
+      Wiener gain, of all ratio masks the one with the least error for independent stems.
     - `binary`: the loudest estimate takes the bin; no bleed, and holes that are heard.
     - `complex`: each keeps its own phase and takes, in proportion to its power, its part of what
       all together leave of the mixture: the nearest stems that add up to it (mixture
@@ -37,13 +37,12 @@ def masked(mixture: Spectra, estimates: Spectra, mask: PointwiseMask) -> Spectra
         loudest = np.abs(estimates).argmax(axis=0)
         chosen = np.arange(len(estimates))[:, np.newaxis, np.newaxis, np.newaxis] == loudest
         return np.where(chosen, mixture, np.complex64(0))
+    shares = _shares(np.square(estimates.real) + np.square(estimates.imag))
     if mask == "ratio":
-        return _shares(np.abs(estimates)) * mixture
+        return shares * mixture
     rest = mixture - estimates.sum(axis=0)
-    shared: Spectra = (
-        estimates + _shares(np.square(estimates.real) + np.square(estimates.imag)) * rest
-    )
-    return shared
+    consistent: Spectra = estimates + shares * rest
+    return consistent
 
 
 def _shares(amounts: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -41,7 +40,8 @@ from stemfx.separators.demucs_weights import (
     read_header,
 )
 from stemfx.separators.device import MemoryGuard, resolve
-from stemfx.separators.stream import averaged, in_step, read_padded, schedules
+from stemfx.separators.htdemucs_fast import faster
+from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
 from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import sha256
 
@@ -63,7 +63,9 @@ class Demucs(Separator):
         hub_id: where a published model is on the Hugging Face hub.
     """
 
-    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s", "error_db"})
+    obeys: ClassVar[frozenset[str]] = frozenset(
+        {"overlap", "shifts", "segment_s", "error_db", "device"}
+    )
     resumes: ClassVar[bool] = True
 
     def __init__(
@@ -165,15 +167,19 @@ class Demucs(Separator):
                 f"segment_s {segment_s:g} s is longer than the network was trained on; it hears "
                 f"{float(networks[0].segment):g} s at a time",
             )
-        mean, deviation = _measure(mixture)
+        mean, deviation = measure(mixture)
         device = resolve(context.device)
         workers, threads = _workers(max(float(network.segment) for network in networks), device)
         guard = MemoryGuard(workers, context)
+        arithmetic: dict[str, float] = {}
         with ThreadPoolExecutor(workers) as pool:
             streams = []
             for network in networks:
                 network.to(device)
-                hear = _Listener(network, stems, mixture, mean, deviation, threads, device)
+                run = faster(network, error_db=context.effort.error_db)
+                arithmetic[run.arithmetic] = run.error_db
+                valid = getattr(network, "valid_length", int)
+                hear = _Listener(run, valid, stems, mixture, mean, deviation, threads, device)
                 length = int(network.samplerate * network.segment)
                 rate = self.card.sample_rate
                 passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
@@ -187,9 +193,13 @@ class Demucs(Separator):
                         ahead=workers,
                     )
                 )
+            del networks, network  # where they were rebuilt, nobody needs them any more
             for blocks in in_step(streams):
                 estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
                 yield estimate / totals * np.float32(deviation) + np.float32(mean)
+        told = {name: error_db for name, error_db in arithmetic.items() if math.isfinite(error_db)}
+        if told:
+            context.report(arithmetic=", ".join(told), arithmetic_error_db=max(told.values()))
 
     def _load(self, file: Path, segment: float | None) -> Network:
         network = load(file)
@@ -211,19 +221,6 @@ def _needed(uses: Mapping[str, frozenset[int]], wanted: tuple[str, ...]) -> froz
     return frozenset[int]().union(*(uses[stem] for stem in wanted))
 
 
-def _measure(mixture: Signal) -> tuple[float, float]:
-    """Return mean and standard deviation of the whole file in mono, as demucs takes them."""
-    total = squares = 0.0
-    for block in mixture.blocks():
-        mono = block.mean(axis=0, dtype=np.float64)
-        total += mono.sum()
-        squares += mono @ mono
-    n = mixture.n_samples
-    mean = total / max(n, 1)
-    variance = max(0.0, squares - n * mean**2) / max(n - 1, 1)
-    return mean, math.sqrt(variance) + 1e-8
-
-
 def _workers(segment: float, device: str) -> tuple[int, int]:
     """Return how many segments to work on at once, and with how many threads each.
 
@@ -241,7 +238,8 @@ def _workers(segment: float, device: str) -> tuple[int, int]:
 class _Listener:
     """Makes stems of a stretch of a mixture with one network."""
 
-    network: Network
+    run: Callable[[Any], Any]
+    valid_length: Callable[[int], int]
     stems: Sequence[int]
     mixture: Signal
     mean: float
@@ -257,49 +255,15 @@ class _Listener:
         """
         import torch
 
-        network = self.network
-        wide = network.valid_length(n_samples) if hasattr(network, "valid_length") else n_samples
+        wide = self.valid_length(n_samples)
         before = (wide - n_samples) // 2
         heard = read_padded(self.mixture, start - before, wide)
         at = max(0, before - start)  # zeros outside the song stay zeros
         end = self.mixture.n_samples - start + before
         heard[:, at:end] = (heard[:, at:end] - np.float32(self.mean)) / np.float32(self.deviation)
-        with _fastpath_off, torch_threads(self.threads), torch.inference_mode():
-            estimate = network(torch.from_numpy(heard)[None].to(self.device))[0].cpu().numpy()
+        with torch_threads(self.threads):
+            estimate = self.run(torch.from_numpy(heard)[None].to(self.device))[0].cpu().numpy()
         return estimate[self.stems, :, before : before + n_samples]  # type: ignore[no-any-return]
-
-
-class _FastpathOff:
-    """Keeps torch's unfused attention kernel off: flash attention is 1.17 times as fast here.
-
-    The switch belongs to the process, and two nodes may run at once: the first one in turns it
-    off and the last one out turns it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._was_on = True
-
-    def __enter__(self) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            if not self._users:
-                self._was_on = mha.get_fastpath_enabled()
-                mha.set_fastpath_enabled(value=False)
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                mha.set_fastpath_enabled(value=self._was_on)
-
-
-_fastpath_off = _FastpathOff()
 
 
 def open_model(path: Path) -> Separator | None:

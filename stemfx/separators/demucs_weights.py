@@ -16,12 +16,22 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from stemfx.errors import ModelError
 from stemfx.separators.hub import snapshot
-from stemfx.separators.weights import fraction, models_folder, read_checkpoint, sha256
+from stemfx.separators.weights import (
+    NUMPY,
+    Ignored,
+    filled,
+    fraction,
+    models_folder,
+    read_checkpoint,
+    safetensors_metadata,
+    sha256,
+)
 
 CLASSES = {
     "demucs.htdemucs.HTDemucs": ("demucs.htdemucs", "HTDemucs"),
@@ -29,8 +39,7 @@ CLASSES = {
     "demucs.demucs.Demucs": ("demucs.demucs", "Demucs"),
 }
 
-_LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB
-_LARGEST_BAG = 64 << 10
+_LARGEST_BAG = 64 << 10  # bytes
 _LIMITS: Mapping[str, tuple[float, float]] = {  # what a network may ask for: loops, time, memory
     "audio_channels": (2, 2),
     "samplerate": (8_000, 192_000),
@@ -208,7 +217,7 @@ def read_header(path: Path) -> Header:
     """
     if path.suffix == ".th":
         return _header_of_package(path, _read_package(path))
-    metadata = _safetensors_metadata(path)
+    metadata = safetensors_metadata(path)
     if "klass" not in metadata:
         raise ModelError(
             "not a Demucs model: it does not say what network it is for", where=str(path)
@@ -229,27 +238,7 @@ _ARGUMENTS = (("args", "[]"), ("kwargs", "{}"))
 
 def is_demucs(path: Path) -> bool:
     """Say whether a readable safetensors file says that it is for a Python class, as Demucs' do."""
-    return "klass" in _safetensors_metadata(path)
-
-
-def _safetensors_metadata(path: Path) -> dict[str, str]:
-    """Read the JSON at the start of a safetensors file: an 8-byte length, then the text."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
-        metadata = {str(k): str(v) for k, v in header.pop("__metadata__", {}).items()}
-        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
-        raise ModelError(
-            "not a safetensors file, or cut off in the middle", where=str(path)
-        ) from error
-    if end != size:
-        raise ModelError(
-            f"cut off: {size} bytes of {end}; download the file again", where=str(path)
-        )
-    return metadata
+    return "klass" in safetensors_metadata(path)
 
 
 def _decode(value: Any) -> Any:
@@ -261,27 +250,9 @@ def _decode(value: Any) -> Any:
     return [_decode(item) for item in value] if isinstance(value, list) else value
 
 
-class _Ignored:
-    """Stands for what a package says beside its weights (metrics); takes anything, does nothing."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, _: Any) -> None:
-        pass
-
-
 def _stand_in(name: str) -> type:
     """Make an empty class that stands for a network's class in a package."""
-    return type(name, (_Ignored,), {})
-
-
-_NUMPY = (  # in the metrics of hdemucs packages
-    "numpy.core.multiarray.scalar",
-    "numpy._core.multiarray.scalar",
-    "numpy.dtype",
-    "numpy.dtypes.Float64DType",
-)
+    return type(name, (Ignored,), {})
 
 
 def _read_package(path: Path) -> dict[str, Any]:
@@ -291,7 +262,7 @@ def _read_package(path: Path) -> dict[str, Any]:
         raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
     allowed: dict[str, Callable[..., Any]] = {name: _stand_in(name) for name in CLASSES}
     allowed["fractions.Fraction"] = fraction
-    allowed |= dict.fromkeys(_NUMPY, _Ignored)
+    allowed |= dict.fromkeys(NUMPY, Ignored)
     package = read_checkpoint(path, allowed)
     if not isinstance(package, dict) or not {"klass", "kwargs", "state"} <= package.keys():
         raise ModelError(
@@ -365,28 +336,18 @@ def load(path: Path) -> Network:
             raise ModelError("damaged weights; download the file again", where=str(path)) from error
 
     try:
-        return _filled(header, state, path.stat().st_size)
+        network: Network = filled(partial(_build, header), state, path.stat().st_size)
     except Exception as error:  # demucs checks its arguments in many ways
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(
             f"the weights do not fit the network: {reason}", where=str(path)
         ) from error
+    return network
 
 
-def _filled(header: Header, state: dict[str, Any], n_bytes: int) -> Network:
-    import torch
-
+def _build(header: Header) -> Any:
     module, name = CLASSES[header.class_name]
     network_class = getattr(importlib.import_module(module), name)
     known = inspect.signature(network_class).parameters  # demucs drops others, from older versions
     arguments = {key: value for key, value in header.arguments.items() if key in known}
-    with torch.device("meta"):  # shapes without memory
-        network = network_class(**arguments)
-    n_weights = sum(tensor.numel() for tensor in network.state_dict().values())
-    if n_weights > n_bytes:
-        raise ValueError(f"it wants {n_weights} weights, the file has {n_bytes} bytes")
-    network.to_empty(device="cpu").load_state_dict(state, strict=True)
-    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
-        raise ValueError("some are not numbers")
-    network.eval()
-    return network  # type: ignore[no-any-return]
+    return network_class(**arguments)

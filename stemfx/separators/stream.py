@@ -92,6 +92,19 @@ def read_padded(signal: Signal, start: int, n_samples: int) -> Block:
     return padded
 
 
+def measure(mixture: Signal) -> tuple[float, float]:
+    """Return mean and standard deviation of a whole file in mono, as demucs takes them."""
+    total = squares = 0.0
+    for block in mixture.blocks():
+        mono = block.mean(axis=0, dtype=np.float64)
+        total += mono.sum()
+        squares += mono @ mono
+    n = mixture.n_samples
+    mean = total / max(n, 1)
+    variance = max(0.0, squares - n * mean**2) / max(n - 1, 1)
+    return mean, math.sqrt(variance) + 1e-8
+
+
 def stream(
     passes: Sequence[Schedule],
     estimate: Estimate,

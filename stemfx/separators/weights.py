@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import threading
@@ -11,12 +12,18 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 from stemfx.errors import ModelError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    State = dict[str, Tensor]
+
+_LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
 _ALLOWING = threading.Lock()  # torch keeps the list of allowed names for the whole process
 
 
@@ -121,3 +128,198 @@ def _check_archive(path: Path) -> None:
     if any(entry.compress_type for entry in entries) or size > path.stat().st_size:
         msg = "not a file of torch weights (its parts are compressed)"
         raise ModelError(msg, where=str(path))
+
+
+class Ignored:
+    """Stands for what a checkpoint says beside its weights (metrics, settings of a training).
+
+    It takes anything and does nothing.
+    """
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+    def append(self, _: Any) -> None:
+        """Take an item of a list."""
+
+    def extend(self, _: Any) -> None:
+        """Take items of a list."""
+
+
+NUMPY = (  # numbers in the metrics of checkpoints
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "numpy.dtypes.Float32DType",
+    "numpy.dtypes.Float64DType",
+)
+_SETTINGS = (  # what Lightning keeps of a training's configuration
+    "argparse.Namespace",
+    "builtins.dict",
+    "builtins.list",
+    "collections.defaultdict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "lightning.fabric.utilities.data.AttributeDict",
+    "ml_collections.config_dict.config_dict.ConfigDict",
+    "omegaconf.base.ContainerMetadata",
+    "omegaconf.base.Metadata",
+    "omegaconf.dictconfig.DictConfig",
+    "omegaconf.listconfig.ListConfig",
+    "omegaconf.nodes.AnyNode",
+    "pathlib.PosixPath",
+    "pathlib._local.PosixPath",
+    "pathlib.WindowsPath",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
+    "typing.Any",
+)
+_NESTS = ("state_dict", "model_state_dict", "state")
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
+
+
+def read_state(path: Path) -> State:
+    """Read the weights of a network by name, whatever they are wrapped in.
+
+    Args:
+        path: a `.safetensors`, or a file of `torch.save`: a state dict, or one under
+            `state_dict`, `model_state_dict` or `state`. Where some names begin with `module.` or
+            `model.`, those are the network's, and the others (optimiser, windows) are left out.
+
+    Raises:
+        ModelError: damaged, no weights, or it contains code.
+    """
+    from torch import Tensor
+
+    if path.suffix == ".safetensors":
+        content = _read_safetensors(path)
+    else:
+        content = read_checkpoint(path, dict.fromkeys((*NUMPY, *_SETTINGS), Ignored))
+    for _ in _NESTS:
+        nest = next((n for n in _NESTS if isinstance(_get(content, n), dict)), None)
+        content = content[nest] if nest else content
+    for prefix in _PREFIXES:
+        own = {k: v for k, v in _items(content) if k.startswith(prefix)}
+        content = {k.removeprefix(prefix): v for k, v in own.items()} or content
+    state = {k: v for k, v in _items(content) if isinstance(v, Tensor)}
+    if not state or len(state) != len(content):
+        raise ModelError("no weights of a network, or more than that", where=str(path))
+    return state
+
+
+def _get(content: Any, key: str) -> Any:
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _items(content: Any) -> list[tuple[str, Any]]:
+    return [(str(k), v) for k, v in content.items()] if isinstance(content, dict) else []
+
+
+def _read_safetensors(path: Path) -> State:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    safetensors_metadata(path)
+    try:
+        state: State = load_file(path)
+    except (SafetensorError, OSError, KeyError) as error:  # KeyError: a type torch does not have
+        raise ModelError("damaged weights; download the file again", where=str(path)) from error
+    return state
+
+
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """Read the texts at the start of a safetensors file, and look whether the file is whole.
+
+    The file: an 8-byte length, JSON of that length, then the tensors.
+
+    Raises:
+        ModelError: it is not such a file, or its header does not fit its size.
+    """
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, _LARGEST_HEADER)))
+        metadata = {str(k): str(v) for k, v in header.pop("__metadata__", {}).items()}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+        raise ModelError(
+            "not a safetensors file, or cut off in the middle", where=str(path)
+        ) from error
+    if end != size:
+        raise ModelError(
+            f"cut off: {size} bytes of {end}; download the file again", where=str(path)
+        )
+    return metadata
+
+
+def filled(build: Callable[[], Any], state: State, n_bytes: int) -> Any:
+    """Build a network and fill it with weights; it never has more than the file has bytes.
+
+    Args:
+        build: makes the network; what it asks `torch.empty` for gets no memory.
+        state: its weights by name; half precision becomes the network's own.
+        n_bytes: size of the file that they come from.
+
+    Raises:
+        ValueError: the weights are not the network's, or some are no numbers.
+        Exception: whatever `build` raises.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    class EmptyWithoutMemory(TorchFunctionMode):  # type: ignore[misc]
+        """Only `torch.empty`, which weights come from: windows and band tables have values."""
+
+        def __torch_function__(
+            self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            kwargs = dict(kwargs or {})
+            if func is torch.empty:
+                kwargs["device"] = "meta"
+            return func(*args, **kwargs)
+
+    # Constructors draw what the file's weights replace; the caller's random state stays.
+    with torch.random.fork_rng(devices=[]), EmptyWithoutMemory():
+        network = build()
+    own = network.state_dict(keep_vars=True)
+    n_weights = sum(tensor.numel() for tensor in own.values())
+    if n_weights > n_bytes:
+        raise ValueError(f"it wants {n_weights} weights, the file has {n_bytes} bytes")
+    first_names: dict[int, str] = {}  # files may hold what a network shares only once
+    for name, tensor in own.items():
+        first = first_names.setdefault(id(tensor), name)
+        if name not in state and first in state:
+            state = state | {name: state[first]}
+    blank = {
+        name: torch.empty_like(tensor, device="cpu") if tensor.is_meta else tensor
+        for name, tensor in own.items()
+    }
+    torch.nn.Module.load_state_dict(network, blank, assign=True)
+    try:
+        network.load_state_dict(state, strict=True)  # demucs' own knows names of older files
+    except RuntimeError:
+        _compare(own, state)
+        raise
+    if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
+        raise ValueError("some are not numbers")
+    network.eval()
+    return network
+
+
+def _compare(own: State, state: State) -> None:
+    """Refuse weights of another network, in one sentence."""
+    missing = [name for name in own if name not in state]
+    if missing:
+        raise ValueError(f"{len(missing)} of {len(own)} are missing, {missing[0]} first")
+    unknown = [name for name in state if name not in own]
+    if unknown:
+        raise ValueError(f"{len(unknown)} are not the network's, {unknown[0][:80]} first")
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            want, given = (list(shaped.shape) for shaped in (tensor, state[name]))
+            raise ValueError(f"{name} has shape {given}, the network's has {want}")
