@@ -8,6 +8,7 @@ those of several models are combined (`combine`), made again as masks where the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import (
@@ -172,7 +173,7 @@ class SourceStems:
                     config=card.sample_rate,
                 ),
             )
-        heeded = {field: getattr(effort, field) for field in sorted(separator.obeys)}
+        heeded = {name: value for name, value in asdict(effort).items() if name in separator.obeys}
         is_local = self._device in LOCAL_DEVICES or "device" not in separator.obeys
         device = None if is_local else self._device
         suffix = f"/{card.name}" if len(self._members) > 1 else ""

@@ -75,7 +75,7 @@ class PatientSeparator(ShareSeparator):
     """Obeys an effort, goes on where it stopped, and presses Ctrl-C once when told where."""
 
     card = ModelCard("patient", "test", tuple(ShareSeparator.shares), 48_000, "CC0-1.0", "")
-    obeys = frozenset({"overlap", "shifts"})
+    obeys = frozenset({"overlap", "shifts", "device"})
     resumes = True
     contexts: ClassVar[list[SeparationContext]] = []
     interrupt_at: ClassVar[int | None] = None

@@ -178,8 +178,8 @@ class Demucs(Separator):
                 network.to(device)
                 run = faster(network, error_db=context.effort.error_db)
                 arithmetic[run.arithmetic] = run.error_db
-                valid = getattr(network, "valid_length", int)
-                hear = _Listener(run, valid, stems, mixture, mean, deviation, threads, device)
+                hears = _hears(network)
+                hear = _Listener(run, hears, stems, mixture, mean, deviation, threads, device)
                 length = int(network.samplerate * network.segment)
                 rate = self.card.sample_rate
                 passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
@@ -234,12 +234,24 @@ def _workers(segment: float, device: str) -> tuple[int, int]:
     return workers, cores // workers
 
 
+def _hears(network: Any) -> Callable[[int], int]:
+    """Return how many samples a network hears of a segment: for most, more than it has.
+
+    What is returned for a transformer does not hold the network, which may have been rebuilt.
+    """
+    if getattr(network, "use_train_segment", False):
+        trained = int(network.samplerate * network.segment)
+        return lambda n_samples: max(trained, n_samples)
+    hears: Callable[[int], int] = getattr(network, "valid_length", int)
+    return hears
+
+
 @dataclass(frozen=True)
 class _Listener:
     """Makes stems of a stretch of a mixture with one network."""
 
     run: Callable[[Any], Any]
-    valid_length: Callable[[int], int]
+    hears: Callable[[int], int]
     stems: Sequence[int]
     mixture: Signal
     mean: float
@@ -255,7 +267,7 @@ class _Listener:
         """
         import torch
 
-        wide = self.valid_length(n_samples)
+        wide = self.hears(n_samples)
         before = (wide - n_samples) // 2
         heard = read_padded(self.mixture, start - before, wide)
         at = max(0, before - start)  # zeros outside the song stay zeros

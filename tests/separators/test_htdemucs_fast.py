@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import Any
@@ -187,6 +189,33 @@ def test_a_wrong_result_is_never_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fast.arithmetic == "demucs"
     assert "dB" in fast.reason
     assert torch.allclose(fast(noise()), reference(network, noise()), atol=1e-5)
+
+
+def test_silence_gives_silence() -> None:
+    silence = torch.zeros(1, 2, N_SEGMENT)
+    assert torch.equal(faster(network_of())(silence), torch.zeros(1, 4, 2, N_SEGMENT))
+
+
+def test_music_that_stands_in_silence_is_as_exact() -> None:
+    # Most of a row is silent: its deviation is far below its offset.
+    network = network_of()
+    mix = torch.zeros(1, 2, N_SEGMENT)
+    mix[..., 20_000:22_000] = noise(2_000)
+    assert error_db(faster(network)(mix), reference(network, mix)) < -110
+
+
+def test_the_network_can_be_let_go() -> None:
+    network = network_of()
+    fast, kept = faster(network), weakref.ref(network)
+    del network
+    gc.collect()
+    assert kept() is None
+    assert fast(noise()).isfinite().all()
+
+
+def test_segments_come_one_at_a_time() -> None:
+    with pytest.raises(ValueError, match="too many values"):
+        faster(network_of())(torch.cat([noise(), noise()]))
 
 
 def test_building_leaves_the_network_as_it_was() -> None:
