@@ -18,6 +18,7 @@ import pytest
 import torch
 from engine import samples
 from separators import tiny
+from serving import Server
 
 from stemfx import registered
 from stemfx.audio import Audio
@@ -543,3 +544,49 @@ def test_fetching_what_is_here_or_cannot_be_had(weights: Path, command: Command)
     assert command("models", "fetch", "mine")[1]["models"][0]["weights"] == "here"
     code, told = command("models", "fetch", "htdemucs")
     assert (code, "HF_HUB_OFFLINE is set" in refusal(told)) == (2, True)
+
+
+def test_fetching_says_what_and_interrupted_leaves_the_model_to_be_fetched(
+    network: Any,
+    tmp_path: Path,
+    command: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    weights = tiny.save_safetensors(network, tmp_path / "w.safetensors").read_bytes()
+    bag, commit, hub = b"models: [w]\n", "c" * 40, Server()
+    monkeypatch.setenv("HF_ENDPOINT", hub.root)
+    entries = [("htdemucs.yaml", bag), ("w.safetensors", weights)]
+    siblings = [
+        {
+            "rfilename": name,
+            "size": len(content),
+            "lfs": {"sha256": hashlib.sha256(content).hexdigest()},
+        }
+        for name, content in entries
+    ]
+    listing = json.dumps({"sha": commit, "siblings": siblings}).encode()
+    hub.others = {"/api/models/adefossez/HTDemucs?blobs=true": listing}
+    for name, content in entries:
+        hub.others[f"/adefossez/HTDemucs/resolve/{commit}/{name}"] = content
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("stemfx.download._check_size", interrupt)
+        assert execute(["models", "fetch", "htdemucs"]) == 130
+    assert "fetching htdemucs: 84 MB from huggingface.co" in capsys.readouterr().err
+    assert listed(command)["htdemucs"]["weights"] == "fetchable"
+    code, told = command("models", "fetch", "htdemucs")
+    assert code == 0, told
+    assert told["models"][0]["path"] == str(models_folder() / "htdemucs")
+    assert listed(command)["htdemucs"]["weights"] == "here"
+    assert execute(["models", "fetch", "htdemucs"]) == 0
+    assert capsys.readouterr().err == ""  # nothing was fetched, so nothing was announced
+    hub.close()
