@@ -175,7 +175,7 @@ def find(name: str, bag: Bag, hub_id: str) -> Found | None:
         bag: as published.
         hub_id: repository on the Hugging Face hub.
     """
-    folders = (models_folder() / name, models_folder(), _hub_snapshot(hub_id), _torch_hub())
+    folders = (models_folder() / name, models_folder(), _hub_snapshot(hub_id), torch_hub())
     for folder in filter(None, folders):
         found = find_in(folder, name, bag)
         if found:
@@ -215,8 +215,8 @@ def _hub_snapshot(hub_id: str) -> Path | None:
     return repository / "snapshots" / commit
 
 
-def _torch_hub() -> Path:
-    """Return where demucs' own loader keeps its downloads (`torch.hub.get_dir`, without torch)."""
+def torch_hub() -> Path:
+    """Return where torch keeps what it downloads (`torch.hub.get_dir`, without torch)."""
     home = Path(os.environ.get("TORCH_HOME", _user_cache() / "torch"))
     return home.expanduser() / "hub" / "checkpoints"
 
