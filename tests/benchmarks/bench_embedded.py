@@ -132,10 +132,8 @@ def main() -> None:
             if name in SONGS:
                 rows.append((stem, *row))
     for stem in STEMS if rows else ():
-        means = np.mean([row[1:] for row in rows if row[0] == stem], axis=0)
-        print(
-            f"mean of the corpus songs  {stem:7} {means[0]:6.2f} ({means[1]:6.2f})  SI {means[2]:6.2f}"
-        )
+        sdr, mix, si = np.mean([row[1:] for row in rows if row[0] == stem], axis=0)
+        print(f"mean of the corpus songs: {stem:7} {sdr:6.2f} ({mix:6.2f})  SI {si:6.2f}")
     print(f"{cpu_s / seconds:.4f} processor seconds per second of song")
 
 
