@@ -150,6 +150,40 @@ def test_masks_do_not_depend_on_how_many_are_made_at_a_time(
         assert np.abs(result - results[0]).max() < 1e-5 * np.abs(results[0]).max()
 
 
+def treble_share(voice_above: float, band_above: float) -> tuple[np.ndarray, np.ndarray]:
+    """Let voice and band come and go on their own; return the share above 11 kHz, and below.
+
+    Both are as loud from 5 to 11 kHz; above, they are as loud as told.
+    """
+    import torch
+
+    rng = np.random.default_rng(7)
+    voice, band = rng.random((2, 1, 200, 1), np.float32)  # magnitudes that have no common plan
+    below = np.broadcast_to(voice / (voice + band), (2, 200, embedded._NET_BINS))
+    magnitude = np.full((2, 200, stft.N_BINS), voice + band, np.float32)
+    magnitude[..., embedded._NET_BINS :] = voice_above * voice + band_above * band
+    share = embedded._share_above(
+        torch.from_numpy(np.ascontiguousarray(below)), torch.from_numpy(magnitude)
+    )
+    return share.numpy(), below[..., 0]
+
+
+def test_treble_that_rises_and_falls_with_the_cymbals_is_theirs() -> None:
+    assert treble_share(voice_above=0, band_above=1)[0].max() < 1e-3
+
+
+def test_treble_that_follows_both_is_shared_in_their_proportion() -> None:
+    above, below = treble_share(voice_above=1, band_above=1)
+    assert np.abs(above - below).max() < 1e-3
+    above, below = treble_share(voice_above=0.25, band_above=1)
+    assert np.abs(above - below / (below + 4 * (1 - below))).max() < 1e-3
+
+
+def test_the_voice_has_no_more_of_the_treble_than_of_the_octave_below() -> None:
+    above, below = treble_share(voice_above=1, band_above=0)
+    assert np.abs(above - below).max() < 1e-6
+
+
 def test_a_song_comes_in_small_blocks_and_is_read_in_small_blocks() -> None:
     class Endless:
         """Ten minutes of a hum that is nowhere in memory."""
