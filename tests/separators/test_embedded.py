@@ -29,6 +29,11 @@ def read(path: Path) -> np.ndarray:
     return np.ascontiguousarray(soundfile.read(path, dtype="float32")[0].T)
 
 
+def spectra(mixture: Audio) -> Iterator[np.ndarray]:
+    """Give the stems' spectra with the networks' part replaced by a test."""
+    return embedded._separate(mixture, [], embedded._starts(mixture), 0)
+
+
 def sdr_db(truth: np.ndarray, estimate: np.ndarray) -> float:
     """Return the signal-to-distortion ratio of the MDX challenges."""
     return float(10 * np.log10((truth**2).sum() / ((truth - estimate) ** 2).sum()))
@@ -114,7 +119,7 @@ def test_chunks_cross_fade_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
         return np.full(spectrum.shape, np.array_equal(spectrum, first), np.float32)
 
     monkeypatch.setattr(embedded, "_voice", all_then_none)
-    vocals = np.concatenate([stems[0] for stems in embedded._separate(noise, [])], axis=1)
+    vocals = np.concatenate([stems[0] for stems in spectra(noise)], axis=1)
     mixture = stft.forward(noise, 0, vocals.shape[1])
     share = np.abs(vocals[0, :, 100]) / np.abs(mixture[0, :, 100])
     assert share[0] == share[embedded._FRAMES - embedded._FADE - 1] == 1
@@ -130,7 +135,7 @@ def test_chunks_that_agree_join_without_a_trace(monkeypatch: pytest.MonkeyPatch)
     rng = np.random.default_rng(4)
     noise = Audio((1e-3 * rng.standard_normal((2, 700 * 1024))).astype(np.float32), 44_100)
     monkeypatch.setattr(embedded, "_voice", of_the_frame_alone)
-    vocals = np.concatenate([stems[0] for stems in embedded._separate(noise, [])], axis=1)
+    vocals = np.concatenate([stems[0] for stems in spectra(noise)], axis=1)
     mixture = stft.forward(noise, 0, vocals.shape[1])
     assert np.allclose(vocals, of_the_frame_alone(mixture, None) * mixture, rtol=1e-5, atol=1e-7)
 
@@ -144,7 +149,7 @@ def test_masks_do_not_depend_on_how_many_are_made_at_a_time(
     results = []
     for rows in (512, 64, 7):
         monkeypatch.setattr(embedded, "_ROWS", rows)
-        results.append(np.concatenate(list(embedded._separate(noise, [])), axis=2))
+        results.append(np.concatenate(list(spectra(noise)), axis=2))
     for result in results[1:]:
         # vectorised float32 differs in its last bits
         assert np.abs(result - results[0]).max() < 1e-5 * np.abs(results[0]).max()
@@ -222,6 +227,17 @@ def test_length_that_ends_within_a_cross_fade() -> None:
     for n_samples in ((step + 28) * 1024, (step + 30) * 1024):  # one chunk, then two
         samples = (0.2 * rng.standard_normal((2, n_samples))).astype(np.float32)
         assert np.abs(separated(samples).sum(axis=0) - samples).max() < 2e-6
+
+
+def test_a_later_start_gives_the_same_bits(real_song: np.ndarray) -> None:
+    song = Audio(np.tile(real_song, (1, 4))[:, : 44_100 * 27], 44_100)  # three chunks
+    blocks = list(Embedded().separate(song, STEMS, SeparationContext()))
+    whole = np.concatenate(blocks, axis=-1)
+    first_of_second = (embedded._FRAMES - embedded._FADE + 8) * 1024
+    for start in (1, first_of_second - 1, first_of_second, song.n_samples - 1):
+        rest = list(Embedded().separate(song, STEMS, SeparationContext(start=start)))
+        expected = np.ascontiguousarray(whole[..., start:]).tobytes()
+        assert np.concatenate(rest, axis=-1).tobytes() == expected
 
 
 def test_silence_stays_silent_and_nothing_gives_nothing() -> None:
