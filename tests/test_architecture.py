@@ -23,6 +23,7 @@ LAYERS = [
     {"recipe", "registry", "models", "io"},
     {"plan", "cache", "separation"},
     {"operations", "run"},
+    {"scoring"},
     {"report", "session"},
     {"cli", "__main__"},
 ]

@@ -11,6 +11,7 @@ from stemfx.cli.demo import demo
 from stemfx.cli.listings import models, plugins, recipes, schema, stages
 from stemfx.cli.plan import plan
 from stemfx.cli.run import run
+from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 
 app = typer.Typer(
@@ -40,5 +41,5 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, recipes, stages, models, plugins, cache, schema):
+for command in (demo, run, plan, separate, score, recipes, stages, models, plugins, cache, schema):
     app.command()(command)
