@@ -156,6 +156,7 @@ def memory(bound_db: float, workers: int) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(line_buffering=True)
     if sys.argv[1:2] == ["memory"]:
         memory(float(sys.argv[2]), int(sys.argv[3]))
         return
