@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import demucs
+from stemfx.separators import demucs, pymss
 from stemfx.separators.demucs_weights import models_folder
 from stemfx.separators.embedded import Embedded
 
@@ -21,5 +21,8 @@ def stemfx_separators() -> list[Separator]:
 
 @hookimpl
 def stemfx_open_model(path: Path) -> Separator | None:
-    """Open a Demucs model: a `.safetensors`, a `.th`, or a folder with one of them or a bag."""
-    return demucs.open_model(path)
+    """Open a model of the first family that knows it by what is in it or beside it.
+
+    Demucs comes last: it takes any `.th`, and a folder with one YAML for a bag.
+    """
+    return pymss.open_model(path) or demucs.open_model(path)
