@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import demucs, pymss
+from stemfx.separators import bsrnn, demucs, pymss
 from stemfx.separators.demucs_weights import models_folder
 from stemfx.separators.embedded import Embedded
 
@@ -25,4 +25,4 @@ def stemfx_open_model(path: Path) -> Separator | None:
 
     Demucs comes last: it takes any `.th`, and a folder with one YAML for a bag.
     """
-    return pymss.open_model(path) or demucs.open_model(path)
+    return bsrnn.open_model(path) or pymss.open_model(path) or demucs.open_model(path)

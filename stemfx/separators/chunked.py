@@ -73,10 +73,14 @@ class Member:
         return self.length
 
 
+FOUR_STEMS = ("drums", "bass", "other", "vocals")
+
+
 def left_over(stems: Sequence[str]) -> str:
     """Name what is left of a mixture without `stems`."""
-    if set(stems) == {"vocals", "drums", "bass"}:
-        return "other"
+    missing = [stem for stem in FOUR_STEMS if stem not in stems]
+    if len(missing) == 1 and len(stems) == 3:
+        return missing[0]
     if list(stems) == ["vocals"]:
         return "instrumental"
     return "other" if "rest" in stems else "rest"

@@ -19,14 +19,19 @@ from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, Separator
 from stemfx.separators.chunked import Chunked, Member, Network
 from stemfx.separators.pymss_config import Config, looks_like_msst, names_demucs, read_config
-from stemfx.separators.weights import filled, read_state, safetensors_metadata, sha256
+from stemfx.separators.weights import (
+    CHECKPOINTS,
+    filled,
+    read_state,
+    safetensors_metadata,
+    sha256,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 VERSION = 1  # raise it whenever the sound changes
 
-CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"})
 _SETTINGS = (".yaml", ".yml")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from stemfx.errors import ModelError
 from stemfx.separators.chunked import LEAST_OVERLAP, left_over
+from stemfx.separators.plain_yaml import LARGEST_BYTES, read_plain, section
 from stemfx.separators.pymss_limits import (
     KNOWN,
     LABELS,
@@ -27,7 +28,6 @@ from stemfx.separators.pymss_limits import (
 
 Arguments = dict[str, Any]
 
-_LARGEST_CONFIG = 256 << 10  # bytes; published ones have 2 to 8 kB
 _LARGEST_CHUNK_S = 60.0  # published ones are 3 to 30 s
 _MOST_FRAMES = 8192  # of a spectrogram that a network sees at once; published ones see 800 to 1700
 _SECTION = re.compile(r"^(model|audio|training|inference):", re.MULTILINE)
@@ -80,7 +80,7 @@ def looks_like_msst(path: Path) -> bool:
     """Say whether a YAML has the sections of this layout, be it readable or not."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            sections = set(_SECTION.findall(file.read(_LARGEST_CONFIG)))
+            sections = set(_SECTION.findall(file.read(LARGEST_BYTES)))
     except OSError:
         return False
     return "model" in sections and len(sections) > 1
@@ -88,8 +88,8 @@ def looks_like_msst(path: Path) -> bool:
 
 def names_demucs(path: Path) -> bool:
     """Say whether a YAML of this layout is for a Demucs network."""
-    content = _read(path)
-    named = [content.get("model_type"), content.get("model"), *_section(content, "model").values()]
+    content = read_plain(path)
+    named = [content.get("model_type"), content.get("model"), *section(content, "model").values()]
     return any("demucs" in name.lower() for name in named if isinstance(name, str))
 
 
@@ -102,53 +102,16 @@ def read_config(path: Path) -> Config:
     Raises:
         ModelError: not such a YAML, of an unknown architecture, or out of limits.
     """
-    content = _read(path)
+    content = read_plain(path)
     try:
         return _checked(path, content)
     except ValueError as error:
         raise ModelError(str(error), where=str(path)) from error
 
 
-def _read(path: Path) -> Arguments:
-    """Read YAML as plain data."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            is_alias = self.check_event(yaml.AliasEvent)
-            node = super().compose_node(parent, index)
-            # Lists that are written once and meant twice are published; nested or merged they
-            # would let a few lines stand for millions.
-            items = node.value if isinstance(node, yaml.SequenceNode) else [node]
-            if is_alias and not all(isinstance(item, yaml.ScalarNode) for item in items):
-                raise yaml.YAMLError("an alias of more than a plain list")
-            return node
-
-    Loader.add_constructor(
-        "tag:yaml.org,2002:python/tuple",
-        lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),  # type: ignore[arg-type]
-    )
-    try:
-        if path.stat().st_size > _LARGEST_CONFIG:
-            raise ModelError("too large for the settings of a model", where=str(path))
-        # Loader is a SafeLoader with one more tag, which makes a tuple.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        reason = str(getattr(error, "problem", None) or error).partition("\n")[0]
-        raise ModelError(f"not plain YAML ({reason[:120]})", where=str(path)) from error
-    if not isinstance(content, dict):
-        raise ModelError("not the settings of a model", where=str(path))
-    return {str(key): value for key, value in content.items()}
-
-
-def _section(content: Mapping[str, Any], name: str) -> Arguments:
-    section = content.get(name) or {}
-    return {str(k): v for k, v in section.items()} if isinstance(section, dict) else {}
-
-
 def _checked(path: Path, content: Arguments) -> Config:
-    model, audio = _section(content, "model"), _section(content, "audio")
-    training, inference = _section(content, "training"), _section(content, "inference")
+    model, audio = section(content, "model"), section(content, "audio")
+    training, inference = section(content, "training"), section(content, "inference")
     kind = _kind(content, model)
     target = training.get("target_instrument")
     stems, left = _stems(training, model, target)
@@ -234,9 +197,9 @@ def _number(
     limits: tuple[float, float] | None = None,
 ) -> int:
     """Return the first of `keys` that a section has."""
-    for section in sections:
+    for given in sections:
         for key in keys:
-            value = section.get(key)
+            value = given.get(key)
             if value is not None:
                 low, high = limits or NUMBERS[key]
                 if not is_number(value, low, high):

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     State = dict[str, Tensor]
 
+CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"})
+"""Endings of files of weights."""
+
 _LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
 _ALLOWING = threading.Lock()  # torch keeps the list of allowed names for the whole process
 
