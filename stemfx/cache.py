@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 import uuid
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ import numpy as np
 from stemfx.audio import BLOCK_SAMPLES, Block, read_only
 from stemfx.errors import StemfxError
 from stemfx.io import writing_to
+from stemfx.unfinished import Unfinished, sweep
 
 FORMAT = 2
 REMEDY = "free some space or set STEMFX_CACHE to another folder"
@@ -110,7 +112,15 @@ class Entry:
 
 
 class SignalWriter:
-    """Appends blocks to a raw file and hashes them on the way."""
+    """Appends blocks to a raw file and hashes them on the way.
+
+    Args:
+        path: of the file.
+        sample_rate: in Hz.
+        channels: of the blocks.
+        writing: told of failures to write.
+        n_kept: samples that the file holds already; what comes after them is cut off.
+    """
 
     def __init__(
         self,
@@ -118,20 +128,36 @@ class SignalWriter:
         sample_rate: int,
         channels: int,
         writing: Callable[[], AbstractContextManager[None]],
+        n_kept: int = 0,
     ) -> None:
         self._path, self._rate, self._channels = path, sample_rate, channels
         self._writing = writing
-        self._n_samples = 0
+        self._n_samples = n_kept
         self._hash = hashlib.sha256()
-        self._file = path.open("wb")
+        self.checksum = 0
+        self._file = path.open("r+b" if n_kept else "wb")
+        left = n_kept * channels * _SAMPLE_BYTES
+        while left and (chunk := self._file.read(min(left, 1 << 22))):
+            self._count(chunk)
+            left -= len(chunk)
+        self._file.truncate()
+
+    def _count(self, data: bytes | memoryview) -> None:
+        self._hash.update(data)
+        self.checksum = zlib.crc32(data, self.checksum)
 
     def append(self, block: Block) -> None:
         """Write one block `(channels, n)`."""
         frames = np.ascontiguousarray(block.T, dtype="<f4")
-        self._hash.update(frames.data)
+        self._count(frames.data.cast("B"))
         with self._writing():
             self._file.write(frames.data)
         self._n_samples += block.shape[1]
+
+    def flush(self) -> None:
+        """Hand what was written to the system: it outlives this process."""
+        with self._writing():
+            self._file.flush()
 
     @property
     def n_samples(self) -> int:
@@ -153,22 +179,46 @@ class SignalWriter:
 
 
 class EntryWriter:
-    """Collects the signals of one node in a private folder; `commit` makes them an entry."""
+    """Collects the signals of one node in a private folder; `commit` makes them an entry.
 
-    def __init__(self, cache: Cache, key: str) -> None:
+    `n_kept` samples of each signal are there from an interrupted run: go on behind them.
+    """
+
+    def __init__(self, cache: Cache, key: str, *, keeps_partial: bool) -> None:
         self._cache, self._key = cache, key
-        self.folder = cache.scratch / f"{os.getpid()}-{uuid.uuid4().hex}"
         self._writers: dict[str, SignalWriter] = {}
+        self._unfinished: Unfinished | None = None
         with self._writing():
-            self.folder.mkdir(parents=True)
+            if keeps_partial:
+                self._unfinished = Unfinished.claim(cache.unfinished / key)
+            if self._unfinished is not None:
+                self.folder, self.n_kept = self._unfinished.folder, self._unfinished.n_kept
+            else:
+                self.folder, self.n_kept = cache.scratch / f"{os.getpid()}-{uuid.uuid4().hex}", 0
+                self.folder.mkdir(parents=True)
 
     def open(self, name: str, sample_rate: int, channels: int) -> SignalWriter:
-        """Start the signal called `name`."""
+        """Start the signal called `name`, or go on with it."""
         # Stem names come from models and recipes: they are kept inside entry.json only.
         path = self.folder / f"{len(self._writers)}.f32"
         with self._writing():
-            self._writers[name] = SignalWriter(path, sample_rate, channels, self._writing)
+            self._writers[name] = SignalWriter(
+                path, sample_rate, channels, self._writing, self.n_kept
+            )
         return self._writers[name]
+
+    def checkpoint(self) -> None:
+        """Make sure that what was written so far is kept when the run is interrupted.
+
+        All signals have to have the same length and channels.
+        """
+        if self._unfinished is None:
+            return
+        writers = list(self._writers.values())
+        for writer in writers:
+            writer.flush()
+        with self._writing():
+            self._unfinished.note(writers[0].n_samples, [writer.checksum for writer in writers])
 
     def commit(self, facts: Mapping[str, Any]) -> Entry:
         """Publish the entry; if another run was faster, its equal result stays."""
@@ -185,6 +235,9 @@ class EntryWriter:
             }
             text = json.dumps(document, allow_nan=False)
             (self.folder / "entry.json").write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
+            if self._unfinished is not None:
+                self._unfinished.finish()
+                self._unfinished = None
             final = self._cache.folder_of(self._key)
             final.parent.mkdir(parents=True, exist_ok=True)
             if not self._cache.holds(self._key):
@@ -207,10 +260,13 @@ class EntryWriter:
         return writing_to(self._cache.root, REMEDY)
 
     def abandon(self) -> None:
-        """Remove everything that was written."""
+        """Remove everything that was written, but what a later run can go on with."""
         for writer in self._writers.values():
             writer.abandon()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._unfinished is not None:
+            self._unfinished.close()
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Cache:
@@ -219,6 +275,7 @@ class Cache:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.scratch = root / "scratch"
+        self.unfinished = root / "unfinished"
         self._entries = root / "entries"
         self._config = root / "config.json"
 
@@ -261,9 +318,9 @@ class Cache:
         """Remove one entry."""
         shutil.rmtree(self.folder_of(key), ignore_errors=True)
 
-    def writer(self, key: str) -> EntryWriter:
-        """Start an entry."""
-        return EntryWriter(self, key)
+    def writer(self, key: str, *, keeps_partial: bool = False) -> EntryWriter:
+        """Start an entry; with `keeps_partial` an interrupted run leaves it, and this goes on."""
+        return EntryWriter(self, key, keeps_partial=keeps_partial)
 
     @property
     def limit_bytes(self) -> int:
@@ -318,14 +375,14 @@ class Cache:
                     file.unlink()
                     freed += size
         self._sweep_scratch(older_than_s=24 * 3600)
-        return freed
+        return freed + sweep(self.unfinished, older_than_s=7 * 24 * 3600)
 
     def clear(self) -> int:
         """Remove every entry; return the bytes freed."""
         freed = sum(size for _, size, _ in self.entries())
         shutil.rmtree(self._entries, ignore_errors=True)
         self._sweep_scratch(older_than_s=3600)
-        return freed
+        return freed + sweep(self.unfinished, older_than_s=0)
 
     def _sweep_scratch(self, older_than_s: float) -> None:
         """Remove what killed runs left behind: folders in which nothing was written for long."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -14,11 +15,13 @@ from statistics import mean
 from stemfx.errors import ModelError
 from stemfx.recipe.problems import did_you_mean
 from stemfx.registry import Registry, ask_weights, weights_of
-from stemfx.separator import Separator
+from stemfx.separator import LicenceClass, ModelCard, Progress, Separator, silent
 from stemfx.stage import Finding
 
 AUTO = "auto"
 EMBEDDED = "embedded"
+NONCOMMERCIAL: LicenceClass = "non-commercial"
+ACCEPT_VARIABLE = "STEMFX_ACCEPT_NONCOMMERCIAL"
 STANDARD_STEMS = ("vocals", "drums", "bass", "other")
 """What `auto` looks for when nothing in particular is asked."""
 
@@ -40,6 +43,7 @@ def choose(
     offline: bool,
     where: str,
     inside: Path | None = None,
+    accept_noncommercial: bool = False,
 ) -> Choice:
     """Resolve a model's name, a path to a model file or folder, or `auto`.
 
@@ -59,16 +63,23 @@ def choose(
        cannot be compared must not be picked over what can. A plugin joins 1 and 3 by stating
        `sdr` on its card.
 
+    Weights for non-commercial use only are chosen, by whatever way, when `accept_noncommercial`:
+    that is the user's to say, never a recipe's.
+
     Opens no connection.
 
     Raises:
-        ModelError: unknown model, not a model, or its weights are not here and cannot be had.
+        ModelError: unknown model, not a model, its weights are not here and cannot be had, or
+            their licence was not accepted.
     """
     if model == AUTO:
-        return _choose_best(registry, stems, offline=offline)
+        return _choose_best(
+            registry, stems, offline=offline, accept_noncommercial=accept_noncommercial
+        )
     if clash := registry.clashes.get(("model", model)):
         raise ModelError(clash, where=where)
     separator = registry.separators.get(model) or _open(registry, model, where, inside)
+    check_licence(separator.card, accepted=accept_noncommercial, where=where)
     state, trouble = ask_weights(separator)
     if trouble:
         msg = f"the plugin of {model!r} cannot say where its weights are ({trouble})"
@@ -77,13 +88,28 @@ def choose(
         return Choice(separator)
     if state == "fetchable" and not offline:
         return Choice(separator, must_fetch=True)
+    lost = f" ({separator.card.source})" if separator.card.source and state == "missing" else ""
     raise ModelError(
-        f"the weights of {model!r} are not on this machine"
+        f"the weights of {model!r} are not on this machine{lost}"
         + (" and --offline forbids fetching them" if state == "fetchable" else "")
         + "; put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
         f"`model: {EMBEDDED}`, which is always here",
         where=where,
     )
+
+
+def check_licence(card: ModelCard, *, accepted: bool, where: str | None = None) -> None:
+    """Refuse weights for non-commercial use only until the user has accepted that.
+
+    Raises:
+        ModelError: they are, and nobody has.
+    """
+    if card.licence_class == NONCOMMERCIAL and not accepted:
+        raise ModelError(
+            f"the weights of {card.name!r} are for non-commercial use only ({card.licence}); if "
+            f"that is yours, pass --accept-noncommercial or set {ACCEPT_VARIABLE}=1",
+            where=where,
+        )
 
 
 def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Separator:
@@ -109,9 +135,16 @@ def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Se
     return separator
 
 
-def _choose_best(registry: Registry, stems: Sequence[str], *, offline: bool) -> Choice:
+def _choose_best(
+    registry: Registry, stems: Sequence[str], *, offline: bool, accept_noncommercial: bool
+) -> Choice:
     stems = stems or STANDARD_STEMS
     able = [s for s in registry.separators.values() if set(stems) <= set(s.card.stems)]
+    if able and not accept_noncommercial:
+        first = able[0].card
+        able = [s for s in able if s.card.licence_class != NONCOMMERCIAL]
+        if not able:
+            check_licence(first, accepted=False)
     if not able:
         known = sorted({stem for s in registry.separators.values() for stem in s.card.stems})
         raise ModelError(
@@ -192,11 +225,42 @@ class FailureMemory:
             self.path.write_text(json.dumps(document), encoding="utf-8")
 
 
+OnFetch = Callable[[ModelCard], AbstractContextManager[Progress]]
+"""Called before anything of a model is downloaded; what it gives is told how far that is."""
+
+
+def fetch_notice(card: ModelCard) -> str:
+    """Say what would be downloaded, how much, from where, and under which licence."""
+    size = f"{card.size_bytes / 1e6:.0f} MB" if card.size_bytes else "nobody says how much"
+    is_stated = card.licence_class != "not stated"
+    licence = f"{card.licence} ({card.licence_class})" if is_stated else card.licence_class
+    return (
+        f"fetching {card.name}: {size} from {card.source or 'where its plugin knows'}; "
+        f"licence of the weights: {licence}"
+    )
+
+
+@contextmanager
+def tell_on_stderr(card: ModelCard) -> Iterator[Progress]:
+    """Say what is fetched in one line on standard error, without progress."""
+    with suppress(OSError):  # nobody reads it
+        print(fetch_notice(card), file=sys.stderr, flush=True)  # noqa: T201
+    yield silent
+
+
 class Fetcher:
     """Downloads the weights of choices, each model at most once, whether that works or not."""
 
-    def __init__(self, registry: Registry, memory: FailureMemory) -> None:
-        self._registry, self._memory = registry, memory
+    def __init__(
+        self,
+        registry: Registry,
+        memory: FailureMemory,
+        on_fetch: OnFetch = tell_on_stderr,
+        *,
+        accept_noncommercial: bool = False,
+    ) -> None:
+        self._registry, self._memory, self._on_fetch = registry, memory, on_fetch
+        self._accept_noncommercial = accept_noncommercial
         self._tried: dict[str, ModelError | None] = {}
 
     def fetch(
@@ -219,7 +283,7 @@ class Fetcher:
         if name not in self._tried:
             if not try_now:
                 return choice
-            self._tried[name] = _download(choice.separator)
+            self._tried[name] = download_weights(choice.separator, self._on_fetch)
             if failure := self._tried[name]:
                 self._memory.keep(name, failure)
         error = self._tried[name]
@@ -228,7 +292,12 @@ class Fetcher:
         if not is_auto:
             raise error
         try:
-            local = _choose_best(self._registry, stems, offline=True)
+            local = _choose_best(
+                self._registry,
+                stems,
+                offline=True,
+                accept_noncommercial=self._accept_noncommercial,
+            )
         except ModelError:
             raise error from None
         if local.finding is None:
@@ -239,10 +308,11 @@ class Fetcher:
         )
 
 
-def _download(separator: Separator) -> ModelError | None:
-    """Fetch the weights of a model; return why that failed."""
+def download_weights(separator: Separator, on_fetch: OnFetch = tell_on_stderr) -> ModelError | None:
+    """Say what will be fetched, and fetch it; return why that failed."""
     try:
-        separator.fetch()
+        with on_fetch(separator.card) as progress:
+            separator.fetch(progress)
     except ModelError as error:
         return error
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything; it is told

@@ -19,10 +19,25 @@ from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
 from stemfx.errors import AudioFileError, PluginError
+from stemfx.graph import (
+    Apply,
+    CombineStems,
+    Decode,
+    Fader,
+    MaskMixture,
+    Separate,
+    file_state,
+)
 from stemfx.io import FileInfo, read_blocks
-from stemfx.plan import Apply, Decode, Fader, Separate, file_state
-from stemfx.separation import add_residual, separate, spread_residual
-from stemfx.separator import SeparationContext
+from stemfx.separation import (
+    add_residual,
+    combine,
+    estimates,
+    remask,
+    residual_of,
+    spread_residual,
+)
+from stemfx.separator import SeparationContext, StemBlock
 from stemfx.stage import Finding, Level, Notes, StageContext
 
 
@@ -158,25 +173,62 @@ def _window(blocks: Iterator[Block], start: int, length: int) -> Iterator[Block]
 # --- separate ----------------------------------------------------------------------------
 
 
-def split(work: Separate, inputs: Sequence[Signal], notes: Notes) -> Iterator[NDArray[np.float32]]:
-    """Yield the stems and the residual; report how much of the mixture no stem explains.
+def separate(work: Separate, heard: Signal, notes: Notes, start: int) -> Iterator[StemBlock]:
+    """Yield the stems of a mixture from sample `start` on, as the model gives them."""
+    context = SeparationContext(
+        measurements=notes.measurements,
+        findings=notes.findings,
+        effort=work.effort,
+        device=work.device,
+        start=start,
+    )
+    yield from estimates(heard, work.separator, work.wanted, context)
+    check_notes(notes, work.separator.card.name)
 
-    `model_null_db` is the level of the residual, `null_db` that of mixture minus (stems plus
-    residual), both relative to the mixture. Neither is known when only some stems were computed.
-    """
-    context = SeparationContext(measurements=notes.measurements, findings=notes.findings)
-    whole, rest, error = LevelMeter(), LevelMeter(), LevelMeter()
-    mixture, heard = inputs[0], inputs[-1]
+
+def combined(work: CombineStems, inputs: Sequence[Signal], notes: Notes) -> Iterator[Block]:
+    """Yield one stem of several models' estimates; report how far these are from each other."""
+    meter, apart = LevelMeter(), LevelMeter()
     done = 0
-    for block in separate(mixture, heard, work.separator, work.wanted, context):
-        here = mixture.read(done, done + block.shape[2])
-        whole.add(here)
-        rest.add(block[-1])
-        error.add(here - block.sum(axis=0, dtype=np.float64))
+    for block in combine(inputs, work.method, work.weights):
+        for signal in inputs:
+            apart.add(signal.read(done, done + block.shape[1]) - block)
+        meter.add(block)
+        done += block.shape[1]
+        yield block
+    if meter.power > 0:
+        notes.measurements["disagreement_db"] = apart.rms_db - meter.rms_db
+
+
+def masked(work: MaskMixture, inputs: Sequence[Signal], notes: Notes) -> Iterator[StemBlock]:
+    """Yield the stems as masks on the mixture; report how far that is from the model's own."""
+    mixture, *stems = inputs
+    before, change = LevelMeter(), LevelMeter()
+    done = 0
+    for block in remask(mixture, stems, work.mask, is_complete=work.is_complete):
+        own = np.stack([stem.read(done, done + block.shape[2]) for stem in stems])
+        before.add(own)
+        change.add(block - own)
         done += block.shape[2]
         yield block
-    check_notes(notes, work.separator.card.name)
-    if work.is_complete and whole.power > 0:
+    if before.power > 0:
+        notes.measurements["change_db"] = change.rms_db - before.rms_db
+
+
+def residual(inputs: Sequence[Signal], notes: Notes) -> Iterator[Block]:
+    """Yield the mixture minus its stems; report how much of the mixture no stem explains.
+
+    `model_null_db` is the level of the residual, `null_db` that of mixture minus (stems plus
+    residual), both relative to the mixture.
+    """
+    mixture, *stems = inputs
+    whole, rest, error = LevelMeter(), LevelMeter(), LevelMeter()
+    for here, parts, left in residual_of(mixture, stems):
+        whole.add(here)
+        rest.add(left)
+        error.add(here - parts.sum(axis=0, dtype=np.float64) - left)
+        yield left
+    if whole.power > 0:
         notes.measurements["model_null_db"] = rest.rms_db - whole.rms_db
         notes.measurements["null_db"] = error.rms_db - whole.rms_db
 

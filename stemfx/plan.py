@@ -1,160 +1,51 @@
-"""From a recipe to a graph of work: small value types, no audio touched.
-
-A node's key hashes all that decides its result: the operation and its version, its
-parameters, and the keys of its inputs. So hits and misses are known before any work.
-"""
+"""From a recipe to a plan: its graph of work and what will be written. No audio is touched."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from stemfx.dsp.channels import FOLDABLE
 from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError, StageError
+from stemfx.graph import (
+    AUDIO,
+    Apply,
+    Decode,
+    Fader,
+    FileState,
+    Graph,
+    Measure,
+    Mix,
+    Node,
+    Port,
+    Write,
+    file_state,
+)
 from stemfx.io import Encoding, FileInfo, encoding_for, file_sha256, probe
-from stemfx.models import Choice
+from stemfx.plan_stems import Choices, SourceStems
 from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.recipe.output import MP3_RATES
-from stemfx.recipe.problems import did_you_mean
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
 from stemfx.separator import Separator
 from stemfx.stage import Finding
-
-ENGINE_VERSION = 1
-"""Raise it when an operation of the engine itself gives another result."""
-
-AUDIO = "audio"
-"""The name of a node's signal when it has only one."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """One signal of one node."""
-
-    node: str
-    signal: str = AUDIO
-
-
-FileState = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds."""
-
-
-def file_state(path: Path) -> FileState:
-    """Return what changes when somebody writes to a file."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-@dataclass(frozen=True)
-class Decode:
-    """Read a file as float32 at the project's rate, all of it or a window of it."""
-
-    info: FileInfo
-    state: FileState
-    sample_rate: int
-    window_s: tuple[float, float] | None
-    fold_down: bool
-    may_be_silent: bool
-    may_start_late: bool
-
-
-@dataclass(frozen=True)
-class Resample:
-    """Bring a mixture to the rate that a model hears, so that it can be read at any place."""
-
-    sample_rate: int
-
-
-@dataclass(frozen=True)
-class Separate:
-    """Split a mixture; signals are the stems and the residual.
-
-    Inputs: the mixture, and the same at the model's rate where that differs.
-    """
-
-    separator: Separator
-    wanted: tuple[str, ...]
-    is_complete: bool
-    policy: str
-
-
-@dataclass(frozen=True)
-class ReturnResidual:
-    """Give the residual back to one stem (`other`) or to all of them (`spread`)."""
-
-    stems: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Apply:
-    """Run one stage. `sidechains` are the tracks that the inputs after the first come from."""
-
-    call: StageCall
-    sidechains: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Fader:
-    """A track's level and pan."""
-
-    gain_db: float
-    pan: float
-
-
-@dataclass(frozen=True)
-class Mix:
-    """Sum all inputs; the shorter ones end in silence."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Measure loudness and true peak."""
-
-
-@dataclass(frozen=True)
-class Write:
-    """Encode signals into files, one an input."""
-
-    paths: tuple[Path, ...]
-    encoding: Encoding
-    role: Literal["master", "stems"]
-
-
-Work = Decode | Resample | Separate | ReturnResidual | Apply | Fader | Mix | Measure | Write
-
-
-@dataclass(frozen=True)
-class Node:
-    """One step: what to do, on which signals, and the key of its result."""
-
-    id: str
-    op: str
-    work: Work
-    inputs: tuple[Port, ...]
-    key: str
-    signals: tuple[str, ...] = (AUDIO,)
-    where: str | None = None
-    seconds_of_audio: float = 0.0
 
 
 @dataclass(frozen=True)
 class Plan:
     """The graph in an order in which it can be run, and what the run should write.
 
-    `outputs` names the nodes of the results: `master`, `measure` (its reading), `stems`.
+    `separators` has the models of every source that is separated; `outputs` names the nodes of
+    the results: `master`, `measure` (its reading), `stems`.
     """
 
     recipe: Recipe
     nodes: Mapping[str, Node]
     sample_rate: int
     duration_s: float
-    separators: Mapping[str, Separator]
+    separators: Mapping[str, tuple[Separator, ...]]
     outputs: Mapping[str, str] = field(default_factory=dict)
     out_folder: Path = Path()
     report: Path | None = None
@@ -262,16 +153,20 @@ def needs_separation(recipe: Recipe, source: Source) -> bool:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to a recipe. `preview_s` is (start, length) in seconds."""
+    """What the command line adds to a recipe.
+
+    `preview_s` is (start, length) in seconds; `device` is where torch computes.
+    """
 
     out_folder: Path
     preview_s: tuple[float, float] | None = None
+    device: str = "auto"
 
 
 def make_plan(
     recipe: Recipe,
     inputs: Inputs,
-    choices: Mapping[str, Choice],
+    choices: Choices,
     registry: Registry,
     options: Options,
 ) -> Plan:
@@ -280,7 +175,7 @@ def make_plan(
     Args:
         recipe: as read.
         inputs: what `inspect_inputs` found.
-        choices: the model of every source that has to be separated.
+        choices: the models of every source that has to be separated.
         registry: for the versions of stages.
         options: from the command line.
 
@@ -291,11 +186,6 @@ def make_plan(
     if all(track.mute for track in recipe.tracks.values()):
         raise RecipeError([Problem(str(recipe.path), "every track is muted: nothing is heard")])
     return _Builder(recipe, inputs, choices, registry, options).build()
-
-
-def canonical(value: Any) -> str:
-    """Write a value as JSON with sorted keys: one text for one meaning."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _input_files(recipe: Recipe) -> set[Path]:
@@ -335,13 +225,12 @@ class _Builder:
         self,
         recipe: Recipe,
         inputs: Inputs,
-        choices: Mapping[str, Choice],
+        choices: Choices,
         registry: Registry,
         options: Options,
     ) -> None:
         self._recipe, self._inputs, self._choices = recipe, inputs, choices
         self._registry, self._options = registry, options
-        self._nodes: dict[str, Node] = {}
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
         # Layers are brought to the rate of the songs; only without a song do they decide.
         songs = [p for source in used_sources(recipe) for p in source_files(source)]
@@ -350,6 +239,8 @@ class _Builder:
         self._seconds = max(info.duration_s for info in inputs.files.values())
         if options.preview_s is not None:
             self._seconds = min(self._seconds, options.preview_s[1])
+        self._graph = Graph(self._seconds)
+        self._stems: dict[str, SourceStems] = {}
 
     def build(self) -> Plan:
         problems: list[Problem] = []
@@ -367,10 +258,10 @@ class _Builder:
         }
         outputs: dict[str, str] = {}
         if self._recipe.output.master is not None:
-            mix = self._add("mix", "mix", Mix(), tuple(faders.values()))
+            mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus)
-            reading = self._add("master/measure", "measure", Measure(), (master,), signals=())
+            reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
             outputs["measure"] = reading.node
             outputs["master"] = self._write_master(master)
         if self._recipe.output.stems is not None:
@@ -378,10 +269,13 @@ class _Builder:
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
-            nodes=self._nodes,
+            nodes=self._graph.nodes,
             sample_rate=self._rate,
             duration_s=self._seconds,
-            separators={name: choice.separator for name, choice in self._choices.items()},
+            separators={
+                name: tuple(choice.separator for choice in choices)
+                for name, choices in self._choices.items()
+            },
             outputs=outputs,
             out_folder=self._options.out_folder.resolve(),
             report=None
@@ -392,29 +286,6 @@ class _Builder:
         )
         _refuse_equal_targets(plan)
         return plan
-
-    def _add(
-        self,
-        node_id: str,
-        op: str,
-        work: Work,
-        inputs: tuple[Port, ...],
-        *,
-        config: Any = None,
-        signals: tuple[str, ...] = (AUDIO,),
-        where: str | None = None,
-    ) -> Port:
-        """Add a node under an id of its own and return its first signal."""
-        unique, n = node_id, 1
-        while unique in self._nodes:
-            n += 1
-            unique = f"{node_id}#{n}"
-        text = canonical(
-            [ENGINE_VERSION, op, config, [[self._nodes[p.node].key, p.signal] for p in inputs]]
-        )
-        key = hashlib.sha256(text.encode()).hexdigest()
-        self._nodes[unique] = Node(unique, op, work, inputs, key, signals, where, self._seconds)
-        return Port(unique, signals[0] if signals else AUDIO)
 
     # --- sources -------------------------------------------------------------------------
 
@@ -441,7 +312,7 @@ class _Builder:
             fold_down,
             work.may_be_silent,
         ]
-        self._made[meaning] = self._add(node_id, "decode", work, (), config=config)
+        self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
         return self._made[meaning]
 
     def _stem(self, track: Track) -> Port:
@@ -454,75 +325,26 @@ class _Builder:
                 fold_down=source.fold_down,
                 may_be_silent=True,
             )
-        separate = self._separate(source)
-        work = self._nodes[separate].work
-        assert isinstance(work, Separate)  # noqa: S101 - made three lines above
-        given = self._nodes[separate].signals
-        offered = given if work.policy == "keep" and work.is_complete else given[:-1]
-        if stem not in offered:
-            model = work.separator.card
-            raise RecipeError(
-                [
-                    Problem(
-                        track.from_where,
-                        f"model {model.name!r} gives no stem {stem!r} of {source.name!r}"
-                        f"{did_you_mean(stem, offered)} (it gives {', '.join(offered)})",
-                    )
-                ]
-            )
-        host = "other" if "other" in given else work.separator.card.stems[-1]
-        if work.is_complete and (
-            work.policy == "spread" or (work.policy == "other" and stem == host)
-        ):
-            stems = (host,) if work.policy == "other" else work.separator.card.stems
-            meaning = ("residual", source.name)
-            if meaning not in self._made:
-                ports = tuple(Port(separate, name) for name in (*stems, RESIDUAL))
-                self._made[meaning] = self._add(
-                    f"{source.name}/residual",
-                    "residual",
-                    ReturnResidual(stems),
-                    ports,
-                    config=[work.policy, stems],
-                    signals=stems,
-                )
-            return Port(self._made[meaning].node, stem)
-        return Port(separate, stem)
+        return self._split(source).port(track)
 
-    def _separate(self, source: Source) -> str:
-        meaning = ("separate", source.name)
-        if meaning in self._made:
-            return self._made[meaning].node
-        choice = self._choices[source.name]
-        separator = choice.separator
-        card = separator.card
-        policy = self._recipe.separate.residual
-        wanted = wanted_stems(self._recipe, source)
-        if RESIDUAL in wanted and policy == "keep":
-            wanted = card.stems  # what no stem explains is known only when all are there
-        wanted = tuple(stem for stem in card.stems if stem in wanted)
-        computed = separator.computes(wanted)
-        # `stemfx plan` downloads nothing: weights that are not here yet cannot have been used.
-        identity = "not here" if choice.must_fetch else separator.identity()
-        inputs: tuple[Port, ...] = (self._whole(source),)
-        if card.sample_rate != self._rate:
-            work = Resample(card.sample_rate)
-            inputs += (
-                self._add(
-                    f"{source.name}/resample", "resample", work, inputs, config=card.sample_rate
-                ),
+    def _split(self, source: Source) -> SourceStems:
+        if source.name not in self._stems:
+            files = [self._inputs.files[path] for path in source_files(source)]
+            stems = SourceStems(
+                self._graph,
+                self._recipe,
+                source,
+                self._choices[source.name],
+                wanted=wanted_stems(self._recipe, source),
+                mixture=self._whole(source),
+                is_mono=all(info.channels == 1 for info in files),
+                sample_rate=self._rate,
+                device=self._options.device,
             )
-        self._made[meaning] = self._add(
-            f"{source.name}/separate",
-            "separate",
-            Separate(separator, wanted, set(computed) == set(card.stems), policy),
-            inputs,
-            # The policy is left out on purpose: another one reuses the same stems.
-            config=[card.name, identity, computed],
-            signals=(*computed, RESIDUAL),
-            where=self._recipe.separate.where,
-        )
-        return self._made[meaning].node
+            if stems.is_complete:
+                stems.residual()  # its measurement is part of every run's report
+            self._stems[source.name] = stems
+        return self._stems[source.name]
 
     def _whole(self, source: Source) -> Port:
         """Return the port of a whole source."""
@@ -543,7 +365,7 @@ class _Builder:
             )
             for stem, path in stems.items()
         )
-        self._made[meaning] = self._add(f"{source.name}/sum", "mix", Mix(), ports)
+        self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
         return self._made[meaning]
 
     # --- tracks and buses ----------------------------------------------------------------
@@ -574,7 +396,7 @@ class _Builder:
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
             ]
-            done = self._add(
+            done = self._graph.add(
                 f"{prefix}/{call.stage.name}",
                 call.stage.name,
                 Apply(call, tuple(heard)),
@@ -591,7 +413,7 @@ class _Builder:
         if track.gain_db == 0 and track.pan == 0:
             return port
         work = Fader(track.gain_db, track.pan)
-        return self._add(
+        return self._graph.add(
             f"{track.name}/fader",
             "fader",
             work,
@@ -603,7 +425,9 @@ class _Builder:
     # --- results -------------------------------------------------------------------------
 
     def _findings(self) -> Iterator[Finding]:
-        """Tell what the recipe leaves out although nobody may have meant it."""
+        """Tell what the recipe leaves out or asks for in vain, which nobody may have meant."""
+        for stems in self._stems.values():
+            yield from stems.findings()
         played = {(track.source, track.stem) for track in used_tracks(self._recipe)}
         for source in self._choices:
             if self._recipe.separate.residual == "keep" and (source, RESIDUAL) not in played:
@@ -653,7 +477,9 @@ class _Builder:
             )
         work = Write((path,), encoding, "master")
         config = ["master", encoding.format, encoding.bit_depth]
-        return self._add("write/master", "write", work, (port,), config=config, signals=()).node
+        return self._graph.add(
+            "write/master", "write", work, (port,), config=config, signals=()
+        ).node
 
     def _write_stems(self, faders: Mapping[str, Port]) -> str:
         output = self._recipe.output
@@ -665,4 +491,4 @@ class _Builder:
         work = Write(paths, encoding, "stems")
         config = ["stems", encoding.format, encoding.bit_depth]
         ports = tuple(faders.values())
-        return self._add("write/stems", "write", work, ports, config=config, signals=()).node
+        return self._graph.add("write/stems", "write", work, ports, config=config, signals=()).node

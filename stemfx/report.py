@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemfx.dsp.units import FLOOR_DB
+from stemfx.graph import AUDIO, Node, Residual, Separate, Write
 from stemfx.io import write_text
-from stemfx.plan import AUDIO, Node, Plan, Separate, Write
+from stemfx.plan import Plan
 from stemfx.registry import weights_of
 from stemfx.run import NodeResult, Outcome
+from stemfx.separator import Separator
 from stemfx.stage import Finding, Measurement
 
 if TYPE_CHECKING:
@@ -143,16 +145,35 @@ def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
     return reading | {name: values.get(name) for name in ("duration_s", "sample_rate")}
 
 
-def separators_json(plan: Plan) -> dict[str, dict[str, str]]:
-    """Return the model, its licence and the state of its weights for every source."""
-    return {
-        name: {
-            "model": separator.card.name,
-            "licence": separator.card.licence,
-            "weights": weights_of(separator),
+_STRICTNESS = ("open", "not stated", "non-commercial")
+
+
+def separators_json(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return the models of every source: name, licence and state of the weights.
+
+    Of several models the names and licences stand in one text each, and `models` has them apart.
+    """
+    told = {}
+    for source, separators in plan.separators.items():
+        models = [
+            {
+                "model": s.card.name,
+                "licence": s.card.licence,
+                "licence_class": s.card.licence_class,
+                "weights": weights_of(s),
+            }
+            for s in separators
+        ]
+        classes = [m["licence_class"] for m in models]
+        worst = next((m["weights"] for m in models if m["weights"] != "here"), "here")
+        together = {
+            "model": " + ".join(m["model"] for m in models),
+            "licence": "; ".join(dict.fromkeys(m["licence"] for m in models)),
+            "licence_class": max(classes, key=_STRICTNESS.index),
+            "weights": worst,
         }
-        for name, separator in plan.separators.items()
-    }
+        told[source] = together | ({"models": models} if len(models) > 1 else {})
+    return told
 
 
 def null_db(outcome: Outcome) -> float | None:
@@ -170,7 +191,7 @@ def null_db(outcome: Outcome) -> float | None:
     name = "model_null_db" if outcome.plan.recipe.separate.residual == "drop" else "null_db"
     nulls = []
     for node in outcome.nodes:
-        if not isinstance(outcome.plan.nodes[node.id].work, Separate):
+        if not isinstance(outcome.plan.nodes[node.id].work, Residual):
             continue
         value, with_residual = node.measurements.get(name), node.measurements.get("null_db")
         # Stems and residual always sum to the mixture, to rounding: 0 dB is silence over silence.
@@ -202,7 +223,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
             state, cost = Text("run", "green"), f"{expected_seconds(node):.1f} s"
         table.add_row(plain(node.id), plain(reads), state, cost)
     console.print(table)
-    for source, separator in plan.separators.items():
+    for source, separator in _models(plan):
         card = separator.card
         weights = {
             "here": "weights here",
@@ -221,6 +242,11 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
     _print_paths(plan, console)
 
 
+def _models(plan: Plan) -> list[tuple[str, Separator]]:
+    """Return every model with the source that it separates."""
+    return [(source, model) for source, models in plan.separators.items() for model in models]
+
+
 def _print_paths(plan: Plan, console: Console) -> None:
     from rich.text import Text
 
@@ -236,7 +262,11 @@ _MODEL_START_S = 2.0
 _COST = {
     "decode": 0.001,
     "resample": 0.0015,
+    "fit": 0.008,
+    "combine": 0.004,
+    "mask": 0.02,
     "residual": 0.002,
+    "return_residual": 0.002,
     "mix": 0.002,
     "fader": 0.001,
     "measure": 0.0035,
@@ -252,10 +282,19 @@ def expected_seconds(node: Node) -> float:
     """Estimate the time of one node that has to run."""
     seconds = node.seconds_of_audio
     if isinstance(node.work, Separate):
-        return _MODEL_START_S + node.work.separator.card.realtime_factor * seconds
+        card, cost = node.work.separator.card, _cost(node.work)
+        return _MODEL_START_S + card.realtime_factor * cost * seconds
     if isinstance(node.work, Write):
         return _FILE_COST * len(node.work.paths) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
+
+
+def _cost(work: Separate) -> float:
+    """Return how much more work a separation is than with a quarter of overlap and no shifts."""
+    effort, heeds = work.effort, work.separator.obeys
+    n_passes = max(1, effort.shifts) if "shifts" in heeds else 1
+    overlap = effort.overlap if "overlap" in heeds else None
+    return n_passes * (1.0 if overlap is None else 0.75 / (1 - overlap))
 
 
 def plan_json(plan: Plan, missing: set[str]) -> dict[str, Any]:
@@ -326,7 +365,7 @@ def _summary_lines(outcome: Outcome) -> list[str]:
             f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz",
         ]
         lines.append("master: " + ", ".join(part for part in parts if part))
-    for source, separator in outcome.plan.separators.items():
+    for source, separator in _models(outcome.plan):
         card = separator.card
         lines.append(
             f"{source}: separated with {card.name}; licence of its weights: {card.licence}"
@@ -370,6 +409,9 @@ _WORDS = {
     "residual_db": ("added sound at {:.1f} dB", None),
     "model_null_db": ("unexplained by the model {:.0f} dB", None),
     "null_db": ("null {:.0f} dB", None),
+    "disagreement_db": ("the models differ by {:.1f} dB relative to the stem", None),
+    "change_db": ("changed by {:.1f} dB relative to the stems", None),
+    "resumed_at_s": ("went on at {:.1f} s", None),
     "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
     "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
 }

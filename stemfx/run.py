@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-import numpy as np
-
 from stemfx import operations
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
@@ -20,21 +18,27 @@ from stemfx.dsp.loudness import measure
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
-from stemfx.io import Encoding, check_writable, file_sha256, write
-from stemfx.operations import LevelMeter
-from stemfx.plan import (
+from stemfx.graph import (
     Apply,
+    CombineStems,
     Decode,
     Fader,
+    Fit,
+    MaskMixture,
     Measure,
     Mix,
     Node,
-    Plan,
     Resample,
-    ReturnResidual,
+    Residual,
     Separate,
+    StemWork,
     Write,
 )
+from stemfx.io import Encoding, check_writable, file_sha256, write
+from stemfx.operations import LevelMeter
+from stemfx.plan import Plan
+from stemfx.separation import fit
+from stemfx.separator import StemBlock
 from stemfx.stage import Finding, Measurement, Notes
 
 Status = Literal["done", "cached", "failed", "skipped"]
@@ -189,7 +193,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
     read: dict[str, set[str]] = {}  # the signals of each node that a missing node will read
     for node in reversed(list(plan.nodes.values())):  # whoever reads a node comes after it
         signals = read.get(node.id, set())
-        if node.signals and not signals:
+        if node.signals and not signals and not node.is_told:
             continue  # nobody needs it
         entry = cached_entry(node, cache)
         if entry is not None and not all(
@@ -237,7 +241,7 @@ class _Loop:
                 for future in running:
                     future.cancel()
                 if isinstance(error, KeyboardInterrupt):
-                    raise self._interrupted() from None
+                    raise self._interrupted(running.values()) from None
                 raise
         return tuple(self._results[name] for name in self._plan.nodes)
 
@@ -273,11 +277,12 @@ class _Loop:
                 waiting[name].add(twin)
         return waiting
 
-    def _interrupted(self) -> CancelledError:
+    def _interrupted(self, running: Iterable[str] = ()) -> CancelledError:
         n_done = sum(result.status == "done" for result in self._results.values())
-        return CancelledError(
-            f"interrupted; {n_done} finished steps are kept, run the same command again to go on"
-        )
+        kept = f"{n_done} finished steps are kept"
+        if any(_resumes(self._plan.nodes[name]) for name in running):
+            kept += ", and what is separated so far"
+        return CancelledError(f"interrupted; {kept}: run the same command again to go on")
 
     def _take_from_cache(self, node: Node) -> None:
         entry = self._cache.lookup(node.key)
@@ -293,7 +298,7 @@ class _Loop:
             self._take_from_cache(node)  # an equal node, or another run, was faster
             return self._results[node.id]
         began = time.perf_counter()
-        writer = self._cache.writer(node.key)
+        writer = self._cache.writer(node.key, keeps_partial=_resumes(node))
         try:
             inputs = [
                 _Input(self._open(port.node, port.signal), self._check_stop) for port in node.inputs
@@ -344,10 +349,8 @@ class _Loop:
         elif isinstance(work, Resample):
             heard = Resampled(inputs[0], work.sample_rate)
             store.one(heard.blocks(), work.sample_rate)
-        elif isinstance(work, Separate):
-            store.several(operations.split(work, inputs, notes), inputs[0])
-        elif isinstance(work, ReturnResidual):
-            store.several(operations.return_residual(inputs, notes), inputs[0])
+        elif isinstance(work, StemWork):
+            _make_stems(work, inputs, store, writer.n_kept, notes)
         elif isinstance(work, Apply):
             seed = int(node.key[:8], 16)
             blocks = operations.apply_stage(work, inputs, work.call.files, seed, notes)
@@ -391,14 +394,13 @@ class _Store:
             signal.append(block)
             self.passed(signal.n_samples)
 
-    def several(self, blocks: Iterator[np.ndarray[Any, Any]], like: Signal) -> None:
+    def several(self, blocks: Iterator[StemBlock], sample_rate: int, channels: int) -> None:
         """Store `(n_signals, channels, n)` blocks, one signal each."""
-        signals = [
-            self._writer.open(name, like.sample_rate, like.channels) for name in self._node.signals
-        ]
+        signals = [self._writer.open(name, sample_rate, channels) for name in self._node.signals]
         for block in blocks:
             for signal, part in zip(signals, block, strict=True):
                 signal.append(part)
+            self._writer.checkpoint()
             self.passed(signals[0].n_samples)
 
 
@@ -447,6 +449,33 @@ class _Input:
     def telling(self, on_read: Callable[[int], None]) -> _Input:
         """Return the same signal, telling how far it was read."""
         return replace(self, on_read=on_read)
+
+
+def _make_stems(
+    work: StemWork, inputs: Sequence[_Input], store: _Store, n_kept: int, notes: Notes
+) -> None:
+    """Run one node between a song and its stems."""
+    rate, channels = inputs[0].sample_rate, inputs[0].channels
+    if isinstance(work, Separate):
+        rate = work.separator.card.sample_rate
+        store.several(operations.separate(work, inputs[0], notes, n_kept), rate, 2)
+        if n_kept:
+            notes.measurements["resumed_at_s"] = n_kept / rate
+    elif isinstance(work, Fit):
+        store.several(fit(inputs[1:], inputs[0]), rate, channels)
+    elif isinstance(work, CombineStems):
+        store.one(operations.combined(work, inputs, notes), rate)
+    elif isinstance(work, MaskMixture):
+        store.several(operations.masked(work, inputs, notes), rate, channels)
+    elif isinstance(work, Residual):
+        store.one(operations.residual(inputs, notes), rate)
+    else:
+        store.several(operations.return_residual(inputs, notes), rate, channels)
+
+
+def _resumes(node: Node) -> bool:
+    """Tell whether an interrupted node can go on where it stopped."""
+    return isinstance(node.work, Separate) and node.work.separator.resumes
 
 
 def _expected_samples(node: Node, inputs: Sequence[Signal], plan: Plan) -> int:

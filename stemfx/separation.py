@@ -1,9 +1,10 @@
-"""The chores around a separator: rate, channels, length, and what no stem explains."""
+"""The chores around a separator: rate, channels, length, several models, what no stem explains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,15 @@ from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.channels import widen
 from stemfx.dsp.resample import resample_blocks
 from stemfx.errors import PluginError
-from stemfx.separator import SeparationContext, Separator
+from stemfx.recipe.document import Combine
+from stemfx.separator import SeparationContext, Separator, StemBlock
 
 RESIDUAL = "residual"
+
+MaskName = Literal["ratio", "binary", "complex", "wiener"]
+
+Spectra = NDArray[np.complex64]
+"""`(..., channels, n_frames, n_bins)`."""
 
 
 @dataclass(frozen=True)
@@ -48,55 +55,162 @@ class AsStereo:
         return widen(self.signal.read(start, stop))
 
 
-def separate(
-    mixture: Signal,
-    heard: Signal,
-    separator: Separator,
-    wanted: tuple[str, ...],
-    context: SeparationContext,
-) -> Iterator[NDArray[np.float32]]:
-    """Yield `(n_stems + 1, channels, n)`: the computed stems, then mixture minus their sum.
+def estimates(
+    heard: Signal, separator: Separator, wanted: tuple[str, ...], context: SeparationContext
+) -> Iterator[StemBlock]:
+    """Yield `(n_stems, 2, n)` of what a model makes of a mixture at its rate, from `context.start`.
 
-    `heard` is the mixture at the model's rate; the model may read it at any place.
-    The stems have the mixture's rate, channels and length. What the model cannot see (above
-    its Nyquist frequency, say) is in the residual, so stems plus residual are the mixture to
-    float32 rounding (about -144 dB), whatever the model.
+    Raises:
+        PluginError: the model broke its contract; the sentence says how.
     """
-    card = separator.card
-    n_stems = len(separator.computes(wanted))
-    flat: Iterator[Block] = (
-        _flatten(block, n_stems, card.name)
-        for block in separator.separate(AsStereo(heard), wanted, context)
+    name, n_stems = separator.card.name, len(separator.computes(wanted))
+    done = context.start
+    for block in separator.separate(AsStereo(heard), wanted, context):
+        if block.ndim != 3 or block.shape[:2] != (n_stems, 2):
+            raise PluginError(
+                f"model {name!r} gave a block of shape {block.shape}; ({n_stems}, 2, n) is the "
+                "contract"
+            )
+        if not np.isfinite(block).all():
+            raise PluginError(f"model {name!r} gave samples that are not numbers")
+        done += block.shape[2]
+        if done > heard.n_samples:
+            raise PluginError(f"model {name!r} gave more samples than the mixture has")
+        yield np.ascontiguousarray(block, dtype=np.float32)
+    if done != heard.n_samples:
+        raise PluginError(
+            f"model {name!r} gave {done} samples for {heard.n_samples} of the mixture"
+        )
+
+
+def together(signals: Sequence[Signal], n_samples: int = BLOCK_SAMPLES) -> Iterator[StemBlock]:
+    """Yield `(n_signals, channels, n)` of signals of one length, block by block."""
+    for blocks in zip(*(signal.blocks(n_samples) for signal in signals), strict=True):
+        yield np.stack(blocks)
+
+
+def fit(stems: Sequence[Signal], mixture: Signal) -> Iterator[StemBlock]:
+    """Yield a model's stems at the rate, with the channels and in the length of the mixture."""
+    n_stems, rate = len(stems), stems[0].sample_rate
+    blocks: Iterator[Block] = (block.reshape(2 * n_stems, -1) for block in together(stems))
+    if rate != mixture.sample_rate:
+        blocks = resample_blocks(blocks, rate, mixture.sample_rate, 2 * n_stems, mixture.n_samples)
+    for flat in blocks:
+        block = flat.reshape(n_stems, 2, -1)
+        yield block.mean(axis=1, keepdims=True) if mixture.channels == 1 else block
+
+
+def combine(stems: Sequence[Signal], method: Combine, weights: Sequence[float]) -> Iterator[Block]:
+    """Yield one stem made of several models' estimates of it.
+
+    `average` is the weighted mean and `median` the middle of the samples; `max` and `min` take in
+    every bin of the spectrum the estimate of the largest or smallest magnitude, with its phase:
+    fuller with more bleed, or cleaner with holes.
+    """
+    if method == "average":
+        shares = (np.array(weights) / sum(weights)).astype(np.float32)
+        for block in together(stems):
+            yield np.tensordot(shares, block, axes=1)
+    elif method == "median":
+        for block in together(stems):
+            yield np.median(block, axis=0)
+    else:
+        from stemfx.dsp import stft
+
+        yield from stft.inverse(_extreme(stems, method), stems[0].n_samples)
+
+
+def _extreme(stems: Sequence[Signal], method: Literal["max", "min"]) -> Iterator[Spectra]:
+    from stemfx.dsp import stft
+
+    choose = np.argmax if method == "max" else np.argmin
+    for frames in _stretches(stems[0]):
+        spectra = np.stack([stft.forward(stem, *frames) for stem in stems])
+        best = choose(np.abs(spectra), axis=0)
+        yield np.take_along_axis(spectra, best[np.newaxis], axis=0)[0]
+
+
+FRAMES = 256
+"""Frames of spectra at a time: 6 s at 44.1 kHz, 17 MB a stereo stem."""
+
+
+def _stretches(signal: Signal, shared: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield first and last frame of stretches of a signal that have `shared` frames in common."""
+    from stemfx.dsp import stft
+
+    total = stft.n_frames(signal.n_samples)
+    for start in range(0, max(1, total - shared), FRAMES - shared):
+        yield start, min(start + FRAMES, total)
+
+
+def remask(
+    mixture: Signal, stems: Sequence[Signal], mask: MaskName, *, is_complete: bool
+) -> Iterator[StemBlock]:
+    """Yield the stems again, `(n_stems, channels, n)`, as masks on the mixture's spectrum.
+
+    Where they are not all stems of the mixture, what they leave of it counts as one more.
+    """
+    from stemfx.dsp import stft
+
+    # EM learns where each stem is from a stretch: neighbours cross-fade over half of it.
+    shared = FRAMES // 2 if mask == "wiener" else 0
+    spectra: Iterator[Spectra] = (
+        _masked(mixture, stems, mask, frames, is_complete=is_complete)
+        for frames in _stretches(mixture, shared)
     )
-    if mixture.sample_rate != card.sample_rate:
-        flat = resample_blocks(
-            flat, card.sample_rate, mixture.sample_rate, 2 * n_stems, mixture.n_samples
-        )
-    done = 0
-    for block in flat:
-        stems = block.reshape(n_stems, 2, -1)
-        if mixture.channels == 1:
-            stems = stems.mean(axis=1, keepdims=True)
-        here = mixture.read(done, done + stems.shape[2])
-        if here.shape[1] != stems.shape[2]:
-            raise PluginError(f"model {card.name!r} gave more samples than the mixture has")
-        done += stems.shape[2]
-        rest = here - stems.sum(axis=0, dtype=np.float64)
-        yield np.concatenate([stems, rest[np.newaxis].astype(np.float32)])
-    if done != mixture.n_samples:
-        raise PluginError(
-            f"model {card.name!r} gave {done} samples for {mixture.n_samples} of the mixture"
-        )
+    if shared:
+        spectra = _crossfaded(spectra, shared)
+    yield from stft.inverse(spectra, mixture.n_samples)
 
 
-def _flatten(block: NDArray[np.float32], n_stems: int, name: str) -> Block:
-    if block.ndim != 3 or block.shape[:2] != (n_stems, 2):
-        raise PluginError(
-            f"model {name!r} gave a block of shape {block.shape}; ({n_stems}, 2, n) is the contract"
-        )
-    if not np.isfinite(block).all():
-        raise PluginError(f"model {name!r} gave samples that are not numbers")
-    return np.ascontiguousarray(block.reshape(2 * n_stems, -1), dtype=np.float32)
+def _masked(
+    mixture: Signal,
+    stems: Sequence[Signal],
+    mask: MaskName,
+    frames: tuple[int, int],
+    *,
+    is_complete: bool,
+) -> Spectra:
+    from stemfx.dsp import stft
+    from stemfx.dsp.masks import masked
+    from stemfx.dsp.wiener import wiener
+
+    whole = stft.forward(mixture, *frames)
+    estimates = np.stack([stft.forward(stem, *frames) for stem in stems])
+    if not is_complete:
+        rest = whole - estimates.sum(axis=0)
+        estimates = np.concatenate([estimates, rest[np.newaxis]])
+    if mask == "wiener":
+        again: Spectra = wiener(whole, estimates)
+    else:
+        again = masked(whole, estimates, mask)
+    return again[: len(stems)]
+
+
+def _crossfaded(spectra: Iterable[Spectra], shared: int) -> Iterator[Spectra]:
+    """Join stretches of FRAMES (the last is shorter) that have `shared` frames in common."""
+    rise = ((np.arange(shared, dtype=np.float32) + 0.5) / shared)[:, np.newaxis]
+    before: Spectra | None = None  # what the last stretch says of the frames in common
+    for spectrum in spectra:
+        if before is not None:
+            spectrum[..., :shared, :] = before + rise * (spectrum[..., :shared, :] - before)
+        yield spectrum[..., : FRAMES - shared, :]
+        before = spectrum[..., FRAMES - shared :, :]
+    if before is not None and before.shape[-2]:
+        yield before
+
+
+def residual_of(
+    mixture: Signal, stems: Sequence[Signal]
+) -> Iterator[tuple[Block, StemBlock, Block]]:
+    """Yield the mixture, the stems and mixture minus their sum, block by block.
+
+    Stems plus residual are the mixture within float32 rounding (about -144 dB), whatever made
+    them: what a model cannot see (above its Nyquist frequency, say) is in the residual.
+    """
+    for whole, parts in zip(mixture.blocks(), together(stems), strict=True):
+        rest = whole - parts.sum(axis=0, dtype=np.float64)
+        yield whole, parts, rest.astype(np.float32)
 
 
 def add_residual(host: Signal, residual: Signal) -> Iterator[Block]:

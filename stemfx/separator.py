@@ -8,8 +8,9 @@ progress from the samples that come out.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Literal
 
@@ -23,6 +24,17 @@ StemBlock = NDArray[np.float32]
 """`(n_stems, 2, n_samples)` float32: the same stretch of every computed stem."""
 
 WeightsState = Literal["here", "fetchable", "missing"]
+
+LicenceClass = Literal["open", "non-commercial", "not stated"]
+"""What the licence of the weights lets a producer do: sell the result (`open`), or only use it
+for work that earns nothing (`non-commercial`). `not stated` is neither: nobody has said."""
+
+Progress = Callable[[int, int], None]
+"""Told `(n_bytes, total_bytes)` of a download so far; the total is 0 while it is unknown."""
+
+
+def silent(n_bytes: int, total_bytes: int) -> None:
+    """Show no progress."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,11 @@ class ModelCard:
         sdr: published median SDR in dB per stem (MUSDB18-HQ test), where known.
         realtime_factor: seconds of work per second of audio, two laptop cores, for `plan`.
         summary: one line for a producer.
+        licence_class: what `licence` comes to. `non-commercial` weights are neither used nor
+            fetched until the user accepts that; the engine sees to it.
+        source: where the weights are published, e.g. `huggingface.co/adefossez/HTDemucs`;
+            empty for a file of the user's own.
+        sdr_source: who measured `sdr`, when, and by which definition; needed where `sdr` is given.
     """
 
     name: str
@@ -97,6 +114,9 @@ class ModelCard:
     size_bytes: int = 0
     sdr: Mapping[str, float] = field(default_factory=dict)
     realtime_factor: float = 1.0
+    licence_class: LicenceClass = "not stated"
+    source: str = ""
+    sdr_source: str = ""
 
 
 class Separator(ABC):
@@ -105,7 +125,7 @@ class Separator(ABC):
     card: ModelCard
 
     obeys: ClassVar[frozenset[str]] = frozenset()
-    """The fields of `Effort` that change what comes out; the others leave the result as it is."""
+    """What it minds of `Effort`'s fields and of `device`; the others leave the result as it is."""
 
     resumes: ClassVar[bool] = False
     """Whether `separate` can begin at `context.start`: an interrupted run then goes on there."""
@@ -114,8 +134,23 @@ class Separator(ABC):
     def weights(self) -> WeightsState:
         """Say where the weights are, without opening a connection."""
 
-    def fetch(self) -> None:  # noqa: B027 - most plugins have nothing to fetch
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the weights and what describes them, when `weights()` is `here`.
+
+        For people (`stemfx models`), and for the hashes of a model that a user registers. Without
+        reading the files; empty where a model is not made of files.
+        """
+        return ()
+
+    def fetch(self, progress: Progress) -> None:  # noqa: B027 - most have nothing to fetch
         """Download the weights; only called when `weights()` is `fetchable` and the user is online.
+
+        What, how much and under which licence the engine has said before, from the card.
+        `stemfx.download.download` does all that a download needs. An interrupted one leaves
+        nothing for which `weights()` is `here`.
+
+        Args:
+            progress: is told how far the whole of it is.
 
         Raises:
             ModelError: the download failed; the sentence says why and what to do.

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stemfx.cache import Cache
 from stemfx.errors import Problem, RecipeError, UsageError
-from stemfx.models import AUTO, Choice, FailureMemory, Fetcher, choose
+from stemfx.models import (
+    AUTO,
+    Choice,
+    FailureMemory,
+    Fetcher,
+    OnFetch,
+    choose,
+    tell_on_stderr,
+)
 from stemfx.plan import (
     Options,
     Plan,
@@ -22,10 +30,12 @@ from stemfx.plan import (
     used_tracks,
     wanted_stems,
 )
-from stemfx.recipe import Output, Recipe, Separate, Source, Track, read_recipe
+from stemfx.plan_stems import Choices
+from stemfx.recipe import Member, Output, Recipe, Separate, Source, Track, read_recipe
 from stemfx.recipe.problems import did_you_mean, listing
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
+from stemfx.separator import EFFORTS
 from stemfx.shipped import shipped_recipes
 from stemfx.stage import Finding
 
@@ -38,9 +48,13 @@ class Request:
     sources: Mapping[str, Path] = field(default_factory=dict)
     out_folder: Path | None = None
     preview_s: tuple[float, float] | None = None
-    model: str | None = None
+    models: tuple[str, ...] = ()
+    quality: str | None = None
+    device: str = "auto"
     offline: bool = False
     fold_down: bool = False
+    accept_noncommercial: bool = False
+    on_fetch: OnFetch = tell_on_stderr
 
 
 def find_recipe(name: str) -> tuple[Path, Path]:
@@ -77,35 +91,63 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
         sources=request.sources,
         explain_unknown_stage=registry.explain_unknown_stage,
     )
-    if request.model is not None:
-        recipe = replace(recipe, separate=replace(recipe.separate, model=request.model))
+    recipe = replace(recipe, separate=_overridden(recipe.separate, request))
     if request.fold_down:
         folded = {name: replace(s, fold_down=True) for name, s in recipe.sources.items()}
         recipe = replace(recipe, sources=folded)
     return recipe, request.out_folder or folder
 
 
+def _overridden(separate: Separate, request: Request) -> Separate:
+    """Return how to separate, with what the command line says instead."""
+    if twice := [name for name in request.models if request.models.count(name) > 1]:
+        raise UsageError(f"model {twice[0]!r} is given twice", where="--model")
+    if request.models:
+        members = tuple(Member(model, "--model") for model in request.models)
+        separate = replace(separate, members=members)
+    if request.quality is not None:
+        given = {name: getattr(separate.effort, name) for name in separate.asked}
+        separate = replace(separate, effort=replace(EFFORTS[request.quality], **given))
+    return separate
+
+
 def recipe_for_stems(
-    file: Path, request: Request, registry: Registry
-) -> tuple[Recipe, dict[str, Choice]]:
-    """Return the recipe that splits one song into all stems of its model, and that model.
+    file: Path,
+    request: Request,
+    registry: Registry,
+    *,
+    separate: Separate,
+    stems: Sequence[str] = (),
+) -> tuple[Recipe, dict[str, list[Choice]]]:
+    """Return the recipe that splits one song into stems, and the models that do it.
 
     The song is looked at before anything is downloaded.
 
+    Args:
+        file: the song.
+        request: what the user asks for.
+        registry: of models.
+        separate: how; `request` overrides it.
+        stems: those that are wanted; none are all that the (first) model gives.
+
     Raises:
         AudioFileError: the song cannot be used.
-        ModelError: the model is unknown or its weights cannot be had.
+        ModelError: a model is unknown or its weights cannot be had.
+        RecipeError: no model gives one of the stems.
     """
-    where = "--model" if request.model else str(file)
-    model = request.model or AUTO
-    inspect_inputs(_recipe_for_stems(file, request, ("vocals",), where))
-    choice = choose(registry, model, stems=(), offline=request.offline, where=where)
-    choice = _fetcher(registry).fetch(choice, is_auto=model == AUTO, stems=())
-    recipe = _recipe_for_stems(file, request, choice.separator.card.stems, where)
-    return recipe, dict.fromkeys(recipe.sources, choice)
+    separate = _overridden(separate, request)
+    inspect_inputs(_recipe_for_stems(file, request, separate, ("vocals",)))
+    choose_for = _chooser(request, registry, inside=None)
+    choices = [choose_for(member, stems) for member in separate.members]
+    most = max(choices, key=lambda choice: len(choice.separator.card.stems))
+    recipe = _recipe_for_stems(file, request, separate, tuple(stems) or most.separator.card.stems)
+    return recipe, dict.fromkeys(recipe.sources, choices)
 
 
-def _recipe_for_stems(file: Path, request: Request, stems: Sequence[str], where: str) -> Recipe:
+def _recipe_for_stems(
+    file: Path, request: Request, separate: Separate, stems: Sequence[str]
+) -> Recipe:
+    where = str(file)
     tracks = {
         stem: Track(
             stem, "song", stem, None, (), 0.0, 0.0, mute=False, where=where, from_where=where
@@ -122,7 +164,7 @@ def _recipe_for_stems(file: Path, request: Request, stems: Sequence[str], where:
         knobs={},
         values={},
         sources={"song": Source("song", file, None, fold_down=request.fold_down, where=where)},
-        separate=Separate(request.model or AUTO, "other", where),
+        separate=separate,
         tracks=tracks,
         mix=(),
         master=(),
@@ -132,42 +174,62 @@ def _recipe_for_stems(file: Path, request: Request, stems: Sequence[str], where:
 
 def choose_models(
     recipe: Recipe, request: Request, registry: Registry, *, may_fetch: bool
-) -> dict[str, Choice]:
-    """Choose the model of every source that has to be separated; download it if allowed.
+) -> dict[str, list[Choice]]:
+    """Choose the models of every source that has to be separated; download them if allowed.
 
     Sources that want the same stems share one choice.
 
     Raises:
-        ModelError: the model is unknown or its weights cannot be had.
+        ModelError: a model is unknown or its weights cannot be had.
     """
-    model = recipe.separate.model
-    fetcher = _fetcher(registry)
-    if model == AUTO:
+    members = recipe.separate.members
+    if any(member.model == AUTO for member in members):
         _check_stems(recipe, registry)
-    chosen: dict[frozenset[str], Choice] = {}
+    inside = None if request.models else recipe.folder
+    choose_for = _chooser(request, registry, inside=inside, may_fetch=may_fetch)
     choices = {}
     for source in used_sources(recipe):
-        if not needs_separation(recipe, source):
-            continue
-        stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
-        choice = chosen.get(frozenset(stems))
-        if choice is None:
-            choice = choose(
-                registry,
-                model,
-                stems=stems,
-                offline=request.offline,
-                where="--model" if request.model else recipe.separate.where,
-                inside=None if request.model else recipe.folder,
-            )
-            choice = fetcher.fetch(choice, is_auto=model == AUTO, stems=stems, try_now=may_fetch)
-            chosen[frozenset(stems)] = choice
-        choices[source.name] = choice
+        if needs_separation(recipe, source):
+            stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
+            choices[source.name] = [choose_for(member, stems) for member in members]
     return choices
 
 
-def _fetcher(registry: Registry) -> Fetcher:
-    return Fetcher(registry, FailureMemory(cache_folder() / "unreachable.json"))
+def failure_memory() -> FailureMemory:
+    """Return what remembers the downloads that failed a short while ago."""
+    return FailureMemory(cache_folder() / "unreachable.json")
+
+
+def _chooser(
+    request: Request, registry: Registry, *, inside: Path | None, may_fetch: bool = True
+) -> Callable[[Member, Sequence[str]], Choice]:
+    """Return what chooses the model of a member for the stems that are wanted, once for each."""
+    accept_noncommercial = request.accept_noncommercial
+    fetcher = Fetcher(
+        registry,
+        failure_memory(),
+        request.on_fetch,
+        accept_noncommercial=accept_noncommercial,
+    )
+    chosen: dict[tuple[str, frozenset[str]], Choice] = {}
+
+    def choose_for(member: Member, stems: Sequence[str]) -> Choice:
+        meaning = (member.model, frozenset(stems))
+        if meaning not in chosen:
+            choice = choose(
+                registry,
+                member.model,
+                stems=stems,
+                offline=request.offline,
+                where=member.where,
+                inside=inside,
+                accept_noncommercial=accept_noncommercial,
+            )
+            is_auto = member.model == AUTO
+            chosen[meaning] = fetcher.fetch(choice, is_auto=is_auto, stems=stems, try_now=may_fetch)
+        return chosen[meaning]
+
+    return choose_for
 
 
 def _check_stems(recipe: Recipe, registry: Registry) -> None:
@@ -194,7 +256,7 @@ def prepare(
     registry: Registry,
     *,
     may_fetch: bool,
-    choices: Mapping[str, Choice] | None = None,
+    choices: Choices | None = None,
 ) -> tuple[Plan, list[Finding]]:
     """Look at the inputs, choose the models (unless `choices` has them) and build the plan.
 
@@ -204,8 +266,9 @@ def prepare(
     inputs = inspect_inputs(recipe)
     if choices is None:
         choices = choose_models(recipe, request, registry, may_fetch=may_fetch)
-    plan = make_plan(recipe, inputs, choices, registry, Options(folder, request.preview_s))
-    findings = [choice.finding for choice in choices.values() if choice.finding]
+    options = Options(folder, request.preview_s, request.device)
+    plan = make_plan(recipe, inputs, choices, registry, options)
+    findings = [c.finding for of_source in choices.values() for c in of_source if c.finding]
     return plan, list(dict.fromkeys(findings))
 
 

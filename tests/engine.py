@@ -6,7 +6,7 @@ import _thread
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -62,6 +62,35 @@ class PartialSeparator(ShareSeparator):
         gains = np.array([self.shares[s] for s in self.computes(wanted)], np.float32)
         for block in mixture.blocks():
             yield gains[:, None, None] * block
+
+
+class HalfSeparator(ShareSeparator):
+    """Gives a voice and what it calls the instrumental, half the mixture each."""
+
+    shares = {"vocals": 0.5, "instrumental": 0.5}  # noqa: RUF012
+    card = ModelCard("halves", "test", ("vocals", "instrumental"), 44_100, "MIT", "")
+
+
+class PatientSeparator(ShareSeparator):
+    """Obeys an effort, goes on where it stopped, and presses Ctrl-C once when told where."""
+
+    card = ModelCard("patient", "test", tuple(ShareSeparator.shares), 48_000, "CC0-1.0", "")
+    obeys = frozenset({"overlap", "shifts", "device"})
+    resumes = True
+    contexts: ClassVar[list[SeparationContext]] = []
+    interrupt_at: ClassVar[int | None] = None
+
+    def separate(
+        self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
+    ) -> Iterator[StemBlock]:
+        self.contexts.append(context)
+        gains = np.array(list(self.shares.values()), np.float32)[:, None, None]
+        for at in range(context.start, mixture.n_samples, 10_000):
+            if self.interrupt_at is not None and at >= self.interrupt_at:
+                type(self).interrupt_at = None
+                _thread.interrupt_main()
+                time.sleep(1)
+            yield gains * mixture.read(at, at + 10_000)
 
 
 class Amount(StageParams):
@@ -155,7 +184,7 @@ class TestPlugin:
 
     @hookimpl
     def stemfx_separators(self) -> list[Separator]:
-        return [ShareSeparator(), PartialSeparator()]
+        return [ShareSeparator(), PartialSeparator(), HalfSeparator(), PatientSeparator()]
 
 
 def registry() -> Registry:

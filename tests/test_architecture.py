@@ -18,10 +18,11 @@ LAYERS = [
     {"errors", "clock", "shipped", "__init__"},
     {"audio"},
     {"dsp"},
-    {"stage", "separator", "kit", "hookspecs"},
+    {"stage", "separator", "kit", "hookspecs", "https", "download"},
     {"stages", "separators", "kits", "testing", "demo_song"},
     {"recipe", "registry", "models", "io"},
-    {"plan", "cache", "separation"},
+    {"graph", "cache", "unfinished", "separation"},
+    {"plan", "plan_stems"},
     {"operations", "run"},
     {"report", "session"},
     {"cli", "__main__"},
@@ -76,8 +77,7 @@ HEAVY = {"torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "hugg
         (["--help"], {*HEAVY, "numpy", "pydantic", "yaml"}),
         (["stages"], HEAVY),
         (["plugins"], HEAVY),
-        # the hub's client knows where its own cache is; it is light
-        (["models"], HEAVY - {"huggingface_hub"}),
+        (["models"], HEAVY),
     ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], unwanted: set[str]) -> None:

@@ -602,6 +602,20 @@ def test_separate_gives_stems_that_sum_to_the_song(
     assert answer["null_db"] < -100
 
 
+def test_separate_takes_stems_masks_and_models_from_the_command_line(
+    tmp_path: Path, song_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["-o", str(tmp_path), "--model", "embedded", "--json"]
+    call = ["separate", str(song_file), *out, "--stem", "vocals", "--mask", "ratio"]
+    assert execute([*call, "--quality", "draft", "--device", "cpu"]) == 0
+    assert list(told(capsys)["stems"]) == ["vocals"]
+    assert [path.name for path in tmp_path.glob("*.wav") if path != song_file] == ["vocals.wav"]
+    assert execute(["separate", str(song_file), *out, "--model", "embedded"]) == 2
+    assert "embedded' is given twice" in told(capsys)["error"]["message"]
+    assert execute(["separate", str(song_file), *out, "--stem", "vocal"]) == 2
+    assert "did you mean 'vocals'?" in told(capsys)["error"]["message"]
+
+
 def test_separate_never_overwrites_its_song(
     tmp_path: Path, song_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,9 +20,9 @@ from stemfx.cli import execute
 from stemfx.errors import ModelError
 from stemfx.hookspecs import hookimpl
 from stemfx.io import Encoding, write
-from stemfx.models import choose
+from stemfx.models import choose, fetch_notice
 from stemfx.registry import Registry, build_registry
-from stemfx.separator import Separator
+from stemfx.separator import Progress, Separator, WeightsState
 
 FOUR = ("vocals", "drums", "bass", "other")
 RECIPE = (
@@ -153,7 +153,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The models that were tried to be fetched, without a network."""
     tried: list[str] = []
 
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         tried.append(self.card.name)
         raise ModelError("no connection")
 
@@ -203,7 +203,7 @@ def test_auto_without_a_network_says_so_when_nothing_else_has_the_stems(
 def test_a_plugins_download_that_breaks_is_an_expected_error(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Separator) -> None:
+    def broken(self: Separator, progress: object) -> None:
         raise ValueError("bad header\nand more")
 
     monkeypatch.setattr(type(build_registry().separators["htdemucs"]), "fetch", broken)
@@ -215,13 +215,10 @@ def test_a_plugins_download_that_breaks_is_an_expected_error(
 def test_the_embedded_model_is_explained_in_one_calm_sentence(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import constants
-
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    url = "https://nowhere.invalid/adefossez/HTDemucs/resolve/main/htdemucs.yaml"
-    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda *_: url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "https://nowhere.invalid")
 
     def no_such_name(*_: object, **__: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
@@ -247,7 +244,7 @@ def test_the_embedded_model_says_so(folder: Path, capsys: pytest.CaptureFixture[
 def test_without_a_network_auto_goes_on_with_the_embedded_model(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         raise ModelError("no connection")
 
     demucs = build_registry().separators["htdemucs"]
@@ -294,8 +291,8 @@ def test_a_demucs_model_runs_end_to_end_and_its_stems_sum_to_the_song(
     source = samples(folder / "song.wav")
     assert level_db(samples(folder / "out.wav") - source, source) < -120
     # Random weights explain little: the residual made up the sum.
-    separate = next(node for node in told["nodes"] if node["op"] == "separate")
-    assert separate["measurements"]["model_null_db"] > -60
+    residual = next(node for node in told["nodes"] if node["op"] == "residual")
+    assert residual["measurements"]["model_null_db"] > -60
 
 
 def test_other_weights_are_another_result(
@@ -346,7 +343,7 @@ def test_a_failed_fetch_is_not_tried_again_for_a_while_and_plan_knows_it(
 ) -> None:
     tries = []
 
-    def no_network(self: Separator) -> None:
+    def no_network(self: Separator, progress: object) -> None:
         tries.append(self.card.name)
         raise ModelError("no connection")
 
@@ -376,3 +373,144 @@ def test_a_stem_that_no_model_gives_is_located(
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["where"].endswith("r.yaml:4:3")
     assert "did you mean 'guitar'" in error["message"]
+
+
+# --- licences, and what is told before a download ------------------------------------------
+
+
+class NonCommercial(ShareSeparator):
+    """Weights for non-commercial use, better than all others, here or not yet."""
+
+    card = replace(
+        ShareSeparator.card,
+        name="umxl",
+        licence="CC BY-NC-SA 4.0",
+        licence_class="non-commercial",
+        size_bytes=432_000_000,
+        source="zenodo.org/records/5069601",
+        sdr=dict.fromkeys(FOUR, 30.0),
+    )
+    is_here = True
+
+    def weights(self) -> WeightsState:
+        return "here" if self.is_here else "fetchable"
+
+    def fetch(self, progress: Progress) -> None:
+        progress(100, 432_000_000)
+        type(self).is_here = True
+
+
+@pytest.fixture
+def umxl(monkeypatch: pytest.MonkeyPatch) -> NonCommercial:
+    """What every command finds installed."""
+    monkeypatch.setattr(NonCommercial, "is_here", True)
+    separator = NonCommercial()
+    found = registry_with(separator)
+    monkeypatch.setattr("stemfx.registry.build_registry", lambda: found)
+    return separator
+
+
+REFUSED = "the weights of 'umxl' are for non-commercial use only (CC BY-NC-SA 4.0); if that is "
+
+
+def test_noncommercial_weights_wait_for_the_user(
+    folder: Path, capsys: pytest.CaptureFixture[str], umxl: NonCommercial
+) -> None:
+    code, told = run_json(folder, capsys, "umxl")
+    assert (code, told["error"]["code"]) == (2, "model")
+    assert told["error"]["message"].startswith(REFUSED)
+    assert "r.yaml:3:" in told["error"]["where"]
+    song = str(folder / "song.wav")
+    for command in (
+        ["plan", str(folder / "r.yaml")],
+        ["separate", song, "-o", str(folder / "out"), "--model", "umxl"],
+    ):
+        assert execute([*command, "--json"]) == 2
+        assert json.loads(capsys.readouterr().out)["error"]["message"].startswith(REFUSED)
+        assert execute([*command, "--json", "--accept-noncommercial"]) == 0
+        capsys.readouterr()
+    assert run_json(folder, capsys, "umxl", "--accept-noncommercial")[0] == 0
+
+
+def test_a_variable_accepts_for_the_user_and_a_recipe_cannot(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    umxl: NonCommercial,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (folder / "r.yaml").write_text(
+        RECIPE.replace("model: %s", "model: umxl, accept_noncommercial: true")
+    )
+    assert execute(["run", str(folder / "r.yaml"), "--json"]) == 2
+    capsys.readouterr()
+    monkeypatch.setenv("STEMFX_ACCEPT_NONCOMMERCIAL", "1")
+    code, told = run_json(folder, capsys, "umxl")
+    assert code == 0
+    assert told["separators"]["song"]["licence_class"] == "non-commercial"
+    monkeypatch.setenv("STEMFX_ACCEPT_NONCOMMERCIAL", "0")
+    assert run_json(folder, capsys, "umxl")[0] == 2
+
+
+def test_auto_never_takes_noncommercial_weights_unasked(umxl: NonCommercial) -> None:
+    class Banjo(NonCommercial):
+        card = replace(NonCommercial.card, name="banjo", stems=("banjo",))
+
+    found = registry_with(umxl, Banjo())
+    for offline in (False, True):
+        chosen = choose(found, "auto", stems=FOUR, offline=offline, where="")
+        assert chosen.separator.card.licence_class != "non-commercial"
+        with pytest.raises(ModelError, match="'banjo' are for non-commercial use only"):
+            choose(found, "auto", stems=("banjo",), offline=offline, where="")
+        chosen = choose(
+            found, "auto", stems=FOUR, offline=offline, where="", accept_noncommercial=True
+        )
+        assert chosen.separator is umxl
+
+
+def test_a_model_given_by_its_path_is_held_to_its_licence_too(tmp_path: Path) -> None:
+    class Opener:
+        @hookimpl
+        def stemfx_open_model(self, path: Path) -> Separator:
+            return NonCommercial()
+
+    found = build_registry([("opener", Opener())])
+    with pytest.raises(ModelError, match="non-commercial use only"):
+        choose(found, str(tmp_path), stems=FOUR, offline=True, where="")
+
+
+def test_what_is_fetched_is_told_before_and_once(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    umxl: NonCommercial,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(NonCommercial, "is_here", False)
+    (folder / "r.yaml").write_text(RECIPE % "umxl")
+    assert execute(["run", str(folder / "r.yaml")]) == 2
+    assert "fetching" not in capsys.readouterr().err
+    assert execute(["plan", str(folder / "r.yaml"), "--accept-noncommercial"]) == 0
+    told = capsys.readouterr()
+    assert "fetching" not in told.err
+    assert "432 MB will be fetched" in told.out
+    assert execute(["run", str(folder / "r.yaml"), "--json", "--accept-noncommercial"]) == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        (
+            "fetching umxl: 432 MB from zenodo.org/records/5069601; licence of the weights: "
+            "CC BY-NC-SA 4.0 (non-commercial)"
+        )
+    ]
+    assert json.loads(told.out)["separators"]["song"]["weights"] == "here"
+
+
+def test_every_published_model_says_how_much_from_where_and_whose_figures() -> None:
+    for separator in build_registry().separators.values():
+        card = separator.card
+        assert card.size_bytes > 10**6
+        assert card.source
+        assert bool(card.sdr_source) == bool(card.sdr)
+    card = build_registry().separators["htdemucs"].card
+    assert fetch_notice(card) == (
+        "fetching htdemucs: 84 MB from huggingface.co/adefossez/HTDemucs; licence of the weights: "
+        "not stated"
+    )

@@ -13,8 +13,8 @@ from engine import run_text
 from rich.console import Console
 
 from stemfx.audio import Audio
+from stemfx.graph import Separate
 from stemfx.io import Encoding, write
-from stemfx.plan import Separate
 from stemfx.report import (
     expected_seconds,
     in_words,
@@ -87,7 +87,7 @@ def renamed(outcome: Outcome, text: str) -> Outcome:
         plan,
         recipe=replace(plan.recipe, title=f"title {text}", path=Path(f"{file}.yaml")),
         nodes={node.id: node for node in nodes.values()},
-        separators={f"source {text}": Odd()},  # type: ignore[dict-item]
+        separators={f"source {text}": (Odd(),)},  # type: ignore[dict-item]
         outputs={kind: f"{name} {text}" for kind, name in plan.outputs.items()},
         report=Path(f"/{file}.html"),
     )
@@ -229,7 +229,7 @@ def test_the_null_is_relative_to_the_mixture_and_says_so(outcome: Outcome) -> No
 
 
 def test_nothing_relates_to_a_silent_mixture(outcome: Outcome) -> None:
-    silent = with_measurements(outcome, "separate", null_db=0.0, model_null_db=0.0)
+    silent = with_measurements(outcome, "residual", null_db=0.0, model_null_db=0.0)
     assert null_db(silent) is None
     assert "null:" not in told(silent)
 
@@ -241,7 +241,7 @@ def test_a_model_that_explains_nothing_is_not_taken_for_silence(
     dropped = run_text(tmp_path, SEPARATED.replace("shares", "shares, residual: drop"))
     # A tenth stays unexplained: 20 log10 0.1.
     assert null_db(dropped) == pytest.approx(-20, abs=0.01)
-    assert null_db(with_measurements(dropped, "separate", model_null_db=0.0)) == 0.0
+    assert null_db(with_measurements(dropped, "residual", model_null_db=0.0)) == 0.0
 
 
 def test_the_master_is_read_as_written_wherever_the_plan_measures_it(outcome: Outcome) -> None:
@@ -263,7 +263,7 @@ def test_a_model_that_cannot_say_where_its_weights_are_spoils_no_report(outcome:
         def weights(self) -> str:
             raise RuntimeError("no idea")
 
-    plan = replace(outcome.plan, separators={"song": Broken()})  # type: ignore[dict-item]
+    plan = replace(outcome.plan, separators={"song": (Broken(),)})  # type: ignore[dict-item]
     assert separators_json(plan)["song"]["weights"] == "missing"
     assert "weights missing" in planned(replace(outcome, plan=plan))
     assert outcome_json(replace(outcome, plan=plan))["schema"] == 1

@@ -25,7 +25,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cache]:
 
 def planned(name: str, song: Path, out: Path) -> Plan:
     found = build_registry()
-    request = Request(sources={"song": song}, out_folder=out, model="embedded", offline=True)
+    request = Request(sources={"song": song}, out_folder=out, models=("embedded",), offline=True)
     recipe, folder = load_recipe(name, request, found)
     return prepare(recipe, folder, request, found, may_fetch=False)[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,8 +36,36 @@ Preview = Annotated[
     str | None,
     typer.Option(metavar="[START:]SECONDS", help="Render only a part, e.g. 20 or 1:30:20."),
 ]
-Model = Annotated[str | None, typer.Option(help="Separation model: a name, a path, or auto.")]
+Model = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Separation model: a name, a path, or auto. Give it more than once to combine several."
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(help="Where networks compute: auto (a graphics card if there is one), cpu, cuda."),
+]
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a connection.")]
+AcceptNoncommercial = Annotated[
+    bool,
+    typer.Option(
+        "--accept-noncommercial",
+        envvar="STEMFX_ACCEPT_NONCOMMERCIAL",
+        help="Use weights that are licensed for non-commercial use only.",
+    ),
+]
+
+
+class QualityName(StrEnum):
+    """How much time a separation may take."""
+
+    DRAFT = "draft"
+    NORMAL = "normal"
+    BEST = "best"
+
+
+Quality = Annotated[QualityName | None, typer.Option(help="How much time a separation may take.")]
 Jobs = Annotated[int | None, typer.Option(min=1, max=64, help="Steps at a time.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep earlier work.")]
 FoldDown = Annotated[
@@ -51,15 +80,19 @@ def request_from(
     set_: list[str] | None,
     out: Path | None,
     preview: str | None,
-    model: str | None,
+    model: list[str] | None,
+    quality: QualityName | None,
+    device: str,
     offline: bool,
     fold_down: bool,
+    accept_noncommercial: bool,
 ) -> Request:
     """Read the options that `run` and `plan` share.
 
     Raises:
         UsageError: one of them cannot be used.
     """
+    from stemfx.cli.screen import fetch_bar
     from stemfx.session import Request
 
     return Request(
@@ -67,9 +100,13 @@ def request_from(
         sources=parse_sources(source),
         out_folder=None if out is None else user_path(out, "--out"),
         preview_s=parse_preview(preview),
-        model=None if model is None else name_or_path(model, "--model"),
+        models=tuple(name_or_path(name, "--model") for name in model or ()),
+        quality=quality and quality.value,
+        device=device,
         offline=offline,
         fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
+        on_fetch=fetch_bar,
     )
 
 

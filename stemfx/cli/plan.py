@@ -12,8 +12,11 @@ def plan(
     out: a.Out = None,
     preview: a.Preview = None,
     model: a.Model = None,
+    quality: a.Quality = None,
+    device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
+    accept_noncommercial: a.AcceptNoncommercial = False,
     json: a.Json = False,
 ) -> None:
     """Show the steps of a recipe, which are cached, the models and the expected cost."""
@@ -29,8 +32,11 @@ def plan(
         out=out,
         preview=preview,
         model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
     )
     registry = build_registry()
     loaded, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)

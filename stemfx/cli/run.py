@@ -30,8 +30,11 @@ def run(
     out: a.Out = None,
     preview: a.Preview = None,
     model: a.Model = None,
+    quality: a.Quality = None,
+    device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
+    accept_noncommercial: a.AcceptNoncommercial = False,
     jobs: a.Jobs = None,
     no_cache: a.NoCache = False,
     fail_on: Annotated[
@@ -46,8 +49,11 @@ def run(
         out=out,
         preview=preview,
         model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
     )
     outcome = run_recipe(a.name_or_path(recipe, "RECIPE"), request, jobs=jobs, keep=not no_cache)
     show(outcome, as_json=json)

@@ -10,16 +10,21 @@ from typing import Any
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     Progress,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
-from stemfx.plan import Node
+from stemfx.graph import Node
+from stemfx.models import fetch_notice
 from stemfx.report import json_text, plain, visible
 from stemfx.run import NodeResult, Observer, SilentObserver
+from stemfx.separator import ModelCard, silent
+from stemfx.separator import Progress as FetchProgress
 
 
 def print_json(value: Any) -> None:
@@ -73,5 +78,30 @@ def progress_bars() -> Iterator[Observer]:
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Networks take seconds to minutes a segment: the time left needs a long look back.
+    with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
         yield _Bars(progress)
+
+
+@contextmanager
+def fetch_bar(card: ModelCard) -> Iterator[FetchProgress]:
+    """Say on stderr what is downloaded, how much and under which licence; show how far it is."""
+    console = Console(stderr=True, highlight=False)
+    console.print(plain(fetch_notice(card)), soft_wrap=True)
+    if not console.is_terminal:
+        yield silent
+        return
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(visible(card.name), total=card.size_bytes or None)
+
+        def show(n_bytes: int, total_bytes: int) -> None:
+            bars.update(task, completed=n_bytes, total=total_bytes or card.size_bytes or None)
+
+        yield show

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,28 +11,89 @@ import typer
 from stemfx.cli import arguments as a
 
 
+class MaskName(StrEnum):
+    """Whether the stems are made again as masks on the song's spectrum."""
+
+    NONE = "none"
+    RATIO = "ratio"
+    BINARY = "binary"
+    COMPLEX = "complex"
+    WIENER = "wiener"
+
+
+class CombineName(StrEnum):
+    """How the stems of several models become one."""
+
+    AVERAGE = "average"
+    MEDIAN = "median"
+    MAX = "max"
+    MIN = "min"
+
+
 def separate(
     file: Annotated[Path, typer.Argument(help="A song.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the stems.")],
-    model: a.Model = "auto",
+    model: a.Model = None,
+    stem: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this stem; may be given more than once. Default: all."),
+    ] = None,
+    mask: Annotated[
+        MaskName, typer.Option(help="Make the stems again as masks on the song's spectrum.")
+    ] = MaskName.NONE,
+    combine: Annotated[
+        CombineName, typer.Option(help="How the stems of several models become one.")
+    ] = CombineName.AVERAGE,
+    quality: a.Quality = None,
+    overlap: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.9, help="Share of a segment in common with the next."),
+    ] = None,
+    shifts: Annotated[
+        int | None, typer.Option(min=0, max=20, help="Passes over the song that are averaged.")
+    ] = None,
+    segment: Annotated[
+        float | None, typer.Option(min=0.5, max=600, help="Length of a segment in seconds.")
+    ] = None,
+    device: a.Device = "auto",
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
+    accept_noncommercial: a.AcceptNoncommercial = False,
     no_cache: a.NoCache = False,
     json: a.Json = False,
 ) -> None:
     """Split a song into stems that sum to it."""
-    from stemfx.cli.screen import print_json, progress_bars, table_console
-    from stemfx.plan import Separate
+    from stemfx.cli.screen import fetch_bar, print_json, progress_bars, table_console
+    from stemfx.graph import Separate as SeparateWork
+    from stemfx.recipe import Member, Separate
+    from stemfx.recipe.separate import effort_of
     from stemfx.registry import build_registry
-    from stemfx.report import null_db, output_paths, print_outcome
+    from stemfx.report import null_db, output_paths, print_outcome, separators_json
     from stemfx.run import run
     from stemfx.session import Request, open_cache, prepare, recipe_for_stems
 
     registry = build_registry()
-    chosen = a.name_or_path(model or "auto", "--model")
-    request = Request(model=chosen, offline=offline, fold_down=fold_down)
+    models = tuple(a.name_or_path(name, "--model") for name in model or ())
+    request = Request(
+        models=models,
+        device=device,
+        offline=offline,
+        fold_down=fold_down,
+        accept_noncommercial=accept_noncommercial,
+        on_fetch=fetch_bar,
+    )
+    numbers = {"overlap": overlap, "shifts": shifts, "segment_s": segment}
+    effort, asked = effort_of(quality.value if quality else "normal", numbers)
+    how = Separate(
+        members=(Member("auto", str(file)),),
+        where=str(file),
+        combine=combine.value,
+        mask=mask.value,
+        effort=effort,
+        asked=asked,
+    )
     song, folder = a.user_path(file, "FILE"), a.user_path(out, "--out")
-    recipe, choices = recipe_for_stems(song, request, registry)
+    recipe, choices = recipe_for_stems(song, request, registry, separate=how, stems=stem or ())
     plan, notices = prepare(recipe, folder, request, registry, may_fetch=True, choices=choices)
     with open_cache(keep=not no_cache) as cache, progress_bars() as observer:
         outcome = run(plan, cache, observer=observer, notices=notices)
@@ -39,13 +101,13 @@ def separate(
         print_outcome(outcome, table_console())
         return
     seconds = sum(
-        node.seconds for node in outcome.nodes if isinstance(plan.nodes[node.id].work, Separate)
+        node.seconds for node in outcome.nodes if isinstance(plan.nodes[node.id].work, SeparateWork)
     )
     print_json(
         {
             "schema": 1,
             "stems": output_paths(plan)["stems"],
-            "model": next(iter(plan.separators.values())).card.name,
+            "model": separators_json(plan)["song"]["model"],
             "null_db": null_db(outcome),
             "seconds": round(outcome.seconds, 3),
             # Unknown when the separation came from the cache.

@@ -8,6 +8,7 @@
 from stemfx.recipe.document import json_schema
 from stemfx.recipe.model import (
     Knob,
+    Member,
     Output,
     Recipe,
     Separate,
@@ -19,6 +20,7 @@ from stemfx.recipe.reader import read_recipe
 
 __all__ = [
     "Knob",
+    "Member",
     "Output",
     "Recipe",
     "Separate",

@@ -23,6 +23,10 @@ StageEntry = Annotated[Any, WithJsonSchema(_STAGE)]
 """Read by `stage_calls`; `json_schema` puts the known stages here."""
 
 Residual = Literal["other", "spread", "keep", "drop"]
+Combine = Literal["average", "median", "max", "min"]
+Mask = Literal["none", "ratio", "binary", "complex", "wiener"]
+Quality = Literal["draft", "normal", "best"]
+Weight = Annotated[float, Field(ge=0, le=100)]
 BitDepth = Literal[16, 24, 32]
 
 
@@ -50,10 +54,33 @@ class SourceShape(Shape):
     fold_down: bool = Field(False, description="accept more than two channels, folded to stereo")
 
 
+class MemberShape(Shape):
+    """One of several separation models."""
+
+    model: str = Field(description="name of a separation model")
+    weight: Weight | dict[str, Weight] = Field(
+        1.0, description="how much it counts, for all stems or by stem; 0 leaves it out"
+    )
+
+
 class SeparateShape(Shape):
     """How sources become stems."""
 
-    model: str = Field("auto", description="name of a separation model")
+    model: str | list[str | MemberShape] = Field(
+        "auto", description="a separation model, or a list of them whose stems are combined"
+    )
+    combine: Combine = Field("average", description="how the stems of several models become one")
+    mask: Mask = Field("none", description="make the stems again as masks on the song's spectrum")
+    quality: Quality = Field("normal", description="how much time it may take")
+    overlap: float | None = knob(
+        None, low=0, high=0.9, help="share of a segment in common with the next; more is slower"
+    )
+    shifts: int | None = knob(
+        None, low=0, high=20, help="passes over the song that are averaged; each costs the time"
+    )
+    segment_s: float | None = knob(
+        None, low=0.5, high=600, unit="s", help="length of a segment; shorter needs less memory"
+    )
     residual: Residual = Field("other", description="where mixture minus sum of stems goes")
 
 

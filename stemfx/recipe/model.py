@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stemfx.recipe.document import BitDepth, Residual
+from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
+from stemfx.separator import EFFORTS, Effort
 from stemfx.stage import Stage, StageParams
 
 KnobValue = bool | int | float | str
@@ -65,12 +66,33 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Separate:
-    """How sources become stems."""
+class Member:
+    """One of the models that separate; `weights` are by stem, `weight` counts for the others."""
 
     model: str
-    residual: Residual
     where: str
+    weight: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def weight_of(self, stem: str) -> float:
+        """Return how much its estimate of a stem counts."""
+        return self.weights.get(stem, self.weight)
+
+
+@dataclass(frozen=True)
+class Separate:
+    """How sources become stems.
+
+    `asked` names the fields of `effort` that the recipe sets itself, beside its `quality`.
+    """
+
+    members: tuple[Member, ...]
+    where: str
+    residual: Residual = "other"
+    combine: Combine = "average"
+    mask: Mask = "none"
+    effort: Effort = EFFORTS["normal"]
+    asked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape, SeparateShape
+from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape
 from stemfx.recipe.inherit import load
 from stemfx.recipe.knobs import insert, read_knobs
-from stemfx.recipe.model import Recipe, Separate
+from stemfx.recipe.model import Recipe
 from stemfx.recipe.output import read_output
 from stemfx.recipe.paths import check_names
 from stemfx.recipe.problems import Problems
+from stemfx.recipe.separate import read_separate
 from stemfx.recipe.sources import read_sources
 from stemfx.recipe.stage_calls import StageReader
 from stemfx.recipe.tracks import TrackReader
@@ -78,8 +79,7 @@ def read_recipe(
     master_calls = calls.calls(tree.get("master"), "master", None)
     calls.check_loops()
 
-    separate = _section(tree, "separate", problems)
-    how = section(separate, SeparateShape, "separate", problems) or SeparateShape()
+    separate = read_separate(_section(tree, "separate", problems), problems)
     output = read_output(_section(tree, "output", problems), path, problems)
     problems.settle()
     return Recipe(
@@ -92,7 +92,7 @@ def read_recipe(
         knobs=knobs,
         values={name: leaf.value for name, leaf in values.items() if leaf.value is not None},
         sources={name: source for name, source in found.items() if source},
-        separate=Separate(how.model, how.residual, str(separate.mark)),
+        separate=separate,
         tracks=tracks,
         mix=mix_calls,
         master=master_calls,

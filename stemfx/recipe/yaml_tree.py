@@ -23,6 +23,7 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # after alias expansion
 MAX_DEPTH = 32
 MAX_TEXT = 10_000  # characters of one scalar
+TOO_DEEP = f"a recipe nests at most {MAX_DEPTH} levels deep"
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -256,7 +257,7 @@ class _Builder:
                 mark, f"a recipe holds at most {MAX_NODES} values, those behind aliases included"
             )
         if depth > MAX_DEPTH:
-            self._problems.stop(mark, f"a recipe nests at most {MAX_DEPTH} levels deep")
+            self._problems.stop(mark, TOO_DEEP)
 
     def _alias(self, event: Any, mark: Mark, depth: int) -> Node:
         node = self._anchors.get(event.anchor)
@@ -326,13 +327,15 @@ def _plain_words(
     """Return where a syntax error lies and what to do about it, without the parser's jargon."""
     what = f"{error.context} {error.problem}"
     character = line[mark.column - 1 : mark.column]
-    if "flow" in what and "${" in line:
+    # libyaml looks ahead, and since PyYAML 6.0.4 it has a limit of its own.
+    in_brackets = "flow" in what and "nesting depth" not in what
+    if in_brackets and "${" in line:
         return mark, 'inside { } and [ ] a knob needs quotes: "${name}"'
     if character == "\t" or "tab character" in what:
         return mark, "a tab cannot indent a recipe; use spaces"
     if "quoted scalar" in what and "end of stream" in what:
         return opened, "this text has no closing quote"
-    if "flow" in what:
+    if in_brackets:
         bracket, closing = ("{", "}") if "mapping" in what else ("[", "]")
         return mark, (
             f"expected `,` or `{closing}`: the `{bracket}` of line {opened.line} is not closed"
@@ -346,6 +349,7 @@ def _plain_words(
 
 
 _WORDING = {
+    "nesting depth": TOO_DEEP,
     "mapping values are not allowed": "a `:` is not expected here; line this up with the lines "
     "above, or put a text that contains `: ` in quotes",
     "cannot start any token": "{character} cannot start a value; put the text in quotes",

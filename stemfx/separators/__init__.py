@@ -7,8 +7,8 @@ from pathlib import Path
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
 from stemfx.separators import bsrnn, demucs, pymss
-from stemfx.separators.demucs_weights import models_folder
 from stemfx.separators.embedded import Embedded
+from stemfx.separators.weights import models_folder
 
 __all__ = ["models_folder", "stemfx_open_model", "stemfx_separators"]
 

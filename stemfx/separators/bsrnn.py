@@ -113,12 +113,11 @@ class Bsrnn(Chunked):
     """Networks of single stems; only those of wanted stems run."""
 
     # Norms with a weight for every frame: it hears no other length than it was trained on.
-    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts"})
+    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "device"})
 
     def identity(self) -> str:
         """Name the code and the content of all files."""
-        files = [file for member in self.members() for file in member.files]
-        digest = hashlib.sha256("\n".join(map(sha256, files)).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(map(sha256, self.files())).encode()).hexdigest()
         return f"bsrnn-{VERSION}-{digest[:32]}"
 
 

@@ -95,7 +95,7 @@ class Chunked(Separator):
         members: the networks; looked for with `find` when None.
     """
 
-    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s"})
+    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s", "device"})
     resumes: ClassVar[bool] = True
 
     def __init__(self, card: ModelCard, members: Sequence[Member] | None = None) -> None:
@@ -113,6 +113,10 @@ class Chunked(Separator):
         except ModelError:
             return "here"
         return "here" if found else "missing"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return settings and checkpoint of each network."""
+        return tuple(file for member in self.find() or () for file in member.files)
 
     def members(self) -> Sequence[Member]:
         """Return the networks.

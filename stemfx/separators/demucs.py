@@ -7,20 +7,27 @@ evenly, and only with the networks that the wanted stems need.
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
-from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
+from stemfx.separator import (
+    ModelCard,
+    Progress,
+    SeparationContext,
+    Separator,
+    StemBlock,
+    WeightsState,
+)
 from stemfx.separators import demucs_hub
 from stemfx.separators.demucs_weights import (
     Bag,
@@ -33,6 +40,7 @@ from stemfx.separators.demucs_weights import (
     read_header,
 )
 from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators.htdemucs_fast import faster
 from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
 from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import sha256
@@ -40,6 +48,7 @@ from stemfx.separators.weights import sha256
 VERSION = 2  # raise it whenever the sound changes
 OVERLAP = 0.25
 NO_LICENCE = "no stated licence"
+STEMSPLIT = "StemSplit benchmark 2026: museval medians, MUSDB18-HQ test set"
 
 FOUR_STEMS = ("drums", "bass", "other", "vocals")
 
@@ -54,7 +63,9 @@ class Demucs(Separator):
         hub_id: where a published model is on the Hugging Face hub.
     """
 
-    obeys: ClassVar[frozenset[str]] = frozenset({"overlap", "shifts", "segment_s", "error_db"})
+    obeys: ClassVar[frozenset[str]] = frozenset(
+        {"overlap", "shifts", "segment_s", "error_db", "device"}
+    )
     resumes: ClassVar[bool] = True
 
     def __init__(
@@ -85,13 +96,18 @@ class Demucs(Separator):
             return "here"
         return "here" if found else "fetchable" if self._hub_id else "missing"
 
-    def fetch(self) -> None:
-        """Download from the Hugging Face hub into its own cache.
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the weights."""
+        found = self._find()
+        return found.files if found else ()
+
+    def fetch(self, progress: Progress) -> None:
+        """Download from the Hugging Face hub into the models folder.
 
         Raises:
             ModelError: offline, or what came is not the model.
         """
-        demucs_hub.fetch(self.card.name, self._hub_id)
+        demucs_hub.fetch(self.card, progress)
 
     def identity(self) -> str:
         """Name the code, demucs' version and the content of all files."""
@@ -152,11 +168,15 @@ class Demucs(Separator):
         device = resolve(context.device)
         workers, threads = _workers(max(float(network.segment) for network in networks), device)
         guard = MemoryGuard(workers, context)
+        arithmetic: dict[str, float] = {}
         with ThreadPoolExecutor(workers) as pool:
             streams = []
             for network in networks:
                 network.to(device)
-                hear = _Listener(network, stems, mixture, mean, deviation, threads, device)
+                run = faster(network, error_db=context.effort.error_db)
+                arithmetic[run.arithmetic] = run.error_db
+                hears = _hears(network)
+                hear = _Listener(run, hears, stems, mixture, mean, deviation, threads, device)
                 length = int(network.samplerate * network.segment)
                 rate = self.card.sample_rate
                 passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
@@ -170,9 +190,13 @@ class Demucs(Separator):
                         ahead=workers,
                     )
                 )
+            del networks, network  # where they were rebuilt, nobody needs them any more
             for blocks in in_step(streams):
                 estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
                 yield estimate / totals * np.float32(deviation) + np.float32(mean)
+        told = {name: error_db for name, error_db in arithmetic.items() if math.isfinite(error_db)}
+        if told:
+            context.report(arithmetic=", ".join(told), arithmetic_error_db=max(told.values()))
 
     def _load(self, file: Path, segment: float | None) -> Network:
         network = load(file)
@@ -207,11 +231,24 @@ def _workers(segment: float, device: str) -> tuple[int, int]:
     return workers, cores // workers
 
 
+def _hears(network: Any) -> Callable[[int], int]:
+    """Return how many samples a network hears of a segment: for most, more than it has.
+
+    What is returned for a transformer does not hold the network, which may have been rebuilt.
+    """
+    if getattr(network, "use_train_segment", False):
+        trained = int(network.samplerate * network.segment)
+        return lambda n_samples: max(trained, n_samples)
+    hears: Callable[[int], int] = getattr(network, "valid_length", int)
+    return hears
+
+
 @dataclass(frozen=True)
 class _Listener:
     """Makes stems of a stretch of a mixture with one network."""
 
-    network: Network
+    run: Callable[[Any], Any]
+    hears: Callable[[int], int]
     stems: Sequence[int]
     mixture: Signal
     mean: float
@@ -227,49 +264,15 @@ class _Listener:
         """
         import torch
 
-        network = self.network
-        wide = network.valid_length(n_samples) if hasattr(network, "valid_length") else n_samples
+        wide = self.hears(n_samples)
         before = (wide - n_samples) // 2
         heard = read_padded(self.mixture, start - before, wide)
         at = max(0, before - start)  # zeros outside the song stay zeros
         end = self.mixture.n_samples - start + before
         heard[:, at:end] = (heard[:, at:end] - np.float32(self.mean)) / np.float32(self.deviation)
-        with _fastpath_off, torch_threads(self.threads), torch.inference_mode():
-            estimate = network(torch.from_numpy(heard)[None].to(self.device))[0].cpu().numpy()
+        with torch_threads(self.threads):
+            estimate = self.run(torch.from_numpy(heard)[None].to(self.device))[0].cpu().numpy()
         return estimate[self.stems, :, before : before + n_samples]  # type: ignore[no-any-return]
-
-
-class _FastpathOff:
-    """Keeps torch's unfused attention kernel off: flash attention is 1.17 times as fast here.
-
-    The switch belongs to the process, and two nodes may run at once: the first one in turns it
-    off and the last one out turns it back.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._was_on = True
-
-    def __enter__(self) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            if not self._users:
-                self._was_on = mha.get_fastpath_enabled()
-                mha.set_fastpath_enabled(value=False)
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        from torch.backends import mha
-
-        with self._lock:
-            self._users -= 1
-            if not self._users:
-                mha.set_fastpath_enabled(value=self._was_on)
-
-
-_fastpath_off = _FastpathOff()
 
 
 def open_model(path: Path) -> Separator | None:
@@ -316,8 +319,9 @@ def _opened(name: str, found: Found) -> Separator:
 def published() -> list[Separator]:
     """Return the models that demucs knows by name.
 
-    SDR: medians on the MUSDB18-HQ test set by museval, from StemSplit's benchmark of 2026; the
-    older models are not in it, and figures of another protocol do not compare.
+    SDR: the older models are not in that benchmark, and figures of another protocol do not
+    compare. Sizes: of demucs' own packages of the same half-precision weights; hub files may
+    differ by some kB.
     """
     return [
         _published(
@@ -340,6 +344,7 @@ def published() -> list[Separator]:
             Bag(("5c90dfd2",)),
             "adds guitar and a weak piano",
             stems=(*FOUR_STEMS, "guitar", "piano"),
+            size_bytes=54_996_327,
             sdr={"drums": 9.54, "bass": 9.11, "other": 0.22, "vocals": 8.66},
         ),
         _published(
@@ -347,6 +352,7 @@ def published() -> list[Separator]:
             Bag(("75fc33f5",), segment=44),
             "the generation before htdemucs, without transformer",
             family="hdemucs",
+            size_bytes=167_407_275,
             realtime_factor=0.7,
         ),
         _published(
@@ -354,6 +360,7 @@ def published() -> list[Separator]:
             Bag(("0d19c1c6", "7ecf8ec1", "c511e2ab", "7d865c68"), _MDX, 44),
             "winner of MDX 2021 without extra data: a bag of four",
             family="demucs+hdemucs",
+            size_bytes=691_349_536,
             realtime_factor=2.5,
         ),
         _published(
@@ -361,6 +368,7 @@ def published() -> list[Separator]:
             Bag(("e51eebcc", "a1d90b5c", "5d2d6c55", "cfa93e08"), segment=44),
             "the same trained on more songs: a bag of four",
             family="demucs+hdemucs",
+            size_bytes=669_581_740,
             realtime_factor=2.5,
         ),
     ]
@@ -381,6 +389,7 @@ def _published(
     sdr: Mapping[str, float] | None = None,
     realtime_factor: float = 0.5,
 ) -> Separator:
+    hub_id = demucs_hub.repository(name)
     card = ModelCard(
         name=name,
         family=family,
@@ -391,5 +400,7 @@ def _published(
         size_bytes=size_bytes,
         sdr=sdr or {},
         realtime_factor=realtime_factor,
+        source=f"huggingface.co/{hub_id}",
+        sdr_source=STEMSPLIT if sdr else "",
     )
-    return Demucs(card, bag, hub_id=demucs_hub.repository(name))
+    return Demucs(card, bag, hub_id=hub_id)

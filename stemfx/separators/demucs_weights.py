@@ -20,13 +20,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import platformdirs
-
 from stemfx.errors import ModelError
+from stemfx.separators.hub import snapshot
 from stemfx.separators.weights import (
     NUMPY,
     Ignored,
     filled,
+    models_folder,
     read_checkpoint,
     safetensors_metadata,
     sha256,
@@ -168,12 +168,6 @@ class Found:
     files: tuple[Path, ...]
 
 
-def models_folder() -> Path:
-    """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
-    chosen = os.environ.get("STEMFX_MODELS")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
-
-
 def find(name: str, bag: Bag, hub_id: str) -> Found | None:
     """Look for a published model: models folder, Hugging Face cache, torch hub cache.
 
@@ -182,7 +176,7 @@ def find(name: str, bag: Bag, hub_id: str) -> Found | None:
         bag: as published.
         hub_id: repository on the Hugging Face hub.
     """
-    folders = (models_folder() / name, models_folder(), _hub_snapshot(hub_id), _torch_hub())
+    folders = (models_folder() / name, models_folder(), snapshot(hub_id), _torch_hub())
     for folder in filter(None, folders):
         found = find_in(folder, name, bag)
         if found:
@@ -207,29 +201,11 @@ def find_file(folder: Path, signature: str) -> Path | None:
     return next((path for path in plain + checked if path.is_file()), None)
 
 
-def _hub_snapshot(hub_id: str) -> Path | None:
-    """Return where the Hugging Face hub's cache has a repository, by its documented layout.
-
-    Without its client, whose import would take longer than all of `stemfx models`.
-    """
-    home = os.environ.get("HF_HOME", _user_cache() / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE", Path(home) / "hub")).expanduser()
-    repository = cache / f"models--{hub_id.replace('/', '--')}"
-    try:
-        commit = (repository / "refs" / "main").read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return None
-    return repository / "snapshots" / commit
-
-
 def _torch_hub() -> Path:
     """Return where demucs' own loader keeps its downloads (`torch.hub.get_dir`, without torch)."""
-    home = Path(os.environ.get("TORCH_HOME", _user_cache() / "torch"))
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
     return home.expanduser() / "hub" / "checkpoints"
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
 
 
 def read_header(path: Path) -> Header:

@@ -15,24 +15,25 @@ Result = TypeVar("Result")
 
 
 def resolve(device: str) -> str:
-    """Return a device that torch has: `auto` is a graphics card if there is one, else the CPU.
+    """Return a device that torch has: `auto` is the first CUDA card if there is one, else the CPU.
+
+    `mps` has to be asked for: not every network's operations exist there.
 
     Raises:
         ModelError: it names none, or one that is not here.
     """
     import torch
 
-    here = ["cpu"]
-    if torch.cuda.is_available():
-        here += ["cuda", *(f"cuda:{k}" for k in range(torch.cuda.device_count()))]
+    cards = [f"cuda:{k}" for k in range(torch.cuda.device_count())]
+    here = ["cpu", *(["cuda", *cards] if cards else [])]
     if torch.backends.mps.is_available():
         here.append("mps")
     if device == AUTO:
-        return here[1] if len(here) > 1 else "cpu"
+        return "cuda" if cards else "cpu"
     if device not in here:
         raise ModelError(
             f"torch has no device {device!r} here; it has {', '.join(here)}, and {AUTO!r} takes "
-            "the best of them",
+            "the fastest that every network runs on",
             where="--device",
         )
     return device

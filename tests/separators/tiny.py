@@ -30,7 +30,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 
 
-def build(kind: str, seed: int = 0, **changes: Any) -> Any:
+def build(kind: str, seed: int = 0, sources: list[str] = SOURCES, **changes: Any) -> Any:
     """Make a seeded random network; demucs remembers its arguments for saving."""
     from demucs.demucs import Demucs
     from demucs.hdemucs import HDemucs
@@ -39,7 +39,7 @@ def build(kind: str, seed: int = 0, **changes: Any) -> Any:
     classes = {"htdemucs": HTDemucs, "hdemucs": HDemucs, "demucs": Demucs}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return classes[kind](sources=SOURCES, **(TINY[kind] | changes)).eval()
+        return classes[kind](sources=sources, **(TINY[kind] | changes)).eval()
 
 
 def save_safetensors(network: Any, path: Path, **replaced: str) -> Path:

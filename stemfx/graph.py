@@ -1,0 +1,219 @@
+"""The graph of work that a plan is made of: what each node does, on which signals, under which key.
+
+A node's key hashes all that decides its result: the operation and its version, its
+parameters, and the keys of its inputs. So hits and misses are known before any work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stemfx.io import Encoding, FileInfo
+from stemfx.recipe import StageCall
+from stemfx.recipe.document import Combine
+from stemfx.separation import MaskName
+from stemfx.separator import Effort, Separator
+
+ENGINE_VERSION = 1
+"""Raise it when an operation of the engine itself gives another result."""
+
+AUDIO = "audio"
+"""The name of a node's signal when it has only one."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One signal of one node."""
+
+    node: str
+    signal: str = AUDIO
+
+
+FileState = tuple[int, int]
+"""Size in bytes and time of the last change in nanoseconds."""
+
+
+def file_state(path: Path) -> FileState:
+    """Return what changes when somebody writes to a file."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Read a file as float32 at the project's rate, all of it or a window of it."""
+
+    info: FileInfo
+    state: FileState
+    sample_rate: int
+    window_s: tuple[float, float] | None
+    fold_down: bool
+    may_be_silent: bool
+    may_start_late: bool
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Bring a mixture to the rate that a model hears, so that it can be read at any place."""
+
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Separate:
+    """Let one model split a mixture at its own rate, in stereo; signals are its stems."""
+
+    separator: Separator
+    wanted: tuple[str, ...]
+    effort: Effort
+    device: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Bring a model's stems to the rate, the channels and the length of the mixture.
+
+    Inputs: the mixture, then the stems.
+    """
+
+
+@dataclass(frozen=True)
+class CombineStems:
+    """Make one stem of several models' estimates of it, one an input."""
+
+    method: Combine
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MaskMixture:
+    """Make stems again as masks on the mixture's spectrum.
+
+    Inputs: the mixture, then the stems. Where these are not all stems of the mixture, what they
+    leave of it counts as one more.
+    """
+
+    mask: MaskName
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class Residual:
+    """Take the sum of all stems off the mixture; measure how much is left.
+
+    Inputs: the mixture, then the stems.
+    """
+
+
+@dataclass(frozen=True)
+class ReturnResidual:
+    """Give the residual back to one stem (`other`) or to all of them (`spread`)."""
+
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Run one stage. `sidechains` are the tracks that the inputs after the first come from."""
+
+    call: StageCall
+    sidechains: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fader:
+    """A track's level and pan."""
+
+    gain_db: float
+    pan: float
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Sum all inputs; the shorter ones end in silence."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure loudness and true peak."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """Encode signals into files, one an input."""
+
+    paths: tuple[Path, ...]
+    encoding: Encoding
+    role: Literal["master", "stems"]
+
+
+StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual
+Work = Decode | Resample | StemWork | Apply | Fader | Mix | Measure | Write
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step: what to do, on which signals, and the key of its result.
+
+    `is_told` nodes are run for what they measure, even when nobody reads their signals.
+    """
+
+    id: str
+    op: str
+    work: Work
+    inputs: tuple[Port, ...]
+    key: str
+    signals: tuple[str, ...] = (AUDIO,)
+    where: str | None = None
+    seconds_of_audio: float = 0.0
+    is_told: bool = False
+
+
+class Graph:
+    """Collects nodes, each after those that it reads.
+
+    Args:
+        seconds: how long the audio is, for estimates of the work.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._seconds = seconds
+
+    def add(
+        self,
+        node_id: str,
+        op: str,
+        work: Work,
+        inputs: Sequence[Port],
+        *,
+        config: Any = None,
+        signals: tuple[str, ...] = (AUDIO,),
+        where: str | None = None,
+        is_told: bool = False,
+    ) -> Port:
+        """Add a node under an id of its own and return its first signal.
+
+        `config` is what beside the inputs decides the result; plain values.
+        """
+        unique, n = node_id, 1
+        while unique in self.nodes:
+            n += 1
+            unique = f"{node_id}#{n}"
+        sources = [[self.nodes[port.node].key, port.signal] for port in inputs]
+        text = canonical([ENGINE_VERSION, op, config, sources])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        self.nodes[unique] = Node(
+            unique, op, work, tuple(inputs), key, signals, where, self._seconds, is_told
+        )
+        return Port(unique, signals[0] if signals else AUDIO)
+
+
+def canonical(value: Any) -> str:
+    """Write a value as JSON with sorted keys: one text for one meaning."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,127 @@
+"""What an interrupted step leaves behind, so that the next run goes on where it stopped.
+
+The raw files of an unfinished entry grow in a folder of their own. A journal says up to where
+they are whole, with a checksum of each, so what a crash or a power cut left half-written is
+noticed. A lock makes sure that only one run at a time writes there; the system takes it back
+when the run dies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+_CHUNK_BYTES = 1 << 22
+
+
+class Unfinished:
+    """One unfinished entry. `n_kept` samples of each signal are there already."""
+
+    def __init__(self, folder: Path, lock: IO[bytes]) -> None:
+        self.folder, self._lock = folder, lock
+        self._journal_path = folder / "journal"
+        self.n_kept = self._verified()
+        if not self.n_kept:
+            for file in [*folder.glob("*.f32"), self._journal_path]:
+                file.unlink(missing_ok=True)
+        self._journal = self._journal_path.open("a", encoding="ascii")
+
+    @classmethod
+    def claim(cls, folder: Path) -> Unfinished | None:
+        """Return the unfinished entry in a folder, new or left behind; None while a run has it.
+
+        Raises:
+            OSError: the folder cannot be made.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "lock").open("ab")
+        if not _try_to_lock(lock):
+            lock.close()
+            return None
+        return cls(folder, lock)
+
+    def note(self, n_samples: int, checksums: Sequence[int]) -> None:
+        """Say that every file is whole up to `n_samples`; the files are flushed before."""
+        n_bytes = (self.folder / "0.f32").stat().st_size
+        line = " ".join([str(n_samples), str(n_bytes), *(f"{crc:08x}" for crc in checksums)])
+        self._journal.write(f"{line} .\n")  # a line without its end was cut
+        self._journal.flush()
+
+    def close(self) -> None:
+        """Leave it for a later run; what holds nothing is removed."""
+        self._journal.close()
+        is_empty = not self._journal_path.stat().st_size
+        self._lock.close()
+        if is_empty:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self) -> None:
+        """Remove what is not part of a finished entry."""
+        self._journal.close()
+        self._lock.close()
+        for name in ("journal", "lock"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _verified(self) -> int:
+        """Return up to which sample all files are whole by the journal's last line."""
+        try:
+            lines = self._journal_path.read_text("ascii").splitlines()
+            *_, last = (line.split() for line in lines if line.endswith(" ."))
+            n_samples, n_bytes = int(last[0]), int(last[1])
+            for k, checksum in enumerate(last[2:-1]):
+                if _checksum(self.folder / f"{k}.f32", n_bytes) != int(checksum, 16):
+                    return 0
+        except (OSError, ValueError, IndexError):
+            return 0
+        return n_samples
+
+
+def _checksum(path: Path, n_bytes: int) -> int:
+    """Return the CRC-32 of the first bytes of a file; -1 when it has fewer."""
+    crc = 0
+    with path.open("rb") as file:
+        while n_bytes:
+            chunk = file.read(min(n_bytes, _CHUNK_BYTES))
+            if not chunk:
+                return -1
+            crc = zlib.crc32(chunk, crc)
+            n_bytes -= len(chunk)
+    return crc
+
+
+def sweep(root: Path, older_than_s: float) -> int:
+    """Remove unfinished entries that nobody wrote to for long; return the bytes freed."""
+    freed = 0
+    for folder in root.glob("*"):
+        with suppress(OSError):
+            files = list(folder.iterdir())
+            newest = max(path.stat().st_mtime for path in (folder, *files))
+            size = sum(path.stat().st_size for path in files)
+            if time.time() - newest < older_than_s or (entry := Unfinished.claim(folder)) is None:
+                continue
+            entry.finish()
+            shutil.rmtree(folder, ignore_errors=True)
+            freed += size
+    return freed
+
+
+def _try_to_lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed; say whether nobody else has it locked."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
