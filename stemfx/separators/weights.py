@@ -118,8 +118,7 @@ NUMPY = (  # numbers in the metrics of checkpoints
 )
 _SETTINGS = (  # what Lightning keeps of a training's configuration
     "argparse.Namespace",
-    "builtins.dict",
-    "builtins.list",
+    *(f"builtins.{kind}" for kind in ("bool", "dict", "float", "int", "list", "str", "tuple")),
     "collections.defaultdict",
     "lightning_fabric.utilities.data.AttributeDict",
     "lightning.fabric.utilities.data.AttributeDict",
