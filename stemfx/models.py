@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
 from stemfx.errors import ModelError
 from stemfx.recipe.problems import did_you_mean
+from stemfx.registered import Registered
 from stemfx.registry import Registry, ask_weights, weights_of
 from stemfx.separator import LicenceClass, ModelCard, Progress, Separator, silent
 from stemfx.stage import Finding
@@ -73,9 +74,10 @@ def choose(
             their licence was not accepted.
     """
     if model == AUTO:
-        return _choose_best(
+        best = _choose_best(
             registry, stems, offline=offline, accept_noncommercial=accept_noncommercial
         )
+        return _opened(best)
     if clash := registry.clashes.get(("model", model)):
         raise ModelError(clash, where=where)
     separator = registry.separators.get(model) or _open(registry, model, where, inside)
@@ -85,9 +87,11 @@ def choose(
         msg = f"the plugin of {model!r} cannot say where its weights are ({trouble})"
         raise ModelError(msg, where=where)
     if state == "here":
-        return Choice(separator)
+        return _opened(Choice(separator))
     if state == "fetchable" and not offline:
         return Choice(separator, must_fetch=True)
+    if isinstance(separator, Registered):
+        separator.opened()  # says which file is gone
     lost = f" ({separator.card.source})" if separator.card.source and state == "missing" else ""
     raise ModelError(
         f"the weights of {model!r} are not on this machine{lost}"
@@ -95,6 +99,16 @@ def choose(
         + "; put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
         f"`model: {EMBEDDED}`, which is always here",
         where=where,
+    )
+
+
+def _opened(choice: Choice) -> Choice:
+    """Put the model itself in the place of a registered name."""
+    separator = choice.separator
+    return (
+        replace(choice, separator=separator.opened())
+        if isinstance(separator, Registered)
+        else choice
     )
 
 

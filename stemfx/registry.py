@@ -16,14 +16,16 @@ from typing import Any, get_args
 
 import pluggy
 
-from stemfx import __version__, hookspecs
+from stemfx import __version__, hookspecs, registered
 from stemfx.errors import ModelError, PluginError
 from stemfx.kit import Kit
 from stemfx.separator import ModelCard, Separator, WeightsState
+from stemfx.separators.weights import check_plain
 from stemfx.stage import Stage, StageParams
 
 GROUP = "stemfx"
 SUITE = "stemfx-suite"
+Openers = Mapping[str, Callable[[Path], Separator | None]]
 BUILT_IN = ("stemfx.stages", "stemfx.separators", "stemfx.kits")
 
 
@@ -53,9 +55,7 @@ class Registry:
     kits: Mapping[str, Kit]
     plugins: tuple[Plugin, ...]
     clashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    _openers: Mapping[str, Callable[[Path], Separator | None]] = field(
-        default_factory=dict, repr=False
-    )
+    _openers: Openers = field(default_factory=dict, repr=False)
     _stage_owners: Mapping[str, Plugin] = field(default_factory=dict, repr=False)
 
     def version_of(self, stage: Stage) -> str:
@@ -95,23 +95,9 @@ class Registry:
 
         Raises:
             ModelError: a plugin knows it, and it is damaged or refused; or none knows it, and a
-                plugin that might have failed on it.
+                plugin that might have failed on it; or it is neither file nor folder.
         """
-        failed = []
-        for plugin, opener in self._openers.items():
-            try:
-                separator = opener(path)
-                if separator is not None:
-                    _check_separator(separator)
-                    return separator
-            except (ModelError, KeyboardInterrupt):
-                raise
-            except BaseException as error:  # noqa: BLE001 - as in `_Collector.load`
-                failed.append(f"the plugin {plugin} failed on it: {_told(error)}")
-        if failed:
-            msg = f"no installed separator knows this file or folder ({'; '.join(failed)})"
-            raise ModelError(msg, where=str(path))
-        return None
+        return _open_with(self._openers, path)
 
 
 def weights_of(separator: Separator) -> WeightsState:
@@ -129,6 +115,16 @@ def ask_weights(separator: Separator) -> tuple[WeightsState, str]:
         return "missing", _told(error)
     known = state in get_args(WeightsState)
     return (state, "") if known else ("missing", f"it answered {state!r}")
+
+
+def files_of(separator: Separator) -> tuple[Path, ...]:
+    """Return the files of a model's weights; a plugin that cannot say has none."""
+    try:
+        return tuple(path.absolute() for path in separator.files())
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - as in `_Collector.load`
+        return ()
 
 
 def build_registry(extra: Iterable[tuple[str, Any]] = ()) -> Registry:
@@ -162,6 +158,26 @@ def _same(plugin: object) -> object:
     return plugin
 
 
+def _open_with(openers: Openers, path: Path) -> Separator | None:
+    if path.exists():
+        check_plain(path)
+    failed = []
+    for plugin, opener in openers.items():
+        try:
+            separator = opener(path)
+            if separator is not None:
+                _check_separator(separator)
+                return separator
+        except (ModelError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in `_Collector.load`
+            failed.append(f"the plugin {plugin} failed on it: {_told(error)}")
+    if failed:
+        msg = f"no installed separator knows this file or folder ({'; '.join(failed)})"
+        raise ModelError(msg, where=str(path))
+    return None
+
+
 def _told(error: BaseException) -> str:
     """Return an error in one line."""
     try:
@@ -191,6 +207,7 @@ class _Collector:
         }
         for kind, name in self._clashes:
             del offers[kind][name]
+        self._take_registered()
         return Registry(
             stages=self._stages,
             separators=self._separators,
@@ -200,6 +217,22 @@ class _Collector:
             _openers=self._openers,
             _stage_owners={name: p for (kind, name), p in self._owners.items() if kind == "stage"},
         )
+
+    def _take_registered(self) -> None:
+        """Add the user's own models; a plugin that has come to know the same name goes first."""
+        models, problems = registered.read_all(partial(_open_with, self._openers))
+        for model in models:
+            name = model.card.name
+            if owner := self._owners.get(("model", name)):
+                problems.append(
+                    f"the plugin {owner.name!r} ({owner.distribution}) knows a model {name!r} too; "
+                    f"`stemfx models remove {name}`, then add yours under another name"
+                )
+            else:
+                self._separators[name] = model
+        if problems:
+            told = "; ".join(problems)
+            self._plugins.append(Plugin("registered", "your models", __version__, broken=told))
 
     def load(self, name: str, distribution: str, version: str, load: Callable[[], object]) -> None:
         """Load one plugin; it is listed as broken whatever goes wrong."""

@@ -20,7 +20,7 @@ LAYERS = [
     {"dsp"},
     {"stage", "separator", "kit", "hookspecs", "https", "download"},
     {"stages", "separators", "kits", "testing", "demo_song"},
-    {"recipe", "registry", "models", "io"},
+    {"recipe", "registered", "registry", "models", "io"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_stems"},
     {"operations", "run"},

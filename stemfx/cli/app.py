@@ -8,7 +8,8 @@ import typer
 
 from stemfx.cli.cache import cache
 from stemfx.cli.demo import demo
-from stemfx.cli.listings import models, plugins, recipes, schema, stages
+from stemfx.cli.listings import plugins, recipes, schema, stages
+from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.run import run
 from stemfx.cli.separate import separate
@@ -40,5 +41,6 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, recipes, stages, models, plugins, cache, schema):
+for command in (demo, run, plan, separate, recipes, stages, plugins, cache, schema):
     app.command()(command)
+app.add_typer(models, name="models")

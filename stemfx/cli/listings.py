@@ -1,4 +1,4 @@
-"""`stemfx stages`, `models`, `plugins`, `recipes`, `schema`: what is there."""
+"""`stemfx stages`, `plugins`, `recipes`, `schema`: what is there."""
 
 from __future__ import annotations
 
@@ -110,50 +110,6 @@ def _range(parameter: dict[str, Any]) -> str:
     low, high = parameter["min"], parameter["max"]
     span = [] if low is None and high is None else [f"{low} .. {high}"]
     return " | ".join([*map(str, parameter["choices"]), *span])
-
-
-def models(json: a.Json = False) -> None:
-    """List the separation models, their licences, and whether their weights are here."""
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.registry import build_registry, weights_of
-    from stemfx.report import plain
-    from stemfx.separators import models_folder
-
-    listed: list[dict[str, Any]] = [
-        {
-            "name": separator.card.name,
-            "family": separator.card.family,
-            "stems": list(separator.card.stems),
-            "sample_rate": separator.card.sample_rate,
-            "licence": separator.card.licence,
-            "weights": weights_of(separator),
-            "size_bytes": separator.card.size_bytes,
-            "sdr": dict(separator.card.sdr),
-            "summary": separator.card.summary,
-        }
-        for separator in build_registry().separators.values()
-    ]
-    if json:
-        print_json({"schema": 1, "folder": str(models_folder()), "models": listed})
-        return
-    table = Table("model", "stems", "weights", "size", "SDR", "licence of the weights", "for")
-    for model in listed:
-        sdr = model["sdr"].values()
-        table.add_row(
-            plain(model["name"]),
-            plain(", ".join(model["stems"])),
-            plain(model["weights"]),
-            f"{model['size_bytes'] / 1e6:.0f} MB" if model["size_bytes"] else "",
-            f"{sum(sdr) / len(sdr):.1f} dB" if sdr else "",
-            plain(model["licence"]),
-            plain(model["summary"]),
-        )
-    console = table_console()
-    console.print(table)
-    console.print(plain(f"models folder: {models_folder()}"), soft_wrap=True)
-    console.print("SDR: published mean of the medians on the MUSDB18-HQ test set.")
 
 
 def plugins(json: a.Json = False) -> None:

@@ -97,9 +97,12 @@ class Demucs(Separator):
         return "here" if found else "fetchable" if self._hub_id else "missing"
 
     def files(self) -> tuple[Path, ...]:
-        """Return the files of the weights."""
+        """Return the files of the weights, and the YAML of their bag if there is one."""
         found = self._find()
-        return found.files if found else ()
+        if found is None:
+            return ()
+        listing = found.files[0].with_name(f"{self.card.name}.yaml")
+        return (*found.files, *([listing] if listing.is_file() else []))
 
     def fetch(self, progress: Progress) -> None:
         """Download from the Hugging Face hub into the models folder.

@@ -26,6 +26,7 @@ from stemfx.separators.weights import (
     NUMPY,
     Ignored,
     filled,
+    fraction,
     models_folder,
     read_checkpoint,
     safetensors_metadata,
@@ -254,20 +255,13 @@ def _stand_in(name: str) -> type:
     return type(name, (Ignored,), {})
 
 
-def _fraction(*parts: Any) -> Fraction:
-    """Make a small fraction of `("39/5",)` or `(39, 5)`; `Fraction("1e999999999")` would hang."""
-    if not re.fullmatch(r"-?\d{1,12}(/\d{1,12})?", "/".join(map(str, parts))):
-        raise ValueError("Unsupported fraction")
-    return Fraction(*parts)
-
-
 def _read_package(path: Path) -> dict[str, Any]:
     """Read `{klass, args, kwargs, state, ...}`, with stand-ins for all classes."""
     promised = _CHECKED_NAME.fullmatch(path.stem)
     if promised and not sha256(path).startswith(promised[1]):
         raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
     allowed: dict[str, Callable[..., Any]] = {name: _stand_in(name) for name in CLASSES}
-    allowed["fractions.Fraction"] = _fraction
+    allowed["fractions.Fraction"] = fraction
     allowed |= dict.fromkeys(NUMPY, Ignored)
     package = read_checkpoint(path, allowed)
     if not isinstance(package, dict) or not {"klass", "kwargs", "state"} <= package.keys():

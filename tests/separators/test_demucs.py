@@ -25,7 +25,7 @@ from serving import Server
 
 from stemfx.audio import Audio
 from stemfx.errors import ModelError
-from stemfx.separator import SeparationContext, Separator, silent
+from stemfx.separator import Effort, SeparationContext, Separator, silent
 from stemfx.separators import demucs, demucs_hub, stemfx_open_model
 from stemfx.separators.demucs_weights import Bag, load, read_header
 from stemfx.separators.stream import Schedule
@@ -162,6 +162,59 @@ def test_torchs_switches_are_put_back_even_when_nobody_reads_on(
     blocks.close()
     assert torch.backends.mha.get_fastpath_enabled()
     assert torch.get_num_threads() == threads
+
+
+# --- effort -------------------------------------------------------------------------------
+
+
+def with_effort(
+    separator: Separator, samples: np.ndarray, start: int = 0, **effort: Any
+) -> tuple[np.ndarray, SeparationContext]:
+    context = SeparationContext(effort=Effort(**effort), start=start)
+    blocks = list(separator.separate(Audio(samples, 44_100), separator.card.stems, context))
+    return np.concatenate(blocks, axis=-1), context
+
+
+@pytest.mark.parametrize("kind", TINY)
+@pytest.mark.parametrize("start", [1, 30_000, 75_000])
+def test_a_later_start_gives_the_same_bits(
+    kind: str, start: int, music: np.ndarray, tmp_path: Path
+) -> None:
+    separator = open_model(save_safetensors(build(kind), tmp_path / "m.safetensors"))
+    whole, _ = with_effort(separator, music, shifts=2)
+    rest, _ = with_effort(separator, music, start, shifts=2)
+    assert rest.tobytes() == np.ascontiguousarray(whole[..., start:]).tobytes()
+
+
+def test_shifts_are_seeded_and_change_little(music: np.ndarray, tmp_path: Path) -> None:
+    separator = open_model(save_safetensors(build("htdemucs"), tmp_path / "m.safetensors"))
+    plain = with_effort(separator, music)[0]
+    shifted = with_effort(separator, music, shifts=2)[0]
+    assert with_effort(separator, music, shifts=2)[0].tobytes() == shifted.tobytes()
+    # The same network on the same sound, with other edges: near, and not the same.
+    assert -60 < distance_db(shifted, plain) < 0
+
+
+def test_more_overlap_and_shorter_segments_are_heeded(music: np.ndarray, tmp_path: Path) -> None:
+    separator = open_model(save_safetensors(build("hdemucs"), tmp_path / "m.safetensors"))
+    results = [
+        with_effort(separator, music, **effort)[0]
+        for effort in ({}, {"overlap": 0.25}, {"overlap": 0.5}, {"segment_s": 0.4})
+    ]
+    assert results[0].tobytes() == results[1].tobytes()  # the model's own
+    assert results[0].tobytes() != results[2].tobytes()
+    assert results[0].tobytes() != results[3].tobytes()
+
+
+def test_a_transformer_hears_no_more_than_it_was_trained_on(
+    music: np.ndarray, tmp_path: Path
+) -> None:
+    separator = open_model(save_safetensors(build("htdemucs"), tmp_path / "m.safetensors"))
+    longer, context = with_effort(separator, music, segment_s=5.0)
+    assert longer.tobytes() == with_effort(separator, music)[0].tobytes()
+    [finding] = context.findings
+    assert finding.code == "segment_as_trained"
+    assert "it hears 0.6 s at a time" in finding.message
 
 
 # --- bags ---------------------------------------------------------------------------------
