@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import bsrnn, demucs, pymss
+from stemfx.separators import bsrnn, demucs, pymss, pymss_published
 from stemfx.separators.embedded import Embedded
 from stemfx.separators.weights import models_folder
 
@@ -15,8 +15,13 @@ __all__ = ["models_folder", "stemfx_open_model", "stemfx_separators"]
 
 @hookimpl
 def stemfx_separators() -> list[Separator]:
-    """Return the embedded model and the published Demucs models."""
-    return [Embedded(), *demucs.published()]
+    """Return the embedded model and the published ones of each family."""
+    return [
+        Embedded(),
+        *demucs.published(),
+        *pymss_published.published(),
+        bsrnn.PublishedBsrnn(),
+    ]
 
 
 @hookimpl

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stemfx.errors import ModelError
-from stemfx.separator import ModelCard, Separator
+from stemfx.separator import ModelCard, Progress, Separator, WeightsState
+from stemfx.separators import hub
 from stemfx.separators.chunked import (
     FOUR_STEMS,
     LEAST_OVERLAP,
@@ -24,7 +25,7 @@ from stemfx.separators.chunked import (
     left_over,
 )
 from stemfx.separators.plain_yaml import read_plain, section
-from stemfx.separators.weights import CHECKPOINTS, filled, read_state, sha256
+from stemfx.separators.weights import CHECKPOINTS, filled, models_folder, read_state, sha256
 
 VERSION = 1  # raise it whenever the sound changes
 
@@ -90,7 +91,7 @@ class BsrnnMember(Member):
 
     shape: Shape
 
-    def load(self, stems: tuple[str, ...]) -> Network:  # noqa: ARG002 - it makes one
+    def load(self) -> Network:
         """Build the network and fill it with the checkpoint's weights."""
         from stemfx.separators.bsrnn_network import BandSplitRnn
 
@@ -119,6 +120,82 @@ class Bsrnn(Chunked):
         """Name the code and the content of all files."""
         digest = hashlib.sha256("\n".join(map(sha256, self.files())).encode()).hexdigest()
         return f"bsrnn-{VERSION}-{digest[:32]}"
+
+
+_HUB = {  # crlandsc's weights: bytes of each checkpoint, rounded up where only MB are known
+    "drums": 521_819_269,
+    "bass": 536_000_000,
+    "other": 521_000_000,
+    "vocals": 521_000_000,
+}
+
+
+class PublishedBsrnn(Bsrnn):
+    """crlandsc's four networks, in the models folder or in the cache of the hub's own client."""
+
+    card = ModelCard(
+        name="bsrnn",
+        family="bsrnn",
+        stems=FOUR_STEMS,
+        sample_rate=44_100,
+        licence="no stated licence",
+        summary="Band-Split RNN, a network a stem; older and weaker than the others",
+        size_bytes=sum(_HUB.values()) + 16_000,  # and four settings of 3.7 kB
+        realtime_factor=40.0,
+        source="huggingface.co/crlandsc/bsrnn-vocals (-drums, -bass, -other)",
+    )
+
+    def __init__(self) -> None:
+        super().__init__(self.card)
+
+    def find(self) -> Sequence[BsrnnMember] | None:
+        """Return the networks when all four are here."""
+        found = []
+        for stem in _HUB:
+            folders = (models_folder() / "bsrnn" / stem, hub.snapshot(_hub_id(stem)))
+            pairs = (
+                (folder / "hparams.yaml", folder / f"{stem}.ckpt") for folder in folders if folder
+            )
+            pair = next((pair for pair in pairs if all(file.is_file() for file in pair)), None)
+            if pair is None:
+                return None
+            found.append(_member(*pair))
+        return found
+
+    def weights(self) -> WeightsState:
+        """Say whether all four networks are here."""
+        return "here" if super().weights() == "here" else "fetchable"
+
+    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """Say which stems come out: those that are wanted, be the networks here or not."""
+        return tuple(stem for stem in self.card.stems if stem in wanted)
+
+    def fetch(self, progress: Progress) -> None:
+        """Download all four networks into the models folder.
+
+        Raises:
+            ModelError: one cannot be had, or is not what the hub says it is.
+        """
+        done = 0
+
+        def told(n_bytes: int, _: int) -> None:
+            progress(done + n_bytes, self.card.size_bytes)
+
+        for stem, n_bytes in _HUB.items():
+            folder = models_folder() / "bsrnn" / stem
+            names = ["hparams.yaml", f"{stem}.ckpt"]
+            try:
+                hub.fetch_files(_hub_id(stem), names, folder, told_bytes=n_bytes, progress=told)
+            except ModelError as error:
+                raise ModelError(
+                    f"'bsrnn' cannot be fetched: {error.message}; put {' and '.join(names)} of "
+                    f"{_hub_id(stem)} into {folder}"
+                ) from error
+            done += n_bytes
+
+
+def _hub_id(stem: str) -> str:
+    return f"crlandsc/bsrnn-{stem}"
 
 
 def open_model(path: Path) -> Separator | None:
@@ -243,12 +320,15 @@ def _shape(content: Mapping[str, Any]) -> Shape:
     n_fft = _number(model, "n_fft")
     if transform.get("n_fft", n_fft) != n_fft or transform.get("win_length", n_fft) != n_fft:
         raise ValueError("featurizer and model have different n_fft or win_length")
+    hop_length, n_frames = _number(transform, "hop_length"), _number(model, "t_timesteps")
+    if (n_frames - 1) * hop_length < n_fft:
+        raise ValueError(f"t_timesteps = {n_frames} hops are shorter than n_fft {n_fft}")
     return Shape(
         sample_rate=_number(model, "sr"),
         n_fft=n_fft,
-        hop_length=_number(transform, "hop_length"),
+        hop_length=hop_length,
         bands=_bands(model.get("bandsplits"), _number(model, "sr")),
-        n_frames=_number(model, "t_timesteps"),
+        n_frames=n_frames,
         n_features=_number(model, "fc_dim"),
         n_hidden=_number(model, "rnn_dim"),
         n_layers=_number(model, "num_layers"),

@@ -57,12 +57,9 @@ class Member:
     is_normalised: bool
     files: tuple[Path, ...]
 
-    can_select: ClassVar[bool] = False
-    """Whether stems that nobody wants cost less."""
-
     @abstractmethod
-    def load(self, stems: tuple[str, ...]) -> Network:
-        """Read the network; it makes `stems` (all of them unless `can_select`).
+    def load(self) -> Network:
+        """Read the network.
 
         Raises:
             ModelError: the weights are not what they claim to be.
@@ -139,23 +136,18 @@ class Chunked(Separator):
 
     def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """Say which stems come out: with all that networks make comes the one that is left."""
-        members = self.members()
-        made = tuple(stem for _, stems in self._runs(members, wanted) for stem in stems)
-        everything = sum(len(member.stems) for member in members)
-        return self.card.stems if len(made) == everything else made
+        members = self.find() or ()
+        running = self._running(members, wanted)
+        if len(running) == len(members):
+            return self.card.stems
+        return tuple(stem for member in running for stem in member.stems)
 
-    def _runs(
-        self, members: Sequence[Member], wanted: tuple[str, ...]
-    ) -> list[tuple[Member, tuple[str, ...]]]:
-        """Return the members that run, with the stems that each makes."""
-        left = self.card.stems[sum(len(member.stems) for member in members) :]
-        needs_all = not set(left).isdisjoint(wanted)
-        runs = []
-        for member in members:
-            stems = tuple(stem for stem in member.stems if needs_all or stem in wanted)
-            if stems:
-                runs.append((member, stems if member.can_select else member.stems))
-        return runs
+    def _running(self, members: Sequence[Member], wanted: tuple[str, ...]) -> list[Member]:
+        """Return the members that the wanted stems need; all of them for the one that is left."""
+        made = {stem for member in members for stem in member.stems}
+        if not made.issuperset(wanted):
+            return list(members)
+        return [member for member in members if not set(member.stems).isdisjoint(wanted)]
 
     def separate(
         self, mixture: Signal, wanted: tuple[str, ...], context: SeparationContext
@@ -167,18 +159,19 @@ class Chunked(Separator):
         """
         if not mixture.n_samples:
             return
-        runs = self._runs(self.members(), wanted)
-        has_left_over = sum(len(stems) for _, stems in runs) < len(self.computes(wanted))
+        running = self._running(self.members(), wanted)
+        n_made = sum(len(member.stems) for member in running)
+        has_left_over = n_made < len(self.computes(wanted))
         device = resolve(context.device)
         workers, threads = _workers(device)
         guard = MemoryGuard(workers, context)
         scale = (0.0, 1.0)
-        if any(member.is_normalised for member, _ in runs):
+        if any(member.is_normalised for member in running):
             scale = measure(mixture)
         with ThreadPoolExecutor(workers) as pool:
             streams = []
-            for member, stems in runs:
-                network = member.load(stems)
+            for member in running:
+                network = member.load()
                 network.to(device)
                 length = self._length(member, context)
                 mean, deviation = scale if member.is_normalised else (0.0, 1.0)

@@ -67,7 +67,7 @@ class PymssMember(Member):
         """Return the largest length up to `n_samples` that the network can hear."""
         return self.config.hearable(n_samples)
 
-    def load(self, stems: tuple[str, ...]) -> Network:  # noqa: ARG002 - all of them come out
+    def load(self) -> Network:
         """Build the network and fill it with the checkpoint's weights."""
         checkpoint = self.files[1]
         state = read_state(checkpoint)
@@ -80,7 +80,7 @@ class PymssMember(Member):
                 f"the weights do not fit the network of {self.config.path.name}: {reason}",
                 where=str(checkpoint),
             ) from error
-        return _Shaped(network, hears_one_channel=self.config.hears_one_channel)
+        return _Shaped(network, self.config)
 
     def _build(self) -> Any:
         """Build the network through pymss-core's public function, which reads a file."""
@@ -113,19 +113,37 @@ class _Shaped:
     and some of them a few samples less than they hear.
     """
 
-    def __init__(self, network: Any, *, hears_one_channel: bool) -> None:
-        self._network, self._hears_one_channel = network, hears_one_channel
+    def __init__(self, network: Any, config: Config) -> None:
+        self._network, self._config = network, config
 
     def to(self, device: str) -> None:
+        """Move the weights, and try the network on the least that it can hear.
+
+        Its caches of weights are filled then: two threads that filled them at once could take
+        different ways to the same sum, whose last bits differ.
+
+        Raises:
+            ModelError: what was built from the settings cannot run.
+        """
+        import torch
+
         self._network.to(device)
+        try:
+            with torch.inference_mode():
+                self(torch.zeros(2, self._config.hearable(1), device=device))
+        except Exception as error:  # torch refuses shapes in many ways
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelError(
+                f"the network that it describes cannot run: {reason}", where=str(self._config.path)
+            ) from error
 
     def __call__(self, heard: Tensor) -> Tensor:
         from torch.nn.functional import pad
 
-        batch = heard[:, None] if self._hears_one_channel else heard[None]
+        batch = heard[:, None] if self._config.hears_one_channel else heard[None]
         made = self._network(batch)
         made = made[:, None] if made.ndim == 3 else made  # (batch, stems, channels, n)
-        stems = made.transpose(0, 2)[0] if self._hears_one_channel else made[0]
+        stems = made.transpose(0, 2)[0] if self._config.hears_one_channel else made[0]
         missing = heard.shape[-1] - stems.shape[-1]
         return pad(stems, (0, missing))
 

@@ -14,7 +14,7 @@ def _words(text: str) -> frozenset[str]:
 TRAINING_ONLY = _words(
     "attn_dropout ff_dropout conv_dropout dim_freqs_in sage_attention use_torch_checkpoint "
     "multi_stft_resolution_loss_weight multi_stft_resolutions_window_sizes multi_stft_hop_size "
-    "multi_stft_normalized freeze_encoder"
+    "multi_stft_normalized freeze_encoder name"
 )
 LABELS = frozenset({"type", "model_type", "architecture"})
 _FLAGS = _words(

@@ -352,6 +352,14 @@ def test_every_architecture_is_found_by_its_keys_and_by_its_label(tmp_path: Path
         assert read_config(write_settings(labelled, path)).kind == kind
 
 
+def test_a_network_that_cannot_run_is_one_sentence(music: np.ndarray, tmp_path: Path) -> None:
+    bands = [0.5, 0.5, 0.5]  # more than all bins: some band is left without any
+    _, checkpoint = make(tmp_path, "scnet", band_SR=bands)
+    with pytest.raises(ModelError, match=r"scnet\.yaml: the network .* cannot run: ") as caught:
+        separated(opened(checkpoint), music)
+    assert "\n" not in str(caught.value)
+
+
 # --- checkpoints that are not what they claim ---------------------------------------------
 
 
