@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     State = dict[str, Tensor]
+
+CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"})
+"""Endings of files of weights."""
 
 _LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
 
@@ -161,15 +165,6 @@ class Ignored:
     def __setstate__(self, _: Any) -> None:
         pass
 
-    def __setitem__(self, _: Any, __: Any) -> None:
-        pass
-
-    def append(self, _: Any) -> None:
-        """Take an item of a list."""
-
-    def extend(self, _: Any) -> None:
-        """Take items of a list."""
-
 
 NUMPY = (  # numbers in the metrics of checkpoints
     "numpy.core.multiarray.scalar",
@@ -180,11 +175,7 @@ NUMPY = (  # numbers in the metrics of checkpoints
 )
 _SETTINGS = (  # what Lightning keeps of a training's configuration
     "argparse.Namespace",
-    "builtins.dict",
-    "builtins.list",
-    "collections.defaultdict",
-    "lightning_fabric.utilities.data.AttributeDict",
-    "lightning.fabric.utilities.data.AttributeDict",
+    *(f"builtins.{kind}" for kind in ("bool", "dict", "float", "int", "list", "str", "tuple")),
     "ml_collections.config_dict.config_dict.ConfigDict",
     "omegaconf.base.ContainerMetadata",
     "omegaconf.base.Metadata",
@@ -194,8 +185,12 @@ _SETTINGS = (  # what Lightning keeps of a training's configuration
     "pathlib.PosixPath",
     "pathlib._local.PosixPath",
     "pathlib.WindowsPath",
-    "pytorch_lightning.utilities.parsing.AttributeDict",
     "typing.Any",
+)
+_MAPPINGS = (  # torch fills nothing but plain mappings
+    "lightning.fabric.utilities.data.AttributeDict",
+    "lightning_fabric.utilities.data.AttributeDict",
+    "pytorch_lightning.utilities.parsing.AttributeDict",
 )
 _NESTS = ("state_dict", "model_state_dict", "state")
 _PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, Lightning
@@ -217,7 +212,10 @@ def read_state(path: Path) -> State:
     if path.suffix == ".safetensors":
         content = _read_safetensors(path)
     else:
-        content = read_checkpoint(path, dict.fromkeys((*NUMPY, *_SETTINGS), Ignored))
+        allowed: dict[str, Callable[..., Any]] = dict.fromkeys((*NUMPY, *_SETTINGS), Ignored)
+        allowed |= dict.fromkeys(_MAPPINGS, OrderedDict)
+        allowed["collections.defaultdict"] = _mapping
+        content = read_checkpoint(path, allowed)
     for _ in _NESTS:
         nest = next((n for n in _NESTS if isinstance(_get(content, n), dict)), None)
         content = content[nest] if nest else content
@@ -228,6 +226,11 @@ def read_state(path: Path) -> State:
     if not state or len(state) != len(content):
         raise ModelError("no weights of a network, or more than that", where=str(path))
     return state
+
+
+def _mapping(*_: Any) -> dict[Any, Any]:
+    """Stand for a dict that makes its missing values with a function."""
+    return {}
 
 
 def _get(content: Any, key: str) -> Any:
