@@ -19,7 +19,7 @@ LAYERS = [
     {"audio"},
     {"dsp"},
     {"stage", "separator", "kit", "hookspecs", "https", "download"},
-    {"stages", "separators", "kits", "testing", "demo_song"},
+    {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
     {"recipe", "registered", "registry", "models", "io"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_stems"},
