@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import bsrnn, demucs, pymss, pymss_published
+from stemfx.separators import bsrnn, bsrnn_published, demucs, pymss, pymss_published
 from stemfx.separators.embedded import Embedded
 from stemfx.separators.weights import models_folder
 
@@ -20,7 +20,7 @@ def stemfx_separators() -> list[Separator]:
         Embedded(),
         *demucs.published(),
         *pymss_published.published(),
-        bsrnn.PublishedBsrnn(),
+        bsrnn_published.PublishedBsrnn(),
     ]
 
 
