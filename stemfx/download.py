@@ -135,6 +135,49 @@ class _Part:
         file.truncate()
 
 
+@dataclass(frozen=True)
+class Remote:
+    """A file of a model: where it is, and as far as known its SHA-256 and its size."""
+
+    url: str
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+def download_all(
+    files: Mapping[str, Remote], folder: Path, *, told_bytes: int, progress: Progress = silent
+) -> list[Path]:
+    """Fetch the files of a model into a folder, each there only when it is whole.
+
+    Args:
+        files: by the name that each gets.
+        folder: made where it is missing.
+        told_bytes: what the user was told that all of them have.
+        progress: is told of all of them together.
+
+    Raises:
+        ModelError: as for `download`; the sentence names the file.
+    """
+    came: list[Path] = []
+    for name, remote in files.items():
+        before = sum(path.stat().st_size for path in came)
+
+        def of_all(done: int, _total: int, before: int = before) -> None:
+            progress(before + done, told_bytes)
+
+        path = folder / name
+        came.append(
+            download(
+                remote.url,
+                path,
+                sha256=remote.sha256,
+                size_bytes=remote.size_bytes,
+                progress=of_all,
+            )
+        )
+    return came
+
+
 def _receive(part: _Part, file: IO[bytes], progress: Progress) -> None:
     """Take the whole body, going on after connections that break."""
     reason = ""

@@ -47,6 +47,12 @@ _FFMPEG_DEMUXERS = {
     ".mka": "matroska",
 }
 
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".wave", ".rf64", ".w64", ".flac", ".mp3", ".ogg", ".oga", ".opus"}
+    | {".aif", ".aiff", ".aifc", *_FFMPEG_DEMUXERS}
+)
+"""How the names of files end that are taken for audio where a folder is searched."""
+
 _SUBTYPE_BITS = {"PCM_U8": 8, "PCM_S8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 _FLOAT_SUBTYPES = {"FLOAT": 32, "DOUBLE": 32}
 _UNCOMPRESSED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "FLAC"}

@@ -98,7 +98,7 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
     """
     info, meter = work.info, LevelMeter()
     n_over = 0
-    blocks = _inspected(info, fold=work.fold_down)
+    blocks = inspected(info, fold=work.fold_down)
     n_out = info.n_samples
     if work.window_s is not None:
         start, length = (round(seconds * info.sample_rate) for seconds in work.window_s)
@@ -144,7 +144,12 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
         )
 
 
-def _inspected(info: FileInfo, *, fold: bool) -> Iterator[Block]:
+def inspected(info: FileInfo, *, fold: bool = False) -> Iterator[Block]:
+    """Yield a file as it is, `fold` to stereo, having made sure that every sample is a number.
+
+    Raises:
+        AudioFileError: one is not, or the file is damaged.
+    """
     done = 0
     for block in read_blocks(info):
         if not np.isfinite(block).all():

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SCHEMA = 1
-_LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
+LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
 _STATUS_STYLE = {"done": "green", "cached": "dim", "failed": "red", "skipped": "dim"}
 
 # --- texts from outside ------------------------------------------------------------------
@@ -232,7 +232,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
         licence = f"licence of the weights: {card.licence}"
         console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
     for notice in notices:
-        style = _LEVEL_STYLE[notice.level]
+        style = LEVEL_STYLE[notice.level]
         console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
     console.print(
@@ -344,7 +344,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for node_id, finding in outcome.findings:
         console.print(
             Text.assemble(
-                (f"{finding.level}: ", _LEVEL_STYLE[finding.level]),
+                (f"{finding.level}: ", LEVEL_STYLE[finding.level]),
                 visible(f"{finding.message} "),
                 (visible(f"[{node_id}]"), "dim"),
             )

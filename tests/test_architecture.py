@@ -24,6 +24,7 @@ LAYERS = [
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_stems"},
     {"operations", "run"},
+    {"scoring"},
     {"report", "session"},
     {"cli", "__main__"},
 ]

@@ -383,7 +383,7 @@ class NonCommercial(ShareSeparator):
 
     card = replace(
         ShareSeparator.card,
-        name="umxl",
+        name="umx_nc",
         licence="CC BY-NC-SA 4.0",
         licence_class="non-commercial",
         size_bytes=432_000_000,
@@ -401,7 +401,7 @@ class NonCommercial(ShareSeparator):
 
 
 @pytest.fixture
-def umxl(monkeypatch: pytest.MonkeyPatch) -> NonCommercial:
+def umx_nc(monkeypatch: pytest.MonkeyPatch) -> NonCommercial:
     """What every command finds installed."""
     monkeypatch.setattr(NonCommercial, "is_here", True)
     separator = NonCommercial()
@@ -410,52 +410,52 @@ def umxl(monkeypatch: pytest.MonkeyPatch) -> NonCommercial:
     return separator
 
 
-REFUSED = "the weights of 'umxl' are for non-commercial use only (CC BY-NC-SA 4.0); if that is "
+REFUSED = "the weights of 'umx_nc' are for non-commercial use only (CC BY-NC-SA 4.0); if that is "
 
 
 def test_noncommercial_weights_wait_for_the_user(
-    folder: Path, capsys: pytest.CaptureFixture[str], umxl: NonCommercial
+    folder: Path, capsys: pytest.CaptureFixture[str], umx_nc: NonCommercial
 ) -> None:
-    code, told = run_json(folder, capsys, "umxl")
+    code, told = run_json(folder, capsys, "umx_nc")
     assert (code, told["error"]["code"]) == (2, "model")
     assert told["error"]["message"].startswith(REFUSED)
     assert "r.yaml:3:" in told["error"]["where"]
     song = str(folder / "song.wav")
     for command in (
         ["plan", str(folder / "r.yaml")],
-        ["separate", song, "-o", str(folder / "out"), "--model", "umxl"],
+        ["separate", song, "-o", str(folder / "out"), "--model", "umx_nc"],
     ):
         assert execute([*command, "--json"]) == 2
         assert json.loads(capsys.readouterr().out)["error"]["message"].startswith(REFUSED)
         assert execute([*command, "--json", "--accept-noncommercial"]) == 0
         capsys.readouterr()
-    assert run_json(folder, capsys, "umxl", "--accept-noncommercial")[0] == 0
+    assert run_json(folder, capsys, "umx_nc", "--accept-noncommercial")[0] == 0
 
 
 def test_a_variable_accepts_for_the_user_and_a_recipe_cannot(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
-    umxl: NonCommercial,
+    umx_nc: NonCommercial,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (folder / "r.yaml").write_text(
-        RECIPE.replace("model: %s", "model: umxl, accept_noncommercial: true")
+        RECIPE.replace("model: %s", "model: umx_nc, accept_noncommercial: true")
     )
     assert execute(["run", str(folder / "r.yaml"), "--json"]) == 2
     capsys.readouterr()
     monkeypatch.setenv("STEMFX_ACCEPT_NONCOMMERCIAL", "1")
-    code, told = run_json(folder, capsys, "umxl")
+    code, told = run_json(folder, capsys, "umx_nc")
     assert code == 0
     assert told["separators"]["song"]["licence_class"] == "non-commercial"
     monkeypatch.setenv("STEMFX_ACCEPT_NONCOMMERCIAL", "0")
-    assert run_json(folder, capsys, "umxl")[0] == 2
+    assert run_json(folder, capsys, "umx_nc")[0] == 2
 
 
-def test_auto_never_takes_noncommercial_weights_unasked(umxl: NonCommercial) -> None:
+def test_auto_never_takes_noncommercial_weights_unasked(umx_nc: NonCommercial) -> None:
     class Banjo(NonCommercial):
         card = replace(NonCommercial.card, name="banjo", stems=("banjo",))
 
-    found = registry_with(umxl, Banjo())
+    found = registry_with(umx_nc, Banjo())
     for offline in (False, True):
         chosen = choose(found, "auto", stems=FOUR, offline=offline, where="")
         assert chosen.separator.card.licence_class != "non-commercial"
@@ -464,7 +464,7 @@ def test_auto_never_takes_noncommercial_weights_unasked(umxl: NonCommercial) -> 
         chosen = choose(
             found, "auto", stems=FOUR, offline=offline, where="", accept_noncommercial=True
         )
-        assert chosen.separator is umxl
+        assert chosen.separator is umx_nc
 
 
 def test_a_model_given_by_its_path_is_held_to_its_licence_too(tmp_path: Path) -> None:
@@ -481,11 +481,11 @@ def test_a_model_given_by_its_path_is_held_to_its_licence_too(tmp_path: Path) ->
 def test_what_is_fetched_is_told_before_and_once(
     folder: Path,
     capsys: pytest.CaptureFixture[str],
-    umxl: NonCommercial,
+    umx_nc: NonCommercial,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(NonCommercial, "is_here", False)
-    (folder / "r.yaml").write_text(RECIPE % "umxl")
+    (folder / "r.yaml").write_text(RECIPE % "umx_nc")
     assert execute(["run", str(folder / "r.yaml")]) == 2
     assert "fetching" not in capsys.readouterr().err
     assert execute(["plan", str(folder / "r.yaml"), "--accept-noncommercial"]) == 0
@@ -496,7 +496,7 @@ def test_what_is_fetched_is_told_before_and_once(
     told = capsys.readouterr()
     assert told.err.splitlines() == [
         (
-            "fetching umxl: 432 MB from zenodo.org/records/5069601; licence of the weights: "
+            "fetching umx_nc: 432 MB from zenodo.org/records/5069601; licence of the weights: "
             "CC BY-NC-SA 4.0 (non-commercial)"
         )
     ]

@@ -12,6 +12,7 @@ from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.run import run
+from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 
 app = typer.Typer(
@@ -41,6 +42,6 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, recipes, stages, plugins, cache, schema):
+for command in (demo, run, plan, separate, score, recipes, stages, plugins, cache, schema):
     app.command()(command)
 app.add_typer(models, name="models")

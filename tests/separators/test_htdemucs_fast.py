@@ -196,14 +196,6 @@ def test_silence_gives_silence() -> None:
     assert torch.equal(faster(network_of())(silence), torch.zeros(1, 4, 2, N_SEGMENT))
 
 
-def test_music_that_stands_in_silence_is_as_exact() -> None:
-    # Most of a row is silent: its deviation is far below its offset.
-    network = network_of()
-    mix = torch.zeros(1, 2, N_SEGMENT)
-    mix[..., 20_000:22_000] = noise(2_000)
-    assert error_db(faster(network)(mix), reference(network, mix)) < -110
-
-
 def test_the_network_can_be_let_go() -> None:
     network = network_of()
     fast, kept = faster(network), weakref.ref(network)

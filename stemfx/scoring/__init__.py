@@ -1,0 +1,1 @@
+"""Score estimated stems against the true ones."""
