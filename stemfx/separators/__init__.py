@@ -6,7 +6,14 @@ from pathlib import Path
 
 from stemfx.hookspecs import hookimpl
 from stemfx.separator import Separator
-from stemfx.separators import bsrnn, demucs, openunmix, pymss, pymss_published
+from stemfx.separators import (
+    bsrnn,
+    bsrnn_published,
+    demucs,
+    openunmix,
+    pymss,
+    pymss_published,
+)
 from stemfx.separators.embedded import Embedded
 from stemfx.separators.weights import models_folder
 
@@ -21,7 +28,7 @@ def stemfx_separators() -> list[Separator]:
         *demucs.published(),
         *openunmix.published(),
         *pymss_published.published(),
-        bsrnn.PublishedBsrnn(),
+        bsrnn_published.PublishedBsrnn(),
     ]
 
 

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stemfx.errors import ModelError
-from stemfx.separator import ModelCard, Progress, Separator, WeightsState
-from stemfx.separators import hub
+from stemfx.separator import ModelCard, Separator
 from stemfx.separators.chunked import (
     FOUR_STEMS,
     LEAST_OVERLAP,
@@ -25,7 +24,7 @@ from stemfx.separators.chunked import (
     left_over,
 )
 from stemfx.separators.plain_yaml import read_plain, section
-from stemfx.separators.weights import CHECKPOINTS, filled, models_folder, read_state, sha256
+from stemfx.separators.weights import CHECKPOINTS, filled, read_state, sha256
 
 VERSION = 1  # raise it whenever the sound changes
 
@@ -122,82 +121,6 @@ class Bsrnn(Chunked):
         return f"bsrnn-{VERSION}-{digest[:32]}"
 
 
-_HUB = {  # crlandsc's weights: bytes of each checkpoint, rounded up where only MB are known
-    "drums": 521_819_269,
-    "bass": 536_000_000,
-    "other": 521_000_000,
-    "vocals": 521_000_000,
-}
-
-
-class PublishedBsrnn(Bsrnn):
-    """crlandsc's four networks, in the models folder or in the cache of the hub's own client."""
-
-    card = ModelCard(
-        name="bsrnn",
-        family="bsrnn",
-        stems=FOUR_STEMS,
-        sample_rate=44_100,
-        licence="no stated licence",
-        summary="Band-Split RNN, a network a stem; older and weaker than the others",
-        size_bytes=sum(_HUB.values()) + 16_000,  # and four settings of 3.7 kB
-        realtime_factor=40.0,
-        source="huggingface.co/crlandsc/bsrnn-vocals (-drums, -bass, -other)",
-    )
-
-    def __init__(self) -> None:
-        super().__init__(self.card)
-
-    def find(self) -> Sequence[BsrnnMember] | None:
-        """Return the networks when all four are here."""
-        found = []
-        for stem in _HUB:
-            folders = (models_folder() / "bsrnn" / stem, hub.snapshot(_hub_id(stem)))
-            pairs = (
-                (folder / "hparams.yaml", folder / f"{stem}.ckpt") for folder in folders if folder
-            )
-            pair = next((pair for pair in pairs if all(file.is_file() for file in pair)), None)
-            if pair is None:
-                return None
-            found.append(_member(*pair))
-        return found
-
-    def weights(self) -> WeightsState:
-        """Say whether all four networks are here."""
-        return "here" if super().weights() == "here" else "fetchable"
-
-    def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """Say which stems come out: those that are wanted, be the networks here or not."""
-        return tuple(stem for stem in self.card.stems if stem in wanted)
-
-    def fetch(self, progress: Progress) -> None:
-        """Download all four networks into the models folder.
-
-        Raises:
-            ModelError: one cannot be had, or is not what the hub says it is.
-        """
-        done = 0
-
-        def told(n_bytes: int, _: int) -> None:
-            progress(done + n_bytes, self.card.size_bytes)
-
-        for stem, n_bytes in _HUB.items():
-            folder = models_folder() / "bsrnn" / stem
-            names = ["hparams.yaml", f"{stem}.ckpt"]
-            try:
-                hub.fetch_files(_hub_id(stem), names, folder, told_bytes=n_bytes, progress=told)
-            except ModelError as error:
-                raise ModelError(
-                    f"'bsrnn' cannot be fetched: {error.message}; put {' and '.join(names)} of "
-                    f"{_hub_id(stem)} into {folder}"
-                ) from error
-            done += n_bytes
-
-
-def _hub_id(stem: str) -> str:
-    return f"crlandsc/bsrnn-{stem}"
-
-
 def open_model(path: Path) -> Separator | None:
     """Open a checkpoint beside its settings, or a folder with one or more stems.
 
@@ -235,14 +158,25 @@ def find_in(path: Path) -> Sequence[BsrnnMember]:
         folders = [path, *sorted(entry for entry in path.iterdir() if entry.is_dir())]
         pairs = [pair for folder in folders for pair in _pairs_in(folder)]
     else:
-        pairs = [pair for pair in _pairs_in(path.parent) if path in pair]
-    members = [_member(*pair) for pair in pairs]
+        pairs = _pairs_of(path)
+    members = [member_of(*pair) for pair in pairs]
     order = {stem: k for k, stem in enumerate(FOUR_STEMS)}
     members.sort(key=lambda member: (order.get(member.stems[0], len(order)), member.stems))
     stems = [member.stems[0] for member in members]
     if len(set(stems)) < len(stems):
         raise ModelError("two networks for one stem; keep one of them", where=str(path))
     return members
+
+
+def _pairs_of(path: Path) -> list[tuple[Path, Path]]:
+    """Return the pair that one file belongs to; what else lies beside it does not matter."""
+    if path.suffix in CHECKPOINTS:
+        stems = (path.stem, *_SHARED_NAMES)
+        beside = [path.with_name(stem + suffix) for stem in stems for suffix in _SETTINGS]
+        return [(file, path) for file in beside if _looks_like_bsrnn(file)][:1]
+    if path.suffix in _SETTINGS and _looks_like_bsrnn(path):
+        return [pair for pair in _pairs_in(path.parent) if pair[0] == path]
+    return []
 
 
 def _pairs_in(folder: Path) -> list[tuple[Path, Path]]:
@@ -263,12 +197,20 @@ def _pairs_in(folder: Path) -> list[tuple[Path, Path]]:
 
 def _looks_like_bsrnn(settings: Path) -> bool:
     """Say whether a YAML is of this layout, be it readable or not."""
-    with settings.open("rb") as file:
-        text = file.read(1 << 16)
+    try:
+        with settings.open("rb") as file:
+            text = file.read(1 << 16)
+    except OSError:
+        return False
     return b"model:" in text and b"bandsplits:" in text
 
 
-def _member(settings: Path, checkpoint: Path) -> BsrnnMember:
+def member_of(settings: Path, checkpoint: Path) -> BsrnnMember:
+    """Put together settings and a checkpoint, without reading the latter.
+
+    Raises:
+        ModelError: the settings are not what they claim to be.
+    """
     content = read_plain(settings)
     try:
         shape = _shape(content)

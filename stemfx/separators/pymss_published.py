@@ -176,7 +176,7 @@ def published() -> list[Separator]:
                 527_385_512,
                 "3e9daecd70aaed5b5a0d1f861cc4d77eaa45afb3fc6301b1cf32c1be0f5868fb",
             ),
-            realtime_factor=8.0,
+            realtime_factor=8.6,
         ),
         _published(
             "bs_roformer_ep317",
@@ -193,7 +193,7 @@ def published() -> list[Separator]:
                 "5b84f37e8d444c8cb30c79d77f613a41c05868ff9c9ac6c7049c00aefae115aa",
             ),
             stems=_TWO,
-            realtime_factor=25.0,
+            realtime_factor=34.0,
         ),
         _published(
             "mel_band_roformer_kim",

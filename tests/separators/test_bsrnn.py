@@ -242,6 +242,16 @@ def test_stems_lie_side_by_side_under_their_names(tmp_path: Path) -> None:
     assert opened(tmp_path / "bass.yaml").card.name == "bass"
 
 
+def test_what_else_lies_beside_a_checkpoint_does_not_matter(tmp_path: Path) -> None:
+    checkpoint = write(tmp_path, settings("bass"), "bass.ckpt")
+    (tmp_path / "bass.wav").write_bytes(b"")
+    torch.save({}, tmp_path / "stranger.pt")
+    (tmp_path / "drums.yaml").write_text(yaml.safe_dump(settings("drums")))  # has no checkpoint
+    assert opened(checkpoint).card.stems == ("bass", "rest")
+    with pytest.raises(ModelError, match=r"drums\.yaml: no checkpoints for it"):
+        stemfx_open_model(tmp_path)
+
+
 def test_it_hears_the_length_that_its_norms_have(music: np.ndarray, tmp_path: Path) -> None:
     separator = opened(write(tmp_path, settings("vocals"), "vocals.ckpt"))
     assert isinstance(separator, bsrnn.Bsrnn)

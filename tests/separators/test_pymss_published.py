@@ -17,7 +17,8 @@ from serving import Server
 from stemfx.audio import Audio
 from stemfx.errors import ModelError
 from stemfx.separator import SeparationContext, silent
-from stemfx.separators import bsrnn, stemfx_separators
+from stemfx.separators import stemfx_separators
+from stemfx.separators.bsrnn_published import PublishedBsrnn
 from stemfx.separators.pymss_published import Published, Remote, published
 from stemfx.separators.weights import models_folder
 
@@ -132,7 +133,7 @@ def test_bsrnn_is_fetched_stem_by_stem(
             siblings.append(entry | {"lfs": {"sha256": hashlib.sha256(content).hexdigest()}})
         listing = json.dumps({"sha": COMMIT, "siblings": siblings}).encode()
         server.others[f"/api/models/crlandsc/bsrnn-{stem}?blobs=true"] = listing
-    model = bsrnn.PublishedBsrnn()
+    model = PublishedBsrnn()
     assert model.weights() == "fetchable"
     assert model.computes(("bass", "vocals")) == ("bass", "vocals")
     model.fetch(silent)
