@@ -8,7 +8,6 @@ those of several models are combined (`combine`), made again as masks where the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import (
@@ -126,12 +125,11 @@ class SourceStems:
     def findings(self) -> list[Finding]:
         """Tell which wishes of the recipe the models cannot heed."""
         found = []
+        asked = self._how.asked | (set() if self._device in LOCAL_DEVICES else {"device"})
         for (member, choice), stems in zip(self._members, self._estimates, strict=True):
             name, separator = choice.separator.card.name, choice.separator
-            if deaf := sorted(self._how.asked - separator.obeys):
-                told = (
-                    f"{name!r} takes no {listing(deaf)}; what the recipe says of it changes nothing"
-                )
+            if deaf := sorted(asked - separator.obeys):
+                told = f"{name!r} takes no {listing(deaf)}; what is said of it changes nothing"
                 found.append(Finding("info", "effort_without_effect", told))
             if not stems:
                 told = f"{name!r} gives none of the stems that are used ({listing(self._wanted)})"
@@ -173,7 +171,7 @@ class SourceStems:
                     config=card.sample_rate,
                 ),
             )
-        heeded = {name: value for name, value in asdict(effort).items() if name in separator.obeys}
+        heeded = effort.heeded_by(separator)
         is_local = self._device in LOCAL_DEVICES or "device" not in separator.obeys
         device = None if is_local else self._device
         suffix = f"/{card.name}" if len(self._members) > 1 else ""

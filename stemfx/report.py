@@ -293,8 +293,8 @@ def _cost(work: Separate) -> float:
     """Return how much more work a separation is than with a quarter of overlap and no shifts."""
     effort, heeds = work.effort, work.separator.obeys
     n_passes = max(1, effort.shifts) if "shifts" in heeds else 1
-    overlap = effort.overlap if "overlap" in heeds else None
-    return n_passes * (1.0 if overlap is None else 0.75 / (1 - overlap))
+    overlap = effort.overlap_for(0.25) if "overlap" in heeds else 0.25
+    return n_passes * 0.75 / (1 - overlap)
 
 
 def plan_json(plan: Plan, missing: set[str]) -> dict[str, Any]:

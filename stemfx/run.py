@@ -215,6 +215,7 @@ class _Loop:
         self._plan, self._cache, self._observer, self._jobs = plan, cache, observer, jobs
         self._stop = threading.Event()
         self._results: dict[str, NodeResult] = {}
+        self._begun: set[str] = set()
 
     def run(self) -> tuple[NodeResult, ...]:
         missing = missing_nodes(self._plan, self._cache)
@@ -241,7 +242,7 @@ class _Loop:
                 for future in running:
                     future.cancel()
                 if isinstance(error, KeyboardInterrupt):
-                    raise self._interrupted(running.values()) from None
+                    raise self._interrupted() from None
                 raise
         return tuple(self._results[name] for name in self._plan.nodes)
 
@@ -277,10 +278,10 @@ class _Loop:
                 waiting[name].add(twin)
         return waiting
 
-    def _interrupted(self, running: Iterable[str] = ()) -> CancelledError:
+    def _interrupted(self) -> CancelledError:
         n_done = sum(result.status == "done" for result in self._results.values())
         kept = f"{n_done} finished steps are kept"
-        if any(_resumes(self._plan.nodes[name]) for name in running):
+        if any(_resumes(self._plan.nodes[name]) for name in self._begun - self._results.keys()):
             kept += ", and what is separated so far"
         return CancelledError(f"interrupted; {kept}: run the same command again to go on")
 
@@ -298,6 +299,7 @@ class _Loop:
             self._take_from_cache(node)  # an equal node, or another run, was faster
             return self._results[node.id]
         began = time.perf_counter()
+        self._begun.add(node.id)
         writer = self._cache.writer(node.key, keeps_partial=_resumes(node))
         try:
             inputs = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Literal
@@ -44,27 +44,40 @@ class Effort:
     Args:
         overlap: share of a segment that it has in common with the next one, within [0, 0.9];
             None is the model's own.
+        least_overlap: where the model's own is less, this.
         shifts: how many passes over the song are averaged, each with its segments in other
-            places (Demucs' "shift trick"); 0 and 1 are one pass, 0 with segments from the start.
+            places (Demucs' "shift trick"); 0 is one pass with segments from the start.
         segment_s: length of a segment in seconds; None is the model's own, which is also the
             most that a transformer hears.
         error_db: how far the arithmetic may be from the reference implementation's output.
     """
 
     overlap: float | None = None
+    least_overlap: float = 0.0
     shifts: int = 0
     segment_s: float | None = None
     error_db: float = -100.0
+
+    def overlap_for(self, own: float) -> float:
+        """Return the overlap for a model whose own is `own`."""
+        return max(own, self.least_overlap) if self.overlap is None else self.overlap
+
+    def heeded_by(self, separator: Separator) -> dict[str, float | None]:
+        """Return what of it decides the result of a separator."""
+        names = set(separator.obeys)
+        if "overlap" in names:
+            names.add("least_overlap")
+        return {name: value for name, value in asdict(self).items() if name in names}
 
 
 EFFORTS: Mapping[str, Effort] = MappingProxyType(
     {
         "draft": Effort(overlap=0.1, error_db=-60.0),
         "normal": Effort(),
-        "best": Effort(overlap=0.5, shifts=2),
+        "best": Effort(least_overlap=0.5, shifts=2),
     }
 )
-"""What a producer calls quality. Each step costs more time: about 0.7 : 1 : 3 for Demucs."""
+"""What a producer calls quality. Each step costs more time: about 0.8 : 1 : 3 for Demucs."""
 
 
 @dataclass

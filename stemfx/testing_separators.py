@@ -28,7 +28,7 @@ from stemfx.testing import RaggedSignal, example_audio
 SILENT = 1e-3
 """Peak of what may come out of silence: -60 dBFS, far below what a separator leaves of a voice."""
 
-OTHER = Effort(overlap=0.6, shifts=2, segment_s=0.9, error_db=-60.0)
+OTHER = Effort(0.6, least_overlap=0.7, shifts=2, segment_s=0.9, error_db=-60.0)
 """Differs in every field from the default effort."""
 
 
@@ -159,7 +159,8 @@ def obeys_as_declared(case: Case) -> str | None:
     """Give the same bits whatever it does not declare to obey."""
     song = case.song()
     plain = case.run(song)
-    deaf = [field.name for field in fields(Effort) if field.name not in case.separator.obeys]
+    heeded = Effort().heeded_by(case.separator)
+    deaf = [field.name for field in fields(Effort) if field.name not in heeded]
     if not deaf:
         return "it obeys everything"
     effort = replace(Effort(), **{name: getattr(OTHER, name) for name in deaf})

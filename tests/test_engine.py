@@ -387,7 +387,12 @@ def test_the_json_keeps_the_contract(folder: Path) -> None:
     assert told["outputs"]["master"] == str(folder / "out.wav")
     assert set(told["outputs"]["stems"]) == {"vocals", "drums", "bass", "other"}
     assert told["separators"] == {
-        "song": {"model": "shares", "licence": "CC0-1.0", "weights": "here"}
+        "song": {
+            "model": "shares",
+            "licence": "CC0-1.0",
+            "licence_class": "not stated",
+            "weights": "here",
+        }
     }
     assert all(
         set(node) == {"id", "op", "status", "seconds", "measurements", "findings"}

@@ -13,6 +13,7 @@ from stemfx.errors import CancelledError, RecipeError
 from stemfx.io import Encoding, write
 from stemfx.report import null_db, outcome_json
 from stemfx.run import Outcome
+from stemfx.separator import EFFORTS
 
 SONG = "sources: {song: song.wav}\n"
 OUT = "output: {stems: stems, bit_depth: 32}\n"
@@ -54,10 +55,11 @@ def test_two_models_are_averaged_by_weight_where_both_give_a_stem(
     assert outcome_json(outcome)["separators"]["song"] == {
         "model": "shares + halves",
         "licence": "CC0-1.0; MIT",
+        "licence_class": "not stated",
         "weights": "here",
         "models": [
-            {"model": "shares", "licence": "CC0-1.0", "weights": "here"},
-            {"model": "halves", "licence": "MIT", "weights": "here"},
+            {"model": name, "licence": licence, "licence_class": "not stated", "weights": "here"}
+            for name, licence in (("shares", "CC0-1.0"), ("halves", "MIT"))
         ],
     }
 
@@ -169,10 +171,16 @@ EFFORT = SONG + "separate: {model: patient, %s}\n" + FOUR + OUT
 def test_quality_and_its_numbers_reach_the_model(folder: Path) -> None:
     run_text(folder, EFFORT % "quality: best, overlap: 0.3")
     effort = PatientSeparator.contexts[-1].effort
-    assert (effort.overlap, effort.shifts) == (0.3, 2)
+    assert (effort.overlap_for(0.25), effort.shifts) == (0.3, 2)
     run_text(folder, EFFORT % "quality: best", quality="draft", device="cpu")
     context = PatientSeparator.contexts[-1]
     assert (context.effort.overlap, context.effort.shifts, context.device) == (0.1, 0, "cpu")
+
+
+def test_best_never_means_less_overlap_than_the_models_own() -> None:
+    overlaps = {name: EFFORTS[name].overlap_for(0.75) for name in EFFORTS}
+    assert overlaps == {"draft": 0.1, "normal": 0.75, "best": 0.75}
+    assert EFFORTS["best"].overlap_for(0.25) == 0.5
 
 
 def test_only_what_a_model_obeys_makes_another_result(folder: Path) -> None:

@@ -19,10 +19,11 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
-from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators.device import MemoryGuard, resolve, share_cores
 from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
 from stemfx.separators.threads import torch_threads
 
+_SEGMENT_BYTES = 2.7e9  # of a segment of the largest published network at work
 LEAST_OVERLAP = 0.1
 """Without any overlap there would be a step where segments meet."""
 
@@ -163,7 +164,7 @@ class Chunked(Separator):
         n_made = sum(len(member.stems) for member in running)
         has_left_over = n_made < len(self.computes(wanted))
         device = resolve(context.device)
-        workers, threads = _workers(device)
+        workers, threads = share_cores(device, _SEGMENT_BYTES)
         guard = MemoryGuard(workers, context)
         scale = (0.0, 1.0)
         if any(member.is_normalised for member in running):
@@ -212,15 +213,6 @@ class Chunked(Separator):
                 f"{length / member.sample_rate:.3g} s at a time",
             )
         return length
-
-
-def _workers(device: str) -> tuple[int, int]:
-    """Return how many segments to work on at once, and with how many threads each."""
-    import torch
-
-    cores = torch.get_num_threads()
-    workers = 2 if cores > 1 and device == "cpu" else 1
-    return workers, cores // workers
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from stemfx.separators.demucs_weights import (
     load,
     read_header,
 )
-from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators.device import MemoryGuard, resolve, share_cores
 from stemfx.separators.htdemucs_fast import faster
 from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
 from stemfx.separators.threads import torch_threads
@@ -47,6 +47,8 @@ from stemfx.separators.weights import sha256
 
 VERSION = 2  # raise it whenever the sound changes
 OVERLAP = 0.25
+_LONG_S = 12
+_SEGMENT_BYTES = 0.9e9  # of a segment of htdemucs at work
 NO_LICENCE = "no stated licence"
 STEMSPLIT = "StemSplit benchmark 2026: museval medians, MUSDB18-HQ test set"
 
@@ -169,7 +171,9 @@ class Demucs(Separator):
             )
         mean, deviation = measure(mixture)
         device = resolve(context.device)
-        workers, threads = _workers(max(float(network.segment) for network in networks), device)
+        # Long segments (hdemucs: 44 s) take one after the other, with all threads.
+        is_long = any(network.segment > _LONG_S for network in networks)
+        workers, threads = share_cores(device, _SEGMENT_BYTES, at_once=1 if is_long else 2)
         guard = MemoryGuard(workers, context)
         arithmetic: dict[str, float] = {}
         with ThreadPoolExecutor(workers) as pool:
@@ -219,19 +223,6 @@ class Demucs(Separator):
 def _needed(uses: Mapping[str, frozenset[int]], wanted: tuple[str, ...]) -> frozenset[int]:
     """Return the networks that the wanted stems need."""
     return frozenset[int]().union(*(uses[stem] for stem in wanted))
-
-
-def _workers(segment: float, device: str) -> tuple[int, int]:
-    """Return how many segments to work on at once, and with how many threads each.
-
-    Two, since a third would cost another 0.8 GB; one where segments are long (hdemucs: 44 s),
-    and on a graphics card, which shares a segment among all its cores.
-    """
-    import torch
-
-    cores = torch.get_num_threads()
-    workers = 2 if cores > 1 and segment <= 12 and device == "cpu" else 1
-    return workers, cores // workers
 
 
 def _hears(network: Any) -> Callable[[int], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from stemfx.errors import ModelError
@@ -37,6 +38,41 @@ def resolve(device: str) -> str:
             where="--device",
         )
     return device
+
+
+def share_cores(device: str, segment_bytes: float, *, at_once: int = 2) -> tuple[int, int]:
+    """Return how many segments to work on at a time, and with how many of torch's threads each.
+
+    Segments side by side wait for each other once a segment, threads of torch at the end of every
+    operation (see `threads`). On a graphics card there is one at a time, which shares all of it.
+    Less memory makes it fewer segments, never another number of threads, on which the last bits
+    of a result may depend.
+
+    Args:
+        device: as `resolve` gives it.
+        segment_bytes: what one more segment at work needs.
+        at_once: the most at a time; a third one is seldom worth its memory.
+    """
+    import torch
+
+    cores = torch.get_num_threads()
+    if device != "cpu":
+        return 1, cores
+    most = min(at_once, cores)
+    free = _free_bytes()
+    fitting = most if free is None else max(1, int(free // segment_bytes))
+    return min(most, fitting), cores // most
+
+
+def _free_bytes() -> int | None:
+    """Return how much memory can be had without swapping, where the system says so (Linux)."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(
+            int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")
+        )
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

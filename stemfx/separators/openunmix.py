@@ -30,7 +30,7 @@ from stemfx.separator import (
     StemBlock,
     WeightsState,
 )
-from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators.device import MemoryGuard, resolve, share_cores
 from stemfx.separators.openunmix_weights import (
     PUBLISHED,
     SETTINGS_FILE,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raise it whenever the sound changes
 SEGMENT_S = 35.0
 OVERLAP = 0.1
+_SEGMENT_BYTES = 0.8e9  # of a segment at work
 
 _REST = {"other", "accompaniment", "instrumental", "noise"}  # targets that are all that is left
 
@@ -145,13 +146,13 @@ class OpenUnmix(Separator):
         device = resolve(context.device)
         for network in networks:
             network.to(device)
-        workers, threads = _workers(device)
+        workers, threads = share_cores(device, _SEGMENT_BYTES)
         hear = _Listener(
             networks, mixture, found.spectrogram, _is_partial(self.card.stems), threads, device
         )
         effort = context.effort
         segment = (effort.segment_s or SEGMENT_S) * found.spectrogram.sample_rate
-        overlap = OVERLAP if effort.overlap is None else effort.overlap
+        overlap = effort.overlap_for(OVERLAP)
         yield from stream(
             [_schedule(mixture.n_samples, segment, overlap, found.spectrogram.hop)],
             partial(MemoryGuard(workers, context), hear),
@@ -185,19 +186,6 @@ def _schedule(n_samples: int, segment: float, overlap: float, hop: int) -> Sched
 def _is_partial(stems: Sequence[str]) -> bool:
     """Say whether the stems leave something over, which the filter then has to know of."""
     return len(stems) == 1 or not _REST & set(stems)
-
-
-def _workers(device: str) -> tuple[int, int]:
-    """Return how many segments to work on at once, and with how many threads each.
-
-    Two: a recurrent layer's steps are too small to share among threads, and a third segment
-    would cost another 0.5 to 0.8 GB. One on a graphics card, which shares them among all its cores.
-    """
-    import torch
-
-    cores = torch.get_num_threads()
-    workers = 2 if cores > 1 and device == "cpu" else 1
-    return workers, cores // workers
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,11 @@ def schedules(
 ) -> list[Schedule]:
     """Return the schedule of each pass over a song: one, or as many as `effort.shifts` asks for.
 
-    `overlap` is the model's own, for an effort that asks for none. Leads of shifted passes come
+    `overlap` is the model's own. Leads of shifted passes come
     from `context.seed` and nothing else, so that equal songs give equal stems.
     """
     effort = context.effort
-    overlap = overlap if effort.overlap is None else effort.overlap
+    overlap = effort.overlap_for(overlap)
     if effort.shifts == 0:
         return [Schedule.even(n_samples, length, overlap)]
     most = min(int(LARGEST_SHIFT_S * sample_rate), length - 1)

@@ -124,7 +124,7 @@ def test_what_comes_from_a_later_start_is_the_same(
     for start in (1, WINDOW, 70_001, song.shape[1] - 1):
         rest = separated(separator, song, start=start, segment_s=4.8)
         assert rest.tobytes() == np.ascontiguousarray(whole[..., start:]).tobytes()
-    monkeypatch.setattr(openunmix, "_workers", lambda _: (2, 1))
+    monkeypatch.setattr(openunmix, "share_cores", lambda *_, **__: (2, 1))
     assert separated(separator, song, segment_s=4.8).tobytes() == whole.tobytes()
 
 

@@ -88,7 +88,7 @@ def test_a_long_song_is_whole_and_has_the_same_bits_every_time(
 ) -> None:
     separator = opened(make(tmp_path, name)[1])
     once = separated(separator, music)
-    monkeypatch.setattr(chunked, "_workers", lambda _: (2, 1))
+    monkeypatch.setattr(chunked, "share_cores", lambda *_, **__: (2, 1))
     again = separated(opened(separator.members()[0].files[1]), music)  # type: ignore[attr-defined]
     assert once.shape == (len(separator.card.stems), 2, music.shape[1])
     assert np.isfinite(once).all()
