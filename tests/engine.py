@@ -51,7 +51,9 @@ class ShareSeparator(Separator):
 class PartialSeparator(ShareSeparator):
     """Computes only what is wanted, like a bag of specialists."""
 
-    card = ModelCard("partial", "test", ("vocals", "drums", "bass", "other"), 44_100, "CC0", "")
+    card = ModelCard(
+        "partial", "test", ("vocals", "drums", "bass", "other"), 44_100, "CC0", "for tests"
+    )
 
     def computes(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(stem for stem in self.card.stems if stem in wanted)

@@ -47,6 +47,7 @@ from stemfx.separators.weights import sha256
 
 VERSION = 2  # raise it whenever the sound changes
 OVERLAP = 0.25
+_LEAST_SAMPLES = 4_096  # of a shorter song HDemucs would have nothing to normalise
 _LONG_S = 12
 _SEGMENT_BYTES = 0.9e9  # of a segment of htdemucs at work
 NO_LICENCE = "no stated licence"
@@ -233,8 +234,8 @@ def _hears(network: Any) -> Callable[[int], int]:
     if getattr(network, "use_train_segment", False):
         trained = int(network.samplerate * network.segment)
         return lambda n_samples: max(trained, n_samples)
-    hears: Callable[[int], int] = getattr(network, "valid_length", int)
-    return hears
+    valid: Callable[[int], int] = getattr(network, "valid_length", int)
+    return lambda n_samples: max(valid(n_samples), valid(_LEAST_SAMPLES))
 
 
 @dataclass(frozen=True)
