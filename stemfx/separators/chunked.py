@@ -158,7 +158,7 @@ class Chunked(Separator):
         Raises:
             ModelError: the weights are missing, or not what they claim to be.
         """
-        if not mixture.n_samples:
+        if not (mixture.n_samples and wanted):
             return
         running = self._running(self.members(), wanted)
         n_made = sum(len(member.stems) for member in running)

@@ -150,7 +150,7 @@ class Demucs(Separator):
         Raises:
             ModelError: the weights are missing, or not what they claim to be.
         """
-        if not mixture.n_samples:
+        if not (mixture.n_samples and wanted):
             return
         found = self._files()
         bag = found.bag

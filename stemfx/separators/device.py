@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from stemfx.errors import ModelError
 from stemfx.separator import SeparationContext
+from stemfx.separators.threads import usual_threads
 
 AUTO = "auto"
 Result = TypeVar("Result")
@@ -53,9 +54,7 @@ def share_cores(device: str, segment_bytes: float, *, at_once: int = 2) -> tuple
         segment_bytes: what one more segment at work needs.
         at_once: the most at a time; a third one is seldom worth its memory.
     """
-    import torch
-
-    cores = torch.get_num_threads()
+    cores = usual_threads()
     if device != "cpu":
         return 1, cores
     most = min(at_once, cores)

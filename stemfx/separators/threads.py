@@ -18,17 +18,52 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-@contextmanager
-def torch_threads(n: int) -> Iterator[None]:
-    """Let torch use `n` threads for what the calling thread does inside."""
-    import torch
+class _TorchThreads:
+    """Limits torch's threads for the calling thread alone.
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    Torch's setter also leaves its number for threads that ask torch for the first time later. So
+    what is usual is kept here while anybody is inside, and nobody takes a limit for it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._usual = 1
+        self._own = threading.local()  # the limit that the calling thread is under
+
+    def usual(self) -> int:
+        """Return how many threads torch uses where nothing limits it."""
+        import torch
+
+        with self._lock:
+            return self._usual if self._users else torch.get_num_threads()
+
+    @contextmanager
+    def limit(self, n: int) -> Iterator[None]:
+        """Let torch use `n` threads for what the calling thread does inside."""
+        import torch
+
+        outer: int | None = getattr(self._own, "limit", None)
+        with self._lock:
+            # Asked in any case: a thread's first question would undo what was set before it.
+            here = torch.get_num_threads()
+            if not self._users:
+                self._usual = here
+            self._users += 1
+            torch.set_num_threads(n)
+        self._own.limit = n
+        try:
+            yield
+        finally:
+            self._own.limit = outer
+            with self._lock:
+                self._users -= 1
+                torch.set_num_threads(self._usual if outer is None else outer)
+
+
+_torch_threads = _TorchThreads()
+torch_threads = _torch_threads.limit
+usual_threads = _torch_threads.usual
 
 
 def in_order(

@@ -9,11 +9,12 @@ import torch
 
 from stemfx.errors import ModelError
 from stemfx.separator import SeparationContext
-from stemfx.separators.device import MemoryGuard, resolve
+from stemfx.separators import device
+from stemfx.separators.device import MemoryGuard, resolve, share_cores
 
 
 def test_auto_is_a_device_that_torch_has() -> None:
-    assert resolve("auto") in {"cpu", "cuda", "mps"}
+    assert resolve("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     assert resolve("cpu") == "cpu"
 
 
@@ -78,3 +79,33 @@ def test_other_errors_pass() -> None:
     with pytest.raises(RuntimeError, match="mat1"):
         MemoryGuard(2, context)(broken)
     assert not context.findings
+
+
+@pytest.mark.parametrize(
+    ("cores", "free_gb", "at_once", "shared"),
+    [
+        (4, 16, 2, (2, 2)),
+        (4, 1.5, 2, (1, 2)),  # memory for one: fewer segments, as many threads each
+        (4, 0.1, 2, (1, 2)),  # one is tried in any case
+        (4, None, 2, (2, 2)),  # the system does not say
+        (1, 16, 2, (1, 1)),
+        (4, 16, 1, (1, 4)),
+    ],
+)
+def test_cores_are_shared_by_what_memory_allows(
+    monkeypatch: pytest.MonkeyPatch,
+    cores: int,
+    free_gb: float | None,
+    at_once: int,
+    shared: tuple[int, int],
+) -> None:
+    monkeypatch.setattr(device, "usual_threads", lambda: cores)
+    free = None if free_gb is None else int(free_gb * 1e9)
+    monkeypatch.setattr(device, "_free_bytes", lambda: free)
+    assert share_cores("cpu", 1e9, at_once=at_once) == shared
+    assert share_cores("cuda", 1e9, at_once=at_once) == (1, cores)
+
+
+def test_linux_says_how_much_memory_is_free() -> None:
+    free = device._free_bytes()
+    assert free is None or 1e6 < free < 1e14
