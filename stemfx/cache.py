@@ -24,10 +24,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from stemfx import unfinished
 from stemfx.audio import BLOCK_SAMPLES, Block, read_only
 from stemfx.errors import StemfxError
 from stemfx.io import writing_to
-from stemfx.unfinished import Unfinished, sweep
+from stemfx.unfinished import Unfinished
 
 FORMAT = 2
 REMEDY = "free some space or set STEMFX_CACHE to another folder"
@@ -237,7 +238,6 @@ class EntryWriter:
             (self.folder / "entry.json").write_text(f"{_checksum(text)}\n{text}", encoding="utf-8")
             if self._unfinished is not None:
                 self._unfinished.finish()
-                self._unfinished = None
             final = self._cache.folder_of(self._key)
             final.parent.mkdir(parents=True, exist_ok=True)
             if not self._cache.holds(self._key):
@@ -251,6 +251,9 @@ class EntryWriter:
                         raise
                 finally:
                     shutil.rmtree(aside, ignore_errors=True)
+        if self._unfinished is not None:
+            self._unfinished.release()
+            self._unfinished = None
         entry = self._cache.lookup(self._key)
         if entry is None:
             raise LostError(self._key)
@@ -270,10 +273,14 @@ class EntryWriter:
 
 
 class Cache:
-    """The store in one folder. Safe for several processes at a time."""
+    """The store in one folder. Safe for several processes at a time.
 
-    def __init__(self, root: Path) -> None:
+    `is_kept` says whether a later run will find it.
+    """
+
+    def __init__(self, root: Path, *, is_kept: bool = True) -> None:
         self.root = root
+        self.is_kept = is_kept
         self.scratch = root / "scratch"
         self.unfinished = root / "unfinished"
         self._entries = root / "entries"
@@ -361,9 +368,25 @@ class Cache:
             with suppress(OSError):
                 yield folder, sum(file.stat().st_size for file in folder.iterdir())
 
+    def has_begun(self, key: str) -> bool:
+        """Tell whether there is something of an entry that a later run will go on with."""
+        with suppress(OSError):
+            return (self.unfinished / key / "journal").stat().st_size > 0
+        return False
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Bytes of what interrupted runs will go on with."""
+        return unfinished.size_bytes(self.unfinished)
+
     def evict(self) -> int:
-        """Remove signals until the limit is kept; return the bytes freed. Facts stay."""
-        excess = sum(size for _, size in self._sizes()) - self.limit_bytes
+        """Remove signals until the limit is kept; return the bytes freed. Facts stay.
+
+        What is unfinished goes last, or when nobody went on with it for a week.
+        """
+        swept = unfinished.sweep(self.unfinished, older_than_s=7 * 24 * 3600)
+        kept = sum(size for _, size in self._sizes())
+        excess = kept + self.unfinished_bytes - self.limit_bytes
         freed = 0
         # After most runs the limit is kept, and no entry has to be read to see that.
         for used, _, folder in self.entries() if excess > 0 else ():
@@ -374,15 +397,17 @@ class Cache:
                     size = file.stat().st_size
                     file.unlink()
                     freed += size
+        if freed < excess:
+            freed += unfinished.sweep(self.unfinished, older_than_s=0)
         self._sweep_scratch(older_than_s=24 * 3600)
-        return freed + sweep(self.unfinished, older_than_s=7 * 24 * 3600)
+        return swept + freed
 
     def clear(self) -> int:
         """Remove every entry; return the bytes freed."""
         freed = sum(size for _, size, _ in self.entries())
         shutil.rmtree(self._entries, ignore_errors=True)
         self._sweep_scratch(older_than_s=3600)
-        return freed + sweep(self.unfinished, older_than_s=0)
+        return freed + unfinished.sweep(self.unfinished, older_than_s=0)
 
     def _sweep_scratch(self, older_than_s: float) -> None:
         """Remove what killed runs left behind: folders in which nothing was written for long."""

@@ -27,8 +27,8 @@ from stemfx.recipe.problems import did_you_mean, listing
 from stemfx.separation import RESIDUAL
 from stemfx.stage import Finding
 
-LOCAL_DEVICES = ("auto", "cpu")
-"""Named or not, they give one result on one machine, so they share it in the cache."""
+USUAL_DEVICES = ("auto", "cpu")
+"""What nobody means as a wish that a model could fail to heed."""
 
 
 class SourceStems:
@@ -68,15 +68,13 @@ class SourceStems:
         # is made of: the stems of one model sum to the song, those of two would do it twice.
         host = max(choices, key=lambda c: len(set(wanted) & set(c.separator.card.stems)))
         self._song = host.separator.card.stems
+        self._check_weights()
         is_asked = self._how.residual == "keep" and RESIDUAL in wanted
         # What no stem explains is known only when all are there.
-        self._wanted = self._song if is_asked else tuple(wanted)
+        more = self._song if is_asked else ()
+        self._wanted = tuple(dict.fromkeys((*more, *(s for s in wanted if s != RESIDUAL))))
         self._estimates = self._separate_all()
-        self.is_complete = all(
-            stem in stems or not member.weight_of(stem) or stem not in choice.separator.card.stems
-            for (member, choice), stems in zip(self._members, self._estimates, strict=True)
-            for stem in self._song
-        )
+        self.is_complete = all(map(self._is_estimated, self._song))
 
     def port(self, track: Track) -> Port:
         """Return the signal of the stem that a track takes from this source.
@@ -125,7 +123,7 @@ class SourceStems:
     def findings(self) -> list[Finding]:
         """Tell which wishes of the recipe the models cannot heed."""
         found = []
-        asked = self._how.asked | (set() if self._device in LOCAL_DEVICES else {"device"})
+        asked = self._how.asked | (set() if self._device in USUAL_DEVICES else {"device"})
         for (member, choice), stems in zip(self._members, self._estimates, strict=True):
             name, separator = choice.separator.card.name, choice.separator
             if deaf := sorted(asked - separator.obeys):
@@ -137,6 +135,31 @@ class SourceStems:
         return found
 
     # --- from the models to one estimate a stem ------------------------------------------
+
+    def _check_weights(self) -> None:
+        """Refuse weights of stems that their model does not give: they would change nothing."""
+        problems = [
+            Problem(
+                member.where,
+                f"{choice.separator.card.name!r} gives no stem {stem!r} to weigh"
+                f"{did_you_mean(stem, choice.separator.card.stems)} "
+                f"(it gives {', '.join(choice.separator.card.stems)})",
+            )
+            for member, choice in self._members
+            for stem in member.weights
+            if stem not in choice.separator.card.stems
+        ]
+        if problems:
+            raise RecipeError(problems)
+
+    def _is_estimated(self, stem: str) -> bool:
+        """Tell whether every model that has a say in a stem was asked for it, one at least."""
+        asked = [
+            stem in stems
+            for (member, choice), stems in zip(self._members, self._estimates, strict=True)
+            if member.weight_of(stem) and stem in choice.separator.card.stems
+        ]
+        return bool(asked) and all(asked)
 
     @property
     def _offered(self) -> list[str]:
@@ -172,8 +195,7 @@ class SourceStems:
                 ),
             )
         heeded = effort.heeded_by(separator)
-        is_local = self._device in LOCAL_DEVICES or "device" not in separator.obeys
-        device = None if is_local else self._device
+        device = self._device if "device" in separator.obeys else None
         suffix = f"/{card.name}" if len(self._members) > 1 else ""
         raw = self._graph.add(
             f"{name}/separate{suffix}",

@@ -279,9 +279,11 @@ class _Loop:
         return waiting
 
     def _interrupted(self) -> CancelledError:
-        n_done = sum(result.status == "done" for result in self._results.values())
-        kept = f"{n_done} finished steps are kept"
-        if any(_resumes(self._plan.nodes[name]) for name in self._begun - self._results.keys()):
+        if not self._cache.is_kept:
+            return CancelledError("interrupted")
+        n_done = sum(result.status == "done" for result in list(self._results.values()))
+        kept = f"{n_done} finished step{' is' if n_done == 1 else 's are'} kept"
+        if any(self._cache.has_begun(self._plan.nodes[name].key) for name in self._begun):
             kept += ", and what is separated so far"
         return CancelledError(f"interrupted; {kept}: run the same command again to go on")
 
@@ -299,7 +301,8 @@ class _Loop:
             self._take_from_cache(node)  # an equal node, or another run, was faster
             return self._results[node.id]
         began = time.perf_counter()
-        self._begun.add(node.id)
+        if _resumes(node):
+            self._begun.add(node.id)
         writer = self._cache.writer(node.key, keeps_partial=_resumes(node))
         try:
             inputs = [

@@ -296,4 +296,4 @@ def open_cache(*, keep: bool = True) -> Iterator[Cache]:
     except OSError:
         beside = None
     with tempfile.TemporaryDirectory(prefix="stemfx-", dir=beside) as folder:
-        yield Cache(Path(folder))
+        yield Cache(Path(folder), is_kept=False)

@@ -21,10 +21,11 @@ _CHUNK_BYTES = 1 << 22
 
 
 class Unfinished:
-    """One unfinished entry. `n_kept` samples of each signal are there already."""
+    """One unfinished entry, locked. `n_kept` samples of each signal are there already."""
 
     def __init__(self, folder: Path, lock: IO[bytes]) -> None:
         self.folder, self._lock = folder, lock
+        folder.mkdir(exist_ok=True)
         self._journal_path = folder / "journal"
         self.n_kept = self._verified()
         if not self.n_kept:
@@ -39,12 +40,15 @@ class Unfinished:
         Raises:
             OSError: the folder cannot be made.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "lock").open("ab")
-        if not _try_to_lock(lock):
-            lock.close()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = _locked(_lock_of(folder))
+        if lock is None:
             return None
-        return cls(folder, lock)
+        try:
+            return cls(folder, lock)
+        except BaseException:
+            lock.close()
+            raise
 
     def note(self, n_samples: int, checksums: Sequence[int]) -> None:
         """Say that every file is whole up to `n_samples`; the files are flushed before."""
@@ -55,18 +59,25 @@ class Unfinished:
 
     def close(self) -> None:
         """Leave it for a later run; what holds nothing is removed."""
-        self._journal.close()
-        is_empty = not self._journal_path.stat().st_size
-        self._lock.close()
-        if is_empty:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            with suppress(OSError):  # somebody removed the whole cache
+                self._journal.close()
+                if not self._journal_path.stat().st_size:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+        finally:
+            self.release()
 
     def finish(self) -> None:
-        """Remove what is not part of a finished entry."""
+        """Remove what is not part of a finished entry; it is locked until `release`."""
         self._journal.close()
+        self._journal_path.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Let others have it."""
+        if not self.folder.exists():
+            with suppress(OSError):  # Windows keeps a file that somebody has open; it is swept
+                _lock_of(self.folder).unlink()
         self._lock.close()
-        for name in ("journal", "lock"):
-            (self.folder / name).unlink(missing_ok=True)
 
     def _verified(self) -> int:
         """Return up to which sample all files are whole by the journal's last line."""
@@ -95,20 +106,56 @@ def _checksum(path: Path, n_bytes: int) -> int:
     return crc
 
 
+def size_bytes(root: Path) -> int:
+    """Return the bytes of all unfinished entries."""
+    return sum(_size(folder) for folder in root.glob("*/"))
+
+
 def sweep(root: Path, older_than_s: float) -> int:
     """Remove unfinished entries that nobody wrote to for long; return the bytes freed."""
     freed = 0
-    for folder in root.glob("*"):
+    for folder in {lock.with_suffix("") for lock in root.glob("*.lock")} | set(root.glob("*/")):
         with suppress(OSError):
-            files = list(folder.iterdir())
-            newest = max(path.stat().st_mtime for path in (folder, *files))
-            size = sum(path.stat().st_size for path in files)
-            if time.time() - newest < older_than_s or (entry := Unfinished.claim(folder)) is None:
+            files = [folder, *folder.iterdir()] if folder.is_dir() else [_lock_of(folder)]
+            if time.time() - max(path.stat().st_mtime for path in files) < older_than_s:
                 continue
-            entry.finish()
+            size = _size(folder)
+            if (lock := _locked(_lock_of(folder))) is None:
+                continue
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                _lock_of(folder).unlink()
+            lock.close()
             freed += size
     return freed
+
+
+def _size(folder: Path) -> int:
+    try:
+        return sum(path.stat().st_size for path in folder.iterdir())
+    except OSError:
+        return 0
+
+
+def _lock_of(folder: Path) -> Path:
+    """Return the lock, which lies beside the folder, since that is renamed when it is finished."""
+    return folder.with_suffix(".lock")
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """Return the lock file, open and locked, or None while somebody else has it."""
+    while True:
+        lock = path.open("ab")
+        if not _try_to_lock(lock):
+            lock.close()
+            return None
+        try:
+            is_there = os.path.samestat(os.fstat(lock.fileno()), path.stat())
+        except OSError:
+            is_there = False
+        if is_there:
+            return lock
+        lock.close()  # its last owner removed it meanwhile
 
 
 def _try_to_lock(file: IO[bytes]) -> bool:

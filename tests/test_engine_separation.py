@@ -9,6 +9,7 @@ import pytest
 from engine import PatientSeparator, level_db, run_text, samples, statuses
 
 from stemfx.audio import Audio
+from stemfx.cache import Cache
 from stemfx.errors import CancelledError, RecipeError
 from stemfx.io import Encoding, write
 from stemfx.report import null_db, outcome_json
@@ -93,6 +94,52 @@ def test_a_weight_of_zero_leaves_a_model_out(folder: Path, song: Audio) -> None:
     separate = "separate: {model: [{model: shares, weight: {vocals: 0}}, halves], residual: drop}\n"
     run_text(folder, SONG + separate + FOUR + OUT)
     assert gain(stems_of(folder)["vocals"], song) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_one_model_at_least_has_to_count(folder: Path) -> None:
+    separate = "separate: {model: {model: shares, weight: 0}}\n"
+    with pytest.raises(RecipeError, match="every weight is 0; one model at least has to count"):
+        run_text(folder, SONG + separate + FOUR + OUT)
+
+
+def test_a_stem_that_no_model_has_a_say_in_leaves_the_others_alone(
+    folder: Path, song: Audio
+) -> None:
+    separate = "separate: {model: {model: shares, weight: {vocals: 0}}}\n"
+    outcome = run_text(folder, SONG + separate + "tracks: {drums: }\n" + OUT)
+    assert gain(stems_of(folder)["drums"], song) == pytest.approx(0.3, abs=1e-6)
+    assert null_db(outcome) is None  # without vocals there is no sum to compare
+    with pytest.raises(RecipeError, match="gives no stem 'vocals'"):
+        run_text(folder, SONG + separate + "tracks: {vocals: }\n" + OUT)
+
+
+def test_a_residual_is_kept_beside_a_stem_of_another_model(folder: Path, song: Audio) -> None:
+    separate = "separate: {model: [shares, halves], residual: keep}\n"
+    tracks = FOUR.replace("}", ", instrumental: {}, rest: {from: song/residual}}")
+    run_text(folder, SONG + separate + tracks.replace(": ,", ": {},") + OUT)
+    stems = stems_of(folder)
+    assert gain(stems.pop("instrumental"), song) == pytest.approx(0.5, abs=1e-6)
+    assert level_db(sum(stems.values()) - song.samples, song.samples) < -120
+
+
+def test_a_weight_of_a_stem_that_a_model_lacks_is_refused(folder: Path) -> None:
+    separate = "separate: {model: [shares, {model: halves, weight: {vocal: 2}}]}\n"
+    with pytest.raises(RecipeError, match=r"'halves' gives no stem 'vocal' to weigh; did you mean"):
+        run_text(folder, SONG + separate + FOUR + OUT)
+
+
+def test_a_named_device_is_another_result(folder: Path) -> None:
+    """`auto` may be a graphics card."""
+    run_text(folder, EFFORT % "residual: other")
+    other = run_text(folder, EFFORT % "residual: other", device="cpu")
+    assert "song/separate" in statuses(other, "done")
+
+
+def test_without_a_cache_nothing_is_said_to_be_kept(folder: Path) -> None:
+    PatientSeparator.interrupt_at = 30_000
+    cache = Cache(folder / "scratch", is_kept=False)
+    with pytest.raises(CancelledError, match=r"^interrupted$"):
+        run_text(folder, EFFORT % "residual: other", cache=cache)
 
 
 def test_a_model_of_which_nothing_is_used_does_not_run_and_is_named(folder: Path) -> None:
@@ -206,7 +253,7 @@ def test_stems_at_a_models_own_rate_come_back_at_the_songs(folder: Path, song: A
 
 def interrupted(folder: Path, at: int) -> None:
     PatientSeparator.interrupt_at = at
-    with pytest.raises(CancelledError, match="finished steps are kept, and what is separated"):
+    with pytest.raises(CancelledError, match="kept, and what is separated so far: run"):
         run_text(folder, EFFORT % "residual: other")
     assert not (folder / "stems").exists()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,6 +43,46 @@ def test_an_interrupted_entry_goes_on_where_it_stopped(tmp_path: Path, song: Aud
         assert stored.sha256 == whole.signals[name].sha256
     assert {path.name for path in entry.folder.iterdir()} == {"0.f32", "1.f32", "entry.json"}
     assert list(cache.unfinished.iterdir()) == []
+
+
+def test_nobody_gets_hold_of_it_while_it_is_published(
+    tmp_path: Path, song: Audio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever came between the last write and the rename took it for damaged and emptied it."""
+    cache = Cache(tmp_path)
+    writer = begin(cache, song, song.n_samples)
+    claims = []
+    replace = Path.replace
+
+    def claimed_before(self: Path, target: Path) -> Path:
+        claims.append(Unfinished.claim(cache.unfinished / KEY))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", claimed_before)
+    entry = writer.commit({})
+    assert claims
+    assert set(claims) == {None}
+    assert entry.signals["a"].is_intact()
+
+
+def test_a_cache_that_vanished_does_not_hide_what_went_wrong(tmp_path: Path, song: Audio) -> None:
+    writer = begin(Cache(tmp_path / "cache"), song, 20_000)
+    shutil.rmtree(tmp_path / "cache")
+    writer.abandon()
+
+
+def test_it_counts_for_the_limit_and_goes_last(tmp_path: Path, song: Audio) -> None:
+    cache = Cache(tmp_path)
+    begin(cache, song, 30_000).abandon()
+    unfinished = cache.unfinished_bytes
+    assert unfinished >= 2 * 30_000 * 2 * 4
+    other = cache.writer("b" * 64)
+    other.open("a", 44_100, 2).append(song.samples)
+    size = other.commit({}).size_bytes
+    assert cache.set_limit(unfinished + 1000) >= size
+    assert cache.has_begun(KEY)
+    assert cache.set_limit(1000) >= unfinished - 1000
+    assert not cache.has_begun(KEY)
 
 
 def test_what_came_after_the_last_checkpoint_is_written_again(tmp_path: Path, song: Audio) -> None:
@@ -129,9 +170,9 @@ def test_what_nobody_goes_on_with_is_swept_and_what_is_at_work_is_not(
     assert cache.evict() == 0
     old = time.time() - 8 * 24 * 3600
     folder = cache.unfinished / KEY
+    at_work = Unfinished.claim(folder)
     for path in (*folder.iterdir(), folder):
         os.utime(path, (old, old))
-    at_work = Unfinished.claim(folder)
     assert cache.evict() == 0
     assert at_work is not None
     at_work.close()

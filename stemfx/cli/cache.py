@@ -30,11 +30,13 @@ def cache(
         if limit_bytes is not None:
             freed += store.set_limit(limit_bytes)
         entries = store.entries()
-        used = sum(size for _, size, _ in entries)
+        unfinished = store.unfinished_bytes
+        used = sum(size for _, size, _ in entries) + unfinished
         facts = {
             "folder": str(store.root.resolve()),
             "entries": len(entries),
             "size_bytes": used,
+            "unfinished_bytes": unfinished,
             "limit_bytes": store.limit_bytes,
             "freed_bytes": freed,
         }
@@ -44,6 +46,8 @@ def cache(
     print_line(
         f"{facts['folder']}: {len(entries)} results, {_size(used)} of {_size(store.limit_bytes)}"
     )
+    if unfinished:
+        print_line(f"{_size(unfinished)} of it are separations that an interrupted run left")
     if freed:
         print_line(f"freed {_size(freed)}")
 

@@ -66,7 +66,7 @@ class MemberShape(Shape):
 class SeparateShape(Shape):
     """How sources become stems."""
 
-    model: str | list[str | MemberShape] = Field(
+    model: str | MemberShape | list[str | MemberShape] = Field(
         "auto", description="a separation model, or a list of them whose stems are combined"
     )
     combine: Combine = Field("average", description="how the stems of several models become one")

@@ -19,7 +19,7 @@ MOST_MODELS = 8  # each costs its time and its stems' space
 def read_separate(table: Table, problems: Problems) -> Separate:
     """Return the section; its defaults where it is missing or faulty."""
     shape = section(table, SeparateShape, "separate", problems) or SeparateShape()
-    listed = [shape.model] if isinstance(shape.model, str) else shape.model
+    listed = shape.model if isinstance(shape.model, list) else [shape.model]
     node = table.get("model")
     marks = [entry.mark for entry in node.nodes] if isinstance(node, Items) else []
     places = [str(mark) for mark in marks] or [str(table.where("model"))]
@@ -57,6 +57,8 @@ def _check(
     names = [member.model for member in members]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.add(mark, f"separate.model: {quote(name)} is listed twice; give it a `weight`")
+    if not any(member.weight or any(member.weights.values()) for member in members):
+        problems.add(mark, "separate.model: every weight is 0; one model at least has to count")
     weights = {w for m in members for w in (m.weight, *m.weights.values())}
     if combine != "average" and weights - {0.0, 1.0}:
         problems.add(
