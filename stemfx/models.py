@@ -127,6 +127,8 @@ def check_licence(card: ModelCard, *, accepted: bool, where: str | None = None) 
 
 
 def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Separator:
+    if not model.strip():
+        raise ModelError("the model's name is empty; `stemfx models` lists them", where=where)
     path = Path(os.path.expanduser(model))  # noqa: PTH111 - unlike Path.expanduser it never raises
     is_allowed = True
     if inside is not None:
@@ -306,11 +308,13 @@ class Fetcher:
         if not is_auto:
             raise error
         try:
-            local = _choose_best(
-                self._registry,
-                stems,
-                offline=True,
-                accept_noncommercial=self._accept_noncommercial,
+            local = _opened(
+                _choose_best(
+                    self._registry,
+                    stems,
+                    offline=True,
+                    accept_noncommercial=self._accept_noncommercial,
+                )
             )
         except ModelError:
             raise error from None

@@ -7,6 +7,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -231,7 +232,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
         }.get(weights_of(separator), "weights missing")
         licence = f"licence of the weights: {card.licence}"
         console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
-    for notice in notices:
+    for notice in (*notices, *plan.findings):
         style = LEVEL_STYLE[notice.level]
         console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
@@ -297,7 +298,7 @@ def _cost(work: Separate) -> float:
     return n_passes * 0.75 / (1 - overlap)
 
 
-def plan_json(plan: Plan, missing: set[str]) -> dict[str, Any]:
+def plan_json(plan: Plan, missing: set[str], notices: Sequence[Finding] = ()) -> dict[str, Any]:
     """Return the object that `stemfx plan --json` prints."""
     return {
         "schema": SCHEMA,
@@ -318,6 +319,7 @@ def plan_json(plan: Plan, missing: set[str]) -> dict[str, Any]:
             for node in plan.nodes.values()
         ],
         "expected_seconds": round(sum(expected_seconds(plan.nodes[name]) for name in missing), 1),
+        "findings": [asdict(finding) for finding in (*notices, *plan.findings)],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from stemfx.cache import Cache
 from stemfx.errors import Problem, RecipeError, UsageError
 from stemfx.models import (
     AUTO,
+    STANDARD_STEMS,
     Choice,
     FailureMemory,
     Fetcher,
@@ -121,14 +122,14 @@ def recipe_for_stems(
 ) -> tuple[Recipe, dict[str, list[Choice]]]:
     """Return the recipe that splits one song into stems, and the models that do it.
 
-    The song is looked at before anything is downloaded.
+    The song is looked at first; nothing is downloaded yet.
 
     Args:
         file: the song.
         request: what the user asks for.
         registry: of models.
         separate: how; `request` overrides it.
-        stems: those that are wanted; none are all that the (first) model gives.
+        stems: those that are wanted; none are all of the model that gives most.
 
     Raises:
         AudioFileError: the song cannot be used.
@@ -137,8 +138,7 @@ def recipe_for_stems(
     """
     separate = _overridden(separate, request)
     inspect_inputs(_recipe_for_stems(file, request, separate, ("vocals",)))
-    choose_for = _chooser(request, registry, inside=None)
-    choices = [choose_for(member, stems) for member in separate.members]
+    choices = _choose_all(separate.members, stems, request, registry, inside=None)
     most = max(choices, key=lambda choice: len(choice.separator.card.stems))
     recipe = _recipe_for_stems(file, request, separate, tuple(stems) or most.separator.card.stems)
     return recipe, dict.fromkeys(recipe.sources, choices)
@@ -172,64 +172,93 @@ def _recipe_for_stems(
     )
 
 
-def choose_models(
-    recipe: Recipe, request: Request, registry: Registry, *, may_fetch: bool
-) -> dict[str, list[Choice]]:
-    """Choose the models of every source that has to be separated; download them if allowed.
-
-    Sources that want the same stems share one choice.
+def choose_models(recipe: Recipe, request: Request, registry: Registry) -> dict[str, list[Choice]]:
+    """Choose the models of every source that has to be separated. Nothing is downloaded.
 
     Raises:
         ModelError: a model is unknown or its weights cannot be had.
     """
     members = recipe.separate.members
-    if any(member.model == AUTO for member in members):
+    if all(member.model == AUTO for member in members):
         _check_stems(recipe, registry)
     inside = None if request.models else recipe.folder
-    choose_for = _chooser(request, registry, inside=inside, may_fetch=may_fetch)
-    choices = {}
-    for source in used_sources(recipe):
-        if needs_separation(recipe, source):
-            stems = [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
-            choices[source.name] = [choose_for(member, stems) for member in members]
-    return choices
+    return {
+        source.name: _choose_all(
+            members, _stems_of(recipe, source), request, registry, inside=inside
+        )
+        for source in used_sources(recipe)
+        if needs_separation(recipe, source)
+    }
+
+
+def _stems_of(recipe: Recipe, source: Source) -> list[str]:
+    return [stem for stem in wanted_stems(recipe, source) if stem != RESIDUAL]
+
+
+def _choose_all(
+    members: Sequence[Member],
+    stems: Sequence[str],
+    request: Request,
+    registry: Registry,
+    *,
+    inside: Path | None,
+) -> list[Choice]:
+    """Choose the model of every member; `auto` gives what the named ones do not."""
+
+    def choice_of(member: Member, wanted: Sequence[str]) -> Choice:
+        return choose(
+            registry,
+            member.model,
+            stems=wanted,
+            offline=request.offline,
+            where=member.where,
+            inside=inside,
+            accept_noncommercial=request.accept_noncommercial,
+        )
+
+    named = {m.model: choice_of(m, stems) for m in members if m.model != AUTO}
+    given = {stem for choice in named.values() for stem in choice.separator.card.stems}
+    left = [stem for stem in stems if stem not in given]
+    wanted = left or [stem for stem in stems if stem in STANDARD_STEMS]
+    return [named[m.model] if m.model != AUTO else choice_of(m, wanted) for m in members]
+
+
+def fetch_models(
+    recipe: Recipe,
+    choices: Mapping[str, Sequence[Choice]],
+    request: Request,
+    registry: Registry,
+    *,
+    try_now: bool,
+) -> dict[str, list[Choice]]:
+    """Return the choices with their weights here; with `try_now` false nothing is downloaded.
+
+    Raises:
+        ModelError: a download failed, and a recipe named that model or nothing else will do.
+    """
+    fetcher = Fetcher(
+        registry,
+        failure_memory(),
+        request.on_fetch,
+        accept_noncommercial=request.accept_noncommercial,
+    )
+    return {
+        name: [
+            fetcher.fetch(
+                choice,
+                is_auto=member.model == AUTO,
+                stems=_stems_of(recipe, recipe.sources[name]),
+                try_now=try_now,
+            )
+            for member, choice in zip(recipe.separate.members, of_source, strict=True)
+        ]
+        for name, of_source in choices.items()
+    }
 
 
 def failure_memory() -> FailureMemory:
     """Return what remembers the downloads that failed a short while ago."""
     return FailureMemory(cache_folder() / "unreachable.json")
-
-
-def _chooser(
-    request: Request, registry: Registry, *, inside: Path | None, may_fetch: bool = True
-) -> Callable[[Member, Sequence[str]], Choice]:
-    """Return what chooses the model of a member for the stems that are wanted, once for each."""
-    accept_noncommercial = request.accept_noncommercial
-    fetcher = Fetcher(
-        registry,
-        failure_memory(),
-        request.on_fetch,
-        accept_noncommercial=accept_noncommercial,
-    )
-    chosen: dict[tuple[str, frozenset[str]], Choice] = {}
-
-    def choose_for(member: Member, stems: Sequence[str]) -> Choice:
-        meaning = (member.model, frozenset(stems))
-        if meaning not in chosen:
-            choice = choose(
-                registry,
-                member.model,
-                stems=stems,
-                offline=request.offline,
-                where=member.where,
-                inside=inside,
-                accept_noncommercial=accept_noncommercial,
-            )
-            is_auto = member.model == AUTO
-            chosen[meaning] = fetcher.fetch(choice, is_auto=is_auto, stems=stems, try_now=may_fetch)
-        return chosen[meaning]
-
-    return choose_for
 
 
 def _check_stems(recipe: Recipe, registry: Registry) -> None:
@@ -260,15 +289,20 @@ def prepare(
 ) -> tuple[Plan, list[Finding]]:
     """Look at the inputs, choose the models (unless `choices` has them) and build the plan.
 
+    What can be told before a download is told before it: the plan is built once without.
+
     Raises:
         StemfxError: anything that keeps the recipe from being run.
     """
     inputs = inspect_inputs(recipe)
-    if choices is None:
-        choices = choose_models(recipe, request, registry, may_fetch=may_fetch)
     options = Options(folder, request.preview_s, request.device)
-    plan = make_plan(recipe, inputs, choices, registry, options)
-    findings = [c.finding for of_source in choices.values() for c in of_source if c.finding]
+    chosen = choose_models(recipe, request, registry) if choices is None else choices
+    here = fetch_models(recipe, chosen, request, registry, try_now=False)
+    plan = make_plan(recipe, inputs, here, registry, options)
+    if may_fetch and any(choice.must_fetch for of_source in here.values() for choice in of_source):
+        here = fetch_models(recipe, here, request, registry, try_now=True)
+        plan = make_plan(recipe, inputs, here, registry, options)
+    findings = [c.finding for of_source in here.values() for c in of_source if c.finding]
     return plan, list(dict.fromkeys(findings))
 
 

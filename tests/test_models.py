@@ -21,8 +21,10 @@ from stemfx.errors import ModelError
 from stemfx.hookspecs import hookimpl
 from stemfx.io import Encoding, write
 from stemfx.models import choose, fetch_notice
+from stemfx.recipe import Member
 from stemfx.registry import Registry, build_registry
 from stemfx.separator import Progress, Separator, WeightsState
+from stemfx.session import Request, _choose_all
 
 FOUR = ("vocals", "drums", "bass", "other")
 RECIPE = (
@@ -514,3 +516,45 @@ def test_every_published_model_says_how_much_from_where_and_whose_figures() -> N
         "fetching htdemucs: 84 MB from huggingface.co/adefossez/HTDemucs; licence of the weights: "
         "not stated"
     )
+
+
+def test_what_can_be_told_is_told_before_anything_is_downloaded(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = []
+    kind = type(build_registry().separators["htdemucs"])
+    monkeypatch.setattr(kind, "fetch", lambda self, _: fetched.append(self.card.name))
+    song = str(folder / "song.wav")
+    for more, said in (
+        (["--model", "htdemucs", "--model", "typo"], "model 'typo' is unknown"),
+        (["--model", "htdemucs", "--stem", "guitar"], "gives no stem 'guitar'"),
+        (["--model", ""], "the model's name is empty"),
+        (["--model", "htdemucs", "--device", "gpu"], "'gpu' is no device"),
+    ):
+        assert execute(["separate", song, "-o", str(folder), "--json", *more]) == 2
+        assert said in json.loads(capsys.readouterr().out)["error"]["message"]
+    (folder / "r.yaml").write_text((RECIPE % "htdemucs").replace("bass", "guitar"))
+    assert execute(["run", str(folder / "r.yaml")]) == 2
+    assert "gives no stem 'guitar'" in capsys.readouterr().err
+    assert fetched == []
+
+
+def test_auto_beside_a_named_model_gives_what_that_one_does_not() -> None:
+    class Guitar(ShareSeparator):
+        card = replace(ShareSeparator.card, name="g", stems=("guitar",))
+
+    members = (Member("auto", "r.yaml:3:1"), Member("g", "r.yaml:3:2"))
+    found = build_registry()
+    registry = replace(found, separators={**found.separators, "g": Guitar()})
+    request = Request(offline=True)
+    chosen = _choose_all(members, ["vocals", "guitar"], request, registry, inside=None)
+    assert [choice.separator.card.name for choice in chosen] == ["embedded", "g"]
+
+
+def test_plan_shows_what_it_finds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "r.yaml").write_text(RECIPE.replace("%s}", "embedded, residual: keep, overlap: 0.5}"))
+    assert execute(["plan", str(folder / "r.yaml"), "--json"]) == 0
+    codes = [finding["code"] for finding in json.loads(capsys.readouterr().out)["findings"]]
+    assert codes == ["effort_without_effect", "residual_not_played"]
+    assert execute(["plan", str(folder / "r.yaml")]) == 0
+    assert "'embedded' takes no overlap" in capsys.readouterr().out.replace("\n", " ")

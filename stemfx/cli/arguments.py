@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,7 +45,7 @@ Model = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option(help="Where networks compute: auto (a graphics card if there is one), cpu, cuda."),
+    typer.Option(help="Where networks compute: auto (a CUDA card or the CPU), cpu, cuda:N, mps."),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Never open a connection.")]
 AcceptNoncommercial = Annotated[
@@ -102,12 +103,25 @@ def request_from(
         preview_s=parse_preview(preview),
         models=tuple(name_or_path(name, "--model") for name in model or ()),
         quality=quality and quality.value,
-        device=device,
+        device=device_name(device),
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
         on_fetch=fetch_bar,
     )
+
+
+def device_name(text: str) -> str:
+    """Return the name of a device of torch, or `auto`.
+
+    Raises:
+        UsageError: it is none; whether this machine has it is for torch to say.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,2})?", text):
+        raise UsageError(
+            f"{text!r} is no device; auto, cpu, cuda, cuda:N and mps are", where="--device"
+        )
+    return text
 
 
 def user_path(text: str | Path, where: str) -> Path:

@@ -44,6 +44,6 @@ def plan(
     with open_cache() as cache:
         missing = missing_nodes(made, cache, verify=False)
     if json:
-        print_json(plan_json(made, missing))
+        print_json(plan_json(made, missing, notices))
     else:
         print_plan(made, missing, notices, table_console())

@@ -76,7 +76,7 @@ def separate(
     models = tuple(a.name_or_path(name, "--model") for name in model or ())
     request = Request(
         models=models,
-        device=device,
+        device=a.device_name(device),
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
@@ -100,9 +100,14 @@ def separate(
     if not json:
         print_outcome(outcome, table_console())
         return
-    seconds = sum(
-        node.seconds for node in outcome.nodes if isinstance(plan.nodes[node.id].work, SeparateWork)
+    separations = [
+        node for node in outcome.nodes if isinstance(plan.nodes[node.id].work, SeparateWork)
+    ]
+    # Unknown when some of it came from the cache or from an interrupted run.
+    is_timed = all(
+        node.status == "done" and "resumed_at_s" not in node.measurements for node in separations
     )
+    seconds = sum(node.seconds for node in separations)
     print_json(
         {
             "schema": 1,
@@ -110,7 +115,6 @@ def separate(
             "model": separators_json(plan)["song"]["model"],
             "null_db": null_db(outcome),
             "seconds": round(outcome.seconds, 3),
-            # Unknown when the separation came from the cache.
-            "realtime_factor": round(seconds / plan.duration_s, 4) if seconds else None,
+            "realtime_factor": round(seconds / plan.duration_s, 4) if is_timed else None,
         }
     )
