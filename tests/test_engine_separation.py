@@ -170,7 +170,7 @@ def test_a_stem_that_no_model_gives_is_refused_with_those_they_give(folder: Path
         ("quality: high", "'high' is not one of draft, normal, best"),
         ("overlap: 0.95", r"0.95 is outside \[0, 0.9\]"),
         ("shifts: 1.5", "expects a whole number"),
-        ("segment_s: 0", r"0 s is outside \[0.5, 600\] s"),
+        ("segment_s: 0", r"0 s is outside \[0.5, 120\] s"),
     ],
 )
 def test_a_wrong_wish_is_told_where_it_stands(folder: Path, separate: str, said: str) -> None:

@@ -53,7 +53,7 @@ def separate(
         int | None, typer.Option(min=0, max=20, help="Passes over the song that are averaged.")
     ] = None,
     segment: Annotated[
-        float | None, typer.Option(min=0.5, max=600, help="Length of a segment in seconds.")
+        float | None, typer.Option(min=0.5, max=120, help="Length of a segment in seconds.")
     ] = None,
     device: a.Device = "auto",
     offline: a.Offline = False,

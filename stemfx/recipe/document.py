@@ -79,7 +79,7 @@ class SeparateShape(Shape):
         None, low=0, high=20, help="passes over the song that are averaged; each costs the time"
     )
     segment_s: float | None = knob(
-        None, low=0.5, high=600, unit="s", help="length of a segment; shorter needs less memory"
+        None, low=0.5, high=120, unit="s", help="length of a segment; shorter needs less memory"
     )
     residual: Residual = Field("other", description="where mixture minus sum of stems goes")
 

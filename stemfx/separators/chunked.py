@@ -201,7 +201,7 @@ class Chunked(Separator):
 
     def _length(self, member: Member, context: SeparationContext) -> int:
         segment_s = context.effort.segment_s
-        if segment_s is None:
+        if segment_s is None or "segment_s" not in self.obeys:
             return member.length
         wish = round(segment_s * member.sample_rate)
         length = member.shorter(min(wish, member.length))

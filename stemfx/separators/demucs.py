@@ -173,8 +173,9 @@ class Demucs(Separator):
         mean, deviation = measure(mixture)
         device = resolve(context.device)
         # Long segments (hdemucs: 44 s) take one after the other, with all threads.
-        is_long = any(network.segment > _LONG_S for network in networks)
-        workers, threads = share_cores(device, _SEGMENT_BYTES, at_once=1 if is_long else 2)
+        longest_s = max(float(network.segment) for network in networks)
+        at_once = 1 if longest_s > _LONG_S else 2
+        workers, threads = share_cores(device, _SEGMENT_BYTES, at_once=at_once)
         guard = MemoryGuard(workers, context)
         arithmetic: dict[str, float] = {}
         with ThreadPoolExecutor(workers) as pool:

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 VERSION = 1  # raise it whenever the sound changes
 SEGMENT_S = 35.0
 OVERLAP = 0.1
-_SEGMENT_BYTES = 0.8e9  # of a segment at work
+_SEGMENT_BYTES = 0.8e9  # of a segment of the usual length at work
 
 _REST = {"other", "accompaniment", "instrumental", "noise"}  # targets that are all that is left
 
@@ -146,13 +146,13 @@ class OpenUnmix(Separator):
         device = resolve(context.device)
         for network in networks:
             network.to(device)
-        workers, threads = share_cores(device, _SEGMENT_BYTES)
+        segment_s = context.effort.segment_s or SEGMENT_S
+        workers, threads = share_cores(device, _SEGMENT_BYTES * segment_s / SEGMENT_S)
         hear = _Listener(
             networks, mixture, found.spectrogram, _is_partial(self.card.stems), threads, device
         )
-        effort = context.effort
-        segment = (effort.segment_s or SEGMENT_S) * found.spectrogram.sample_rate
-        overlap = effort.overlap_for(OVERLAP)
+        segment = segment_s * found.spectrogram.sample_rate
+        overlap = context.effort.overlap_for(OVERLAP)
         yield from stream(
             [_schedule(mixture.n_samples, segment, overlap, found.spectrogram.hop)],
             partial(MemoryGuard(workers, context), hear),
