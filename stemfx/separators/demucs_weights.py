@@ -329,7 +329,8 @@ def load(path: Path) -> Network:
 
     build = partial(_build, header)
     try:
-        # Demucs' scales of layers begin as zeros; it makes no tables.
+        # Demucs' scales of layers begin as zeros. It makes no other zeros but placeholders of one
+        # number, for masks that each forward makes anew.
         network: Network = filled(build, state, path.stat().st_size, are_zeros_weights=True)
     except Exception as error:  # demucs checks its arguments in many ways
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
