@@ -23,7 +23,7 @@ from stemfx.separators.chunked import (
     Network,
     left_over,
 )
-from stemfx.separators.plain_yaml import read_plain, section
+from stemfx.separators.plain_yaml import read_plain, section, shown
 from stemfx.separators.weights import CHECKPOINTS, filled, read_state, sha256
 
 VERSION = 1  # raise it whenever the sound changes
@@ -234,10 +234,11 @@ def member_of(settings: Path, checkpoint: Path) -> BsrnnMember:
 def _stem(content: Mapping[str, Any], checkpoint: Path) -> str:
     places = ("audio_params", "test_dataset", "train_dataset")
     targets = [section(content, place).get("target") for place in places]
-    stem = next((str(target) for target in targets if target), checkpoint.stem).lower()
-    if not stem.replace("_", "").isalnum() or len(stem) > 32:
-        raise ValueError(f"{stem[:60]!r} cannot be the name of a stem")
-    return stem
+    stem = next(filter(None, targets), checkpoint.stem)
+    is_name = isinstance(stem, str) and stem.replace("_", "").isalnum() and len(stem) <= 32
+    if not is_name:
+        raise ValueError(f"{shown(stem)} cannot be the name of a stem")
+    return str(stem).lower()
 
 
 def _shape(content: Mapping[str, Any]) -> Shape:
@@ -254,9 +255,11 @@ def _shape(content: Mapping[str, Any]) -> Shape:
         ("return_mask", False),
     ):
         if model.get(key, only) != only:
-            raise ValueError(f"model.{key} = {model[key]!r:.60} is not supported, only {only!r} is")
-    if model.get("rnn_type") not in {"LSTM", "GRU"}:
-        raise ValueError(f"model.rnn_type = {model.get('rnn_type')!r:.60} must be LSTM or GRU")
+            raise ValueError(
+                f"model.{key} = {shown(model[key])} is not supported, only {only!r} is"
+            )
+    if model.get("rnn_type") not in ("LSTM", "GRU"):
+        raise ValueError(f"model.rnn_type = {shown(model.get('rnn_type'))} must be LSTM or GRU")
     if not all(isinstance(model.get(key), bool) for key in ("bidirectional", "is_mono")):
         raise ValueError("model.bidirectional and model.is_mono must be true or false")
     n_fft = _number(model, "n_fft")
@@ -286,7 +289,7 @@ def _shape(content: Mapping[str, Any]) -> Shape:
 def _number(values: Mapping[str, Any], key: str) -> int:
     value, (low, high) = values.get(key), _LIMITS[key]
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ValueError(f"{key} = {value!r:.60} is outside [{low}, {high}]")
+        raise ValueError(f"{key} = {shown(value)} is outside [{low}, {high}]")
     return value
 
 

@@ -1,8 +1,9 @@
 """Find and read Demucs weights: safetensors and `.th` packages, and bags of them.
 
 A file of weights names its class and the arguments of that class. Here both are data: the
-class must be one of three, every argument is checked, and the network is laid out without
-memory first, so that a hostile file can neither run code nor ask for more than its own size.
+class must be one of three, every argument is checked, and the network's weights are laid out
+without memory first, so that a hostile file can neither run code nor have more weights made than
+it has bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Protocol
 
 from stemfx.errors import ModelError
 from stemfx.separators.hub import snapshot
+from stemfx.separators.plain_yaml import read_plain, shown
 from stemfx.separators.weights import (
     NUMPY,
     Ignored,
@@ -28,6 +30,7 @@ from stemfx.separators.weights import (
     fraction,
     models_folder,
     read_checkpoint,
+    read_safetensors,
     safetensors_metadata,
     sha256,
     torch_hub,
@@ -39,7 +42,6 @@ CLASSES = {
     "demucs.demucs.Demucs": ("demucs.demucs", "Demucs"),
 }
 
-_LARGEST_BAG = 64 << 10  # bytes
 _LIMITS: Mapping[str, tuple[float, float]] = {  # what a network may ask for: loops, time, memory
     "audio_channels": (2, 2),
     "samplerate": (8_000, 192_000),
@@ -97,6 +99,12 @@ class Header:
         return int(self.arguments.get("samplerate", 44_100))
 
 
+def _signature(value: Any) -> str:
+    if not isinstance(value, str | int):  # eight digits without a letter among them are a number
+        raise TypeError("not the name of a file")
+    return str(value)
+
+
 @dataclass(frozen=True)
 class Bag:
     """Networks that work together.
@@ -119,19 +127,15 @@ class Bag:
         Raises:
             ModelError: it is not one.
         """
-        import yaml
-
+        content = read_plain(path)
+        signatures, weights, segment = map(content.get, ("models", "weights", "segment"))
         try:
-            with path.open(encoding="utf-8") as file:
-                content = yaml.safe_load(file.read(_LARGEST_BAG))
-            signatures = tuple(map(str, content["models"]))
-            weights, segment = content.get("weights"), content.get("segment")
             bag = cls(
-                signatures,
+                tuple(map(_signature, signatures or ())),
                 None if weights is None else tuple(tuple(map(float, row)) for row in weights),
                 None if segment is None else float(segment),
             )
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError) as error:
+        except (ValueError, TypeError) as error:
             msg = "not a Demucs bag; it needs `models: [signature, ...]`"
             raise ModelError(msg, where=str(path)) from error
         bag._check(path)
@@ -238,7 +242,7 @@ def _decode(value: Any) -> Any:
     """Turn demucs' JSON form of a fraction back into one."""
     if isinstance(value, dict):
         if value.get("_type") == "fraction":
-            return Fraction(int(value["numerator"]), int(value["denominator"]))
+            return fraction(value["numerator"], value["denominator"])
         return {key: _decode(item) for key, item in value.items()}
     return [_decode(item) for item in value] if isinstance(value, list) else value
 
@@ -285,10 +289,10 @@ def _checked_header(path: Path, class_name: Any, args: Any, kwargs: Any) -> Head
     arguments = {"sources": args[0]} | kwargs if args else kwargs
     for name, value in arguments.items():
         items = value if isinstance(value, list | tuple) else [value]
-        if len(items) > _LARGEST_LIST or not all(_is_sane(str(name), item) for item in items):
-            shown = repr(value)[:80]
+        is_sane = isinstance(name, str) and len(items) <= _LARGEST_LIST
+        if not is_sane or not all(_is_sane(name, item) for item in items):
             raise ModelError(
-                f"{str(name)[:80]}={shown} is outside what networks need", where=str(path)
+                f"{shown(name)} = {shown(value)} is outside what networks need", where=str(path)
             )
     stems = arguments.get("sources")
     if (
@@ -297,6 +301,8 @@ def _checked_header(path: Path, class_name: Any, args: Any, kwargs: Any) -> Head
         or not all(isinstance(stem, str) and _SIGNATURE.fullmatch(stem) for stem in stems)
     ):
         raise ModelError("sources must be 1 to 16 different names of stems", where=str(path))
+    if not isinstance(arguments.get("samplerate", 0), int | float):
+        raise ModelError("samplerate must be a number", where=str(path))
     return Header(class_name, arguments)
 
 
@@ -315,21 +321,17 @@ def load(path: Path) -> Network:
     Raises:
         ModelError: see `read_header`; or the weights do not fit the network.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     if path.suffix == ".th":
         package = _read_package(path)
         header, state = _header_of_package(path, package), package["state"]
     else:
-        header = read_header(path)
-        try:
-            state = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ModelError("damaged weights; download the file again", where=str(path)) from error
+        header, state = read_header(path), read_safetensors(path)
 
+    build = partial(_build, header)
     try:
-        network: Network = filled(partial(_build, header), state, path.stat().st_size)
+        # Demucs' scales of layers begin as zeros. It makes no other zeros but placeholders of one
+        # number, for masks that each forward makes anew.
+        network: Network = filled(build, state, path.stat().st_size, are_zeros_weights=True)
     except Exception as error:  # demucs checks its arguments in many ways
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(

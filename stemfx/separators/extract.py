@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,8 @@ from stemfx.separators.weights import fraction, read_checkpoint, sha256
 
 _STATES = ("state_dict", "state", "model_state_dict", "model", "weights")
 _MOST_NAMES = 1000
+_MOST_PARTS = 100_000  # modules and tensors; published networks have thousands
+_LONGEST_NAME = 1000  # of a tensor in a module in a module ...
 _LARGEST_TEXT = 64 << 10  # of what is kept beside the tensors, each
 
 
@@ -66,7 +69,10 @@ def extract(path: Path, digest: str, folder: Path) -> Path:
     if len(names) > _MOST_NAMES:
         raise ModelError(f"it names {len(names)} classes; no network needs that", where=str(path))
     package = read_checkpoint(path, {name: _stand_in(name) for name in names})
-    state, beside = _state_of(package, path)
+    try:
+        state, beside = _state_of(package, path)
+    except ValueError as error:
+        raise ModelError(str(error), where=str(path)) from error
     size = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if size > path.stat().st_size:  # views that share bytes
         raise ModelError(f"its tensors ask for {size} bytes, more than it has", where=str(path))
@@ -113,7 +119,7 @@ def _tensors(thing: Any) -> dict[str, Any]:
     import torch
 
     if isinstance(thing, StandIn):
-        return dict(_tensors_of_module(thing, "", depth=0))
+        return dict(_tensors_of_module(thing))
     if not isinstance(thing, Mapping) or not thing:
         return {}
     named = {key: value for key, value in thing.items() if isinstance(value, torch.Tensor)}
@@ -122,28 +128,39 @@ def _tensors(thing: Any) -> dict[str, Any]:
     return {key: value.detach() for key, value in named.items()} if is_state else {}
 
 
-def _tensors_of_module(module: StandIn, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
-    """Yield what `torch.nn.Module.state_dict` would, from a module's attributes."""
+def _tensors_of_module(module: StandIn) -> Iterator[tuple[str, Any]]:
+    """Yield what `torch.nn.Module.state_dict` would, from a module's attributes.
+
+    Raises:
+        ValueError: they have no end.
+    """
     import torch
 
-    attributes = module.kept if isinstance(module.kept, Mapping) else {}
-    passing = attributes.get("_non_persistent_buffers_set") or ()
-    for kind in ("_parameters", "_buffers"):
-        own = attributes.get(kind)
-        for name, tensor in own.items() if isinstance(own, Mapping) else ():
-            if isinstance(tensor, torch.Tensor) and name not in passing:
-                yield f"{prefix}{name}", tensor.detach()
-    inner = attributes.get("_modules")
-    for name, child in inner.items() if isinstance(inner, Mapping) else ():
-        if isinstance(child, StandIn) and depth < 100:
-            yield from _tensors_of_module(child, f"{prefix}{name}.", depth + 1)
+    waiting = deque([("", module)])
+    n_parts = 0
+    while waiting:
+        prefix, module = waiting.popleft()
+        attributes = module.kept if isinstance(module.kept, Mapping) else {}
+        passing = attributes.get("_non_persistent_buffers_set") or ()
+        for kind in ("_parameters", "_buffers", "_modules"):
+            own = attributes.get(kind)
+            for name, part in own.items() if isinstance(own, Mapping) else ():
+                if not isinstance(name, str):
+                    continue
+                n_parts += 1  # a module may hold another one twice, and that one a third one twice
+                if n_parts > _MOST_PARTS or len(prefix) + len(name) > _LONGEST_NAME:
+                    raise ValueError("it has more modules in modules than a network needs")
+                if isinstance(part, torch.Tensor) and name not in passing:
+                    yield f"{prefix}{name}", part.detach()
+                elif isinstance(part, StandIn) and kind == "_modules":
+                    waiting.append((f"{prefix}{name}.", part))
 
 
 def _plain(beside: Mapping[Any, Any]) -> dict[str, str]:
     told = {}
     for key, value in beside.items():
         try:
-            text = value if isinstance(value, str) else json.dumps(value, default=_as_json)
+            text = value if isinstance(value, str) else _json(value)
         except (TypeError, ValueError, RecursionError):
             continue  # an object: its class is not known here
         if isinstance(value, type):
@@ -151,6 +168,16 @@ def _plain(beside: Mapping[Any, Any]) -> dict[str, str]:
         if isinstance(key, str) and len(text) <= _LARGEST_TEXT:
             told[key] = text
     return told
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON, or only as much of it as is too much: lists may share lists."""
+    text = ""
+    for part in json.JSONEncoder(default=_as_json).iterencode(value):
+        text += part
+        if len(text) > _LARGEST_TEXT:
+            break
+    return text
 
 
 def _as_json(value: Any) -> Any:

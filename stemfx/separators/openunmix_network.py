@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from stemfx.errors import ModelError
 from stemfx.separators.openunmix_weights import Spectrogram, read_json, target_of
-from stemfx.separators.weights import read_checkpoint
+from stemfx.separators.plain_yaml import shown
+from stemfx.separators.weights import read_checkpoint, read_safetensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,7 +77,7 @@ class _Shape:
         hidden, width = state["fc1.weight"].shape
         (heard,), (n_bins,) = state["input_mean"].shape, state["output_mean"].shape
         n_layers = sum(bool(re.fullmatch(r"lstm\.weight_ih_l\d+", name)) for name in state)
-        channels, rest = divmod(width, heard)
+        channels, rest = divmod(width, heard) if heard else (0, width)
         if rest or channels not in {1, 2} or not 1 <= n_layers <= _MOST_LAYERS or heard > n_bins:
             raise ValueError(f"{width} inputs of {heard} bins, {n_layers} recurrent layers")
         two_way = "lstm.weight_ih_l0_reverse" in state
@@ -132,7 +133,7 @@ def load(path: Path, spectrogram: Spectrogram) -> Network:
         if rate != spectrogram.sample_rate:
             raise ValueError(f"trained at {rate} Hz, not {spectrogram.sample_rate} Hz")  # noqa: TRY301
         return _built(state, shape)
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, RuntimeError, ArithmeticError) as error:  # int(inf)
         reason = str(error).strip().partition("\n")[0]
         msg = f"the weights do not fit the network: {reason}"
         raise ModelError(msg, where=str(path)) from error
@@ -141,16 +142,9 @@ def load(path: Path, spectrogram: Spectrogram) -> Network:
 def _read_state(path: Path) -> dict[str, Tensor]:
     """Read named tensors that need no more memory than the file has bytes."""
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    if path.suffix == ".safetensors":
-        try:
-            state: Any = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise ModelError("damaged weights; download the file again", where=str(path)) from error
-    else:
-        state = read_checkpoint(path, {})
+    is_safe = path.suffix == ".safetensors"
+    state: Any = read_safetensors(path) if is_safe else read_checkpoint(path, {})
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) and value.device.type == "cpu"
         for name, value in state.items()
@@ -180,7 +174,7 @@ def _check_json(path: Path, shape: _Shape, spectrogram: Spectrogram) -> None:
     }
     for key, value in true.items():
         if arguments.get(key, value) != value:
-            msg = f"{key} {arguments[key]!r:.80} is not that of {path.name}, {value}"
+            msg = f"{key} {shown(arguments[key])} is not that of {path.name}, {value}"
             raise ModelError(msg, where=str(beside))
 
 

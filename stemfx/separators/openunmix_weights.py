@@ -11,6 +11,7 @@ from typing import Any
 
 from stemfx.download import Remote
 from stemfx.errors import ModelError
+from stemfx.separators.plain_yaml import shown
 from stemfx.separators.weights import models_folder, sha256, torch_hub
 
 TARGETS = ("vocals", "drums", "bass", "other")
@@ -205,7 +206,7 @@ def _read_spectrogram(path: Path) -> Spectrogram:
     for key, (low, high) in _SETTINGS.items():
         number = settings.get(key)
         if not isinstance(number, int | float) or not low <= number <= high or number % 1:
-            msg = f"{key} {number!r:.80} is not a whole number within [{low}, {high}]"
+            msg = f"{key} {shown(number)} is not a whole number within [{low}, {high}]"
             raise ModelError(msg, where=str(path))
     n_fft, hop, sample_rate = (int(settings[key]) for key in _SETTINGS)
     if n_fft % hop or n_fft // hop < 4:

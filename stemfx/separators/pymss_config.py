@@ -1,8 +1,8 @@
 """Read the YAML beside a checkpoint of the Music-Source-Separation-Training layout (MSST).
 
-It is data: no tags but `!!python/tuple`, no aliases, every argument of the network known and
-within limits, before anything is built from it. Some arguments are names that pymss-core looks
-up in torch (`window_fn`, `rnn_type`); only a few names pass.
+It is data: no tags but `!!python/tuple`, no aliases but of plain lists and few of these, every
+argument of the network known and within limits, before anything is built from it. Some arguments
+are names that pymss-core looks up in torch (`window_fn`, `rnn_type`); only a few names pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from stemfx.errors import ModelError
 from stemfx.separators.chunked import LEAST_OVERLAP, left_over
-from stemfx.separators.plain_yaml import LARGEST_BYTES, read_plain, section
+from stemfx.separators.plain_yaml import LARGEST_BYTES, read_plain, section, shown
 from stemfx.separators.pymss_limits import (
     KNOWN,
     LABELS,
@@ -181,7 +181,9 @@ _HOP = ("stft_hop_length", "hop_size", "hop_length")
 
 def _kind(content: Arguments, model: Arguments) -> str:
     named = [content.get("model_type"), *(model.get(key) for key in sorted(LABELS))]
-    names = {str(name).strip().lower() for name in named if name} - {"auto"}
+    names = {
+        name.strip().lower() if isinstance(name, str) else shown(name) for name in named if name
+    } - {"auto"}
     if not names:
         names = {kind for kind, signs in SIGNS.items() if set(signs) <= model.keys()}
     if len(names) == 1 and names <= KNOWN.keys():
@@ -203,8 +205,7 @@ def _number(
             if value is not None:
                 low, high = limits or NUMBERS[key]
                 if not is_number(value, low, high):
-                    shown = repr(value)[:60]
-                    raise ValueError(f"{key} = {shown} is outside [{low:g}, {high:g}]")
+                    raise ValueError(f"{key} = {shown(value)} is outside [{low:g}, {high:g}]")
                 return int(value)
     return default
 
@@ -240,7 +241,7 @@ def _stems(
 
 def _name(value: Any) -> str:
     """Return the name of a stem as recipes and files write it."""
-    name = "_".join(str(value).lower().split())
+    name = "_".join(value.lower().split()) if isinstance(value, str) else ""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{str(value)[:60]!r} cannot be the name of a stem")
+        raise ValueError(f"{shown(value)} cannot be the name of a stem")
     return name

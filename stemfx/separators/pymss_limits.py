@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from stemfx.separators.plain_yaml import shown
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -163,7 +165,7 @@ def check(told: str, key: str, value: Any) -> None:
     else:
         is_fine = is_number(value, *NUMBERS[key]) or (value is None and key.startswith("mlp_"))
     if not is_fine:
-        raise ValueError(f"{told} = {repr(value)[:60]} is outside what networks need")
+        raise ValueError(f"{told} = {shown(value)} is outside what networks need")
 
 
 def is_number(value: Any, low: float, high: float) -> bool:

@@ -210,7 +210,7 @@ def read_state(path: Path) -> State:
     from torch import Tensor
 
     if path.suffix == ".safetensors":
-        content = _read_safetensors(path)
+        content = read_safetensors(path)
     else:
         allowed: dict[str, Callable[..., Any]] = dict.fromkeys((*NUMPY, *_SETTINGS), Ignored)
         allowed |= dict.fromkeys(_MAPPINGS, OrderedDict)
@@ -241,7 +241,12 @@ def _items(content: Any) -> list[tuple[str, Any]]:
     return [(str(k), v) for k, v in content.items()] if isinstance(content, dict) else []
 
 
-def _read_safetensors(path: Path) -> State:
+def read_safetensors(path: Path) -> State:
+    """Read named tensors.
+
+    Raises:
+        ModelError: damaged, cut off, or not such a file.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -279,13 +284,20 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
-def filled(build: Callable[[], Any], state: State, n_bytes: int) -> Any:
-    """Build a network and fill it with weights; it never has more than the file has bytes.
+def filled(
+    build: Callable[[], Any], state: State, n_bytes: int, *, are_zeros_weights: bool = False
+) -> Any:
+    """Build a network and fill it with weights, of which it may have no more than the file bytes.
+
+    Before they are counted, the weights have no memory. What else a constructor makes (windows,
+    tables, start values of norms) has: what that may be is for limits of its arguments to say.
 
     Args:
         build: makes the network; what it asks `torch.empty` for gets no memory.
         state: its weights by name; half precision becomes the network's own.
         n_bytes: size of the file that they come from.
+        are_zeros_weights: whether what it asks `torch.zeros` for is in the file too, and gets no
+            memory either.
 
     Raises:
         ValueError: the weights are not the network's, or some are no numbers.
@@ -294,19 +306,21 @@ def filled(build: Callable[[], Any], state: State, n_bytes: int) -> Any:
     import torch
     from torch.overrides import TorchFunctionMode
 
-    class EmptyWithoutMemory(TorchFunctionMode):  # type: ignore[misc]
-        """Only `torch.empty`, which weights come from: windows and band tables have values."""
+    without_memory = (torch.empty, torch.zeros) if are_zeros_weights else (torch.empty,)
+
+    class WithoutMemory(TorchFunctionMode):  # type: ignore[misc]
+        """Not all that is made: windows and band tables have values."""
 
         def __torch_function__(
             self, func: Any, _types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             kwargs = dict(kwargs or {})
-            if func is torch.empty:
+            if func in without_memory:
                 kwargs["device"] = "meta"
             return func(*args, **kwargs)
 
     # Constructors draw what the file's weights replace; the caller's random state stays.
-    with torch.random.fork_rng(devices=[]), EmptyWithoutMemory():
+    with torch.random.fork_rng(devices=[]), WithoutMemory():
         network = build()
     own = network.state_dict(keep_vars=True)
     n_weights = sum(tensor.numel() for tensor in own.values())

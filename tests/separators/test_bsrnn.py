@@ -288,6 +288,8 @@ def test_a_network_that_hears_channels_by_themselves(music: np.ndarray, tmp_path
         ("fc_dim", True),
         ("num_layers", 10**6),
         ("rnn_type", "RNNBase"),
+        ("rnn_type", ["LSTM"]),
+        ("n_fft", [[1] * 40] * 40),
         ("bidirectional", "yes"),
         ("is_mono", "${..train_dataset.is_mono}"),
         ("bottleneck_layer", "att"),
@@ -310,6 +312,15 @@ def test_settings_out_of_limits_are_one_sentence(key: str, value: Any, tmp_path:
     assert str(path) in str(caught.value)
     assert key in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200 + len(str(path))
+
+
+@pytest.mark.parametrize("target", [["vocals"], {"a": 1}, "../a", "x" * 33, 5])
+def test_a_target_that_is_no_name_is_one_sentence(target: Any, tmp_path: Path) -> None:
+    (tmp_path / "hparams.yaml").write_text(yaml.safe_dump(settings(target)))
+    (tmp_path / "vocals.ckpt").write_bytes(b"never read")
+    with pytest.raises(ModelError, match=r"hparams\.yaml: .* cannot be the name of a stem"):
+        stemfx_open_model(tmp_path)
 
 
 def test_a_stem_twice_or_without_weights_is_refused(tmp_path: Path) -> None:

@@ -3,9 +3,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -528,6 +532,10 @@ def test_another_class_in_safetensors_is_refused(
         "[]",
         "{",
         '{"sources": ["a"], "segment": {"_type": "fraction", "numerator": 1, "denominator": 0}}',
+        '{"sources": ["a"], "x": {"_type": "fraction", "numerator": 1e999, "denominator": 1}}',
+        '{"sources": ["a"], "samplerate": null}',
+        '{"sources": ["a"], "samplerate": "fast"}',
+        '{"sources": ["a"], "samplerate": [44100]}',
     ],
 )
 def test_arguments_out_of_bounds_are_refused(kwargs: str, tmp_path: Path) -> None:
@@ -542,6 +550,61 @@ def test_a_small_file_cannot_ask_for_a_large_network(tmp_path: Path) -> None:
     separator = open_model(path)
     with pytest.raises(ModelError, match=r"it wants \d+ weights, the file has \d+ bytes"):
         separated(separator, np.zeros((2, 100), np.float32))
+
+
+LOAD_IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import demucs.demucs
+from stemfx.errors import ModelError
+from stemfx.separators.demucs_weights import load
+
+in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (in_use + (500 << 20),) * 2)
+try:
+    load(Path(sys.argv[1]))
+except ModelError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_small_file_cannot_ask_for_large_scales_of_layers(tmp_path: Path) -> None:
+    """They begin as zeros, here 2.4 GB of them."""
+    asked = {"channels": 1024, "growth": 8, "depth": 6, "dconv_depth": 16}
+    path = save_safetensors(
+        build("demucs"), tmp_path / "m.safetensors", kwargs=json.dumps({"sources": ["a"]} | asked)
+    )
+    command = [sys.executable, "-W", "ignore", "-c", LOAD_IN_LITTLE_MEMORY, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert re.search(r"it wants \d+ weights, the file has \d+ bytes", done.stdout), done
+
+
+def test_aliases_of_aliases_in_a_bag_are_refused_at_once(tmp_path: Path) -> None:
+    levels = [f"l{k}: &l{k} [*l{k - 1}, *l{k - 1}]" for k in range(1, 20)]  # 3 MB as text
+    bag = tmp_path / "bag.yaml"
+    bag.write_text("\n".join(["l0: &l0 [a]", *levels, "models: *l19"]))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=r"bag\.yaml: .*an alias of more than a plain list"):
+            Bag.read(bag)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_lists_that_share_lists_in_a_package_are_refused_at_once(tmp_path: Path) -> None:
+    bomb: list[Any] = [1]
+    for _ in range(20):
+        bomb = [bomb, bomb]  # 4 MB as text
+    path = save_package(build("demucs"), tmp_path / "m.th", kwargs={"sources": ["a"], "x": bomb})
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=r"m\.th: 'x' = \[\[\[\.\.\.\].* is outside what"):
+            read_header(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -600,6 +663,10 @@ def test_compressed_packages_are_refused(tmp_path: Path) -> None:
         "models: [00000000]\nsegment: 1e9",
         "models: [00000000]\nsegment: .nan",
         "models: [00000000, 11111111]",
+        "models: " + "[" * 3000,
+        "models: [[a]]",
+        "models: [00000000]\nweights: [[" + "9" * 400 + "]]",
+        "models: !!python/object/apply:os.mkdir [x]",
     ],
 )
 def test_a_bag_that_cannot_work_is_refused(text: str, tmp_path: Path) -> None:

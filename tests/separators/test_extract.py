@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import nn
 
 from stemfx.errors import ModelError
 from stemfx.separators.extract import extract
-from stemfx.separators.weights import read_checkpoint
+from stemfx.separators.weights import read_checkpoint, safetensors_metadata
 
 
 class Settings:
@@ -91,6 +92,47 @@ def test_what_is_plain_beside_the_state_is_kept_and_objects_are_not(
         "kwargs": json.dumps(beside["kwargs"]),
         "note": "by Ada",
     }
+
+
+def shared(levels: int) -> list[Any]:
+    """Make a list that holds another one twice, and that one a third one twice, ..."""
+    made: list[Any] = [1]
+    for _ in range(levels):
+        made = [made, made]
+    return made
+
+
+def test_lists_that_share_lists_are_not_written_in_full(net: Net, tmp_path: Path) -> None:
+    small = shared(3)
+    package = {"state": net.state_dict(), "small": small, "bomb": shared(20)}  # 4 MB as JSON
+    torch.save(package, tmp_path / "bomb.ckpt")
+    digest = hashlib.sha256((tmp_path / "bomb.ckpt").read_bytes()).hexdigest()
+    tracemalloc.start()
+    try:
+        made = extract(tmp_path / "bomb.ckpt", digest, tmp_path / "out")
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert safetensors_metadata(made) == {"small": json.dumps(small)}
+
+
+def nested(levels: int, n: int, name: str = "m") -> nn.Module:
+    """Make a module that holds another one `n` times, and that one a third one `n` times, ..."""
+    module = nn.Module()
+    for _ in range(levels):
+        outer = nn.Module()
+        for k in range(n):
+            outer.add_module(f"{name}{k}", module)
+        module = outer
+    return module
+
+
+def test_modules_that_share_modules_without_end_are_refused(tmp_path: Path) -> None:
+    circle = nn.Module()
+    circle._modules["again"] = circle
+    for module in (nested(18, 2), nested(30, 1, "m" * 50), circle):  # 2**18; a name of 1560
+        with pytest.raises(ModelError, match=r"m\.ckpt: it has more modules in modules than"):
+            taken_out(module, tmp_path)
 
 
 class Call:

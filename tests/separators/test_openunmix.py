@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 from separators.published_umx import HOP, N_FFT, RATE, STEMS, Target, save, save_folder, separate
 from serving import Server
 
@@ -254,6 +255,15 @@ def test_cut_off_weights_are_refused(*, is_zip: bool, share: float, tmp_path: Pa
         stemfx_open_model(path)
 
 
+def test_cut_off_safetensors_are_told_apart_from_damaged_ones(tmp_path: Path) -> None:
+    path = tmp_path / "vocals.safetensors"
+    save_file(Target(n_fft=4096).state_dict(), path)
+    n = path.stat().st_size
+    os.truncate(path, n - 10)
+    with pytest.raises(ModelError, match=rf"vocals\.safetensors: cut off: {n - 10} bytes of {n}"):
+        stemfx_open_model(path)
+
+
 class Bomb:
     """Creates a folder when it is unpickled."""
 
@@ -282,8 +292,10 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         "some are not numbers": {"fc3.weight": state["fc3.weight"] * np.nan},
         "some are not numbers ": {"bn2.running_var": -torch.ones(4)},
         "inputs of": {"input_mean": torch.zeros(7)},
+        "inputs of 0 bins": {"input_mean": torch.zeros(0)},
         "values to unpack": {"fc1.weight": torch.zeros(4)},
         "trained at 48000 Hz": {"sample_rate": torch.tensor(48_000)},
+        "cannot convert float infinity": {"sample_rate": torch.tensor(torch.inf)},
         "not a dict of tensors": {"fc2.weight": [1.0]},
         "129 bins, nfft 4096 has 2049": Target().published(44_100),
     }

@@ -313,28 +313,41 @@ def refused(path: Path, told: str) -> None:
 
 
 BOMB = "\n".join(f"l{k}: &l{k} [{', '.join([f'*l{k - 1}'] * 9)}]" for k in range(1, 12))
+MANY_LISTS = (
+    "l: &l [x]\ntraining: {instruments: [a]}\nmodel: {type: scnet, dims: [" + "*l, " * 5_000 + "]}"
+)
+LISTS = "l: &l [" + "x, " * 1000 + "]\nm: "
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "told"),
     [
-        "model: !!python/object/apply:os.mkdir ['MARK']",
-        "model: !!python/name:os.mkdir",
-        "model: !!python/object/new:os.mkdir ['MARK']",
-        "l0: &l0 [a]\n" + BOMB + "\nmodel: *l11",
-        "a: &a {k: 1}\nmodel: {<<: [*a, *a]}",
-        "model: " + "[" * 500,
-        "model: [",
-        "model: \x00",
-        "model: 5\n" + "# long\n" * 60_000,
-        "model:\n  dim: " + "9" * 5_000,
+        ("model: !!python/object/apply:os.mkdir ['MARK']", "could not determine a constructor"),
+        ("model: !!python/name:os.mkdir", "could not determine a constructor"),
+        ("model: !!python/object/new:os.mkdir ['MARK']", "could not determine a constructor"),
+        ("l0: &l0 [a]\n" + BOMB + "\nmodel: *l11", "an alias of more than a plain list"),
+        ("a: &a {k: 1}\nmodel: {<<: [*a, *a]}", "an alias of more than a plain list"),
+        (MANY_LISTS, "model.dims = [['x'], ['x'], ['x'], ['x'], ['x'], ['x'], ...] is outside"),
+        (LISTS + "[" + "*l, " * 1000 + "]\nmodel: 5", "aliases of too much"),
+        ("model:\n  dim: 1" + ":10" * 200 + ".5", "a number that is too long"),
+        ("model: " + "[" * 500, "not plain YAML (maximum recursion depth exceeded)"),
+        ("model: [", "not plain YAML (expected the node content"),
+        ("model: \x00", "not plain YAML ("),
+        ("model: 5\n" + "# long\n" * 60_000, "too large for the settings of a model"),
+        ("model:\n  dim: " + "9" * 5_000, "a number that is too long"),
+        ("model_type: [[a]]\nmodel: {dim: 8}", "the architecture is [['a']]; known are"),
+        ("training: {instruments: [[a]]}\nmodel: {type: scnet}", "['a'] cannot be the name"),
+        ("training: {instruments: [a], target_instrument: [b]}\nmodel: {type: scnet}", "['b'] ca"),
     ],
+    ids=lambda text: text[:30],
 )
-def test_hostile_yaml_is_one_sentence_and_runs_nothing(text: str, tmp_path: Path) -> None:
+def test_hostile_yaml_is_one_sentence_and_runs_nothing(
+    text: str, told: str, tmp_path: Path
+) -> None:
     mark = tmp_path / "ran"
     path = tmp_path / "m.yaml"
     path.write_text("audio:\n  chunk_size: 20000\n" + text.replace("MARK", str(mark)) + "\n")
-    refused(path, "")
+    refused(path, told)
     assert not mark.exists()
 
 

@@ -176,6 +176,26 @@ def test_a_network_larger_than_its_file_takes_no_memory() -> None:
         filled(lambda: nn.Linear(1_000_000, 1_000_000), {}, 99)  # 4 TB
 
 
+class Scales(nn.Module):
+    """Has weights that begin as zeros."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(n))
+        self.scale.data[:] = 0.1
+
+
+def test_zeros_take_no_memory_where_they_are_weights() -> None:
+    state = {"scale": torch.arange(3.0)}
+    assert torch.equal(
+        filled(lambda: Scales(3), state, 99, are_zeros_weights=True).scale, state["scale"]
+    )
+    with pytest.raises(
+        ValueError, match="it wants 1000000000000000 weights, the file has 99 bytes"
+    ):
+        filled(lambda: Scales(10**15), {}, 99, are_zeros_weights=True)  # 4 PB
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
