@@ -55,15 +55,12 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
     max_redirections = 5
 
-    def http_error_302(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any
-    ) -> Any:
-        to = urllib.parse.urljoin(req.full_url, headers.get("location", ""))
-        if not _is_allowed(to, req.full_url):
-            raise urllib.error.HTTPError(req.full_url, code, f"redirects to {to}", headers, fp)
-        return super().http_error_302(req, fp, code, msg, headers)
-
-    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not _is_allowed(newurl, req.full_url):
+            raise urllib.error.HTTPError(req.full_url, code, f"redirects to {newurl}", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _is_allowed(url: str, asked_from: str) -> bool:

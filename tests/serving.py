@@ -19,6 +19,7 @@ class Server:
         self.says_length: int | None = -1  # -1: the true one
         self.breaks_after: list[int] = []  # bytes of each answer in turn, before it hangs up
         self.redirects_to = ""
+        self.redirects_by = "Location"  # the header
         self.coding = ""
         self.status = 200
         self.asked: list[dict[str, str]] = []
@@ -50,7 +51,7 @@ class Server:
         self.paths.append(handler.path)
         if self.redirects_to and handler.path == "/weights.th":
             handler.send_response(302)
-            handler.send_header("Location", self.redirects_to)
+            handler.send_header(self.redirects_by, self.redirects_to)
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Server
@@ -256,10 +257,22 @@ def test_only_https_is_asked(url: str, path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "to", ["file:///etc/passwd", "ftp://example.org/w", "http://example.org/w.th", "data:,x"]
 )
-def test_a_redirect_leads_only_to_https(server: Server, path: Path, to: str) -> None:
-    server.redirects_to = to
-    with pytest.raises(ModelError, match=r"answers 302 \(redirects to .*only https is followed"):
+@pytest.mark.parametrize("header", ["Location", "URI"])  # urllib follows both
+def test_a_redirect_leads_only_to_https(
+    server: Server, path: Path, to: str, header: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, hosts = socket.create_connection, set()
+
+    def watched(address: tuple[str, int], *more: Any, **named: Any) -> socket.socket:
+        hosts.add(address[0])
+        assert address[0] == "127.0.0.1", "what the redirect names was asked"
+        return connect(address, *more, **named)
+
+    monkeypatch.setattr(socket, "create_connection", watched)
+    server.redirects_to, server.redirects_by = to, header
+    with pytest.raises(ModelError, match=r"answers 302 \(.*only https is followed"):
         download(server.url, path)
+    assert hosts == {"127.0.0.1"}
     assert not path.exists()
 
 
