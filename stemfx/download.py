@@ -72,8 +72,10 @@ def download(
                 f"{wanted[:16]}...; nothing was kept",
                 where=url,
             )
-    part.path.replace(path)
-    part.note.unlink(missing_ok=True)
+        if os.name == "nt":
+            file.close()  # there, no open file can be renamed
+        part.path.replace(path)
+        part.note.unlink(missing_ok=True)
     return path
 
 
@@ -107,6 +109,8 @@ class _Part:
                 import fcntl
 
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not os.path.samestat(os.fstat(file.fileno()), self.path.stat()):
+                    raise BlockingIOError  # what was opened has been renamed since: it is whole
             except ImportError:  # Windows: the rename fails while another process has it open
                 pass
             except OSError as error:
@@ -221,10 +225,8 @@ def _go_on(part: _Part, file: IO[bytes], progress: Progress) -> str:
             part.forget(file)
             return "the server has another version of the file now"
         _check_size(part, total, done)
-        try:
-            _copy(answer, file, part, total, progress)
-        except (HTTPException, ConnectionError, TimeoutError) as error:
-            return reason_of(error)
+        if reason := _copy(answer, file, part, total, progress):
+            return reason
     return "it ended early" if total is not None and _length(file) < total else ""
 
 
@@ -261,15 +263,22 @@ def _check_size(part: _Part, total: int | None, done: int) -> None:
         )
 
 
-def _copy(answer: Any, file: IO[bytes], part: _Part, total: int | None, progress: Progress) -> None:
-    """Write what comes behind what is there, and never more than is expected."""
+def _copy(answer: Any, file: IO[bytes], part: _Part, total: int | None, progress: Progress) -> str:
+    """Write what comes behind what is there, and never more than is expected.
+
+    Return why no more can be read, or nothing. What cannot be written is raised: no other
+    connection makes room on a disk.
+    """
     done = _length(file)
     most = part.most_bytes if total is None else total
     progress(done, total or 0)
     while done < most or total is None:
-        piece = answer.read(min(_PIECE, most - done + 1))
+        try:
+            piece = answer.read(min(_PIECE, most - done + 1))
+        except (HTTPException, OSError) as error:
+            return reason_of(error)
         if not piece:
-            return
+            return ""
         if done + len(piece) > most:
             part.forget(file)
             raise ModelError(
@@ -280,6 +289,7 @@ def _copy(answer: Any, file: IO[bytes], part: _Part, total: int | None, progress
         file.flush()
         done += len(piece)
         progress(done, total or 0)
+    return ""
 
 
 def _length(file: IO[bytes]) -> int:

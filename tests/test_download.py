@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse, IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +86,53 @@ def test_a_connection_that_breaks_goes_on_where_it_stopped(server: Server, path:
     ]
     assert server.asked[1]["If-Range"] == '"one"'
     assert server.sent_bytes == len(BODY)  # no byte came twice
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EHOSTUNREACH, "No route to host"),
+        OSError(errno.ENETUNREACH, "Network is unreachable"),
+        ssl.SSLError(1, "record layer failure"),
+        TimeoutError("timed out"),
+        IncompleteRead(b""),
+    ],
+    ids=repr,
+)
+def test_whatever_breaks_a_connection_it_goes_on(
+    server: Server, path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, failures = HTTPResponse.read, [error]
+
+    def failing(answer: HTTPResponse, n: int) -> bytes:
+        if failures and path.with_name("weights.th.part").stat().st_size >= 500_000:
+            raise failures.pop()
+        return read(answer, n)
+
+    monkeypatch.setattr(HTTPResponse, "read", failing)
+    download(server.url, path)
+    assert path.read_bytes() == BODY
+    kept = int(server.asked[1]["Range"].removeprefix("bytes=").rstrip("-"))
+    assert kept >= 500_000
+
+
+class Full(io.BufferedRandom):
+    """A file on a disk that is full."""
+
+    def __init__(self, fd: int, _mode: str) -> None:
+        super().__init__(io.FileIO(fd, "r+"))
+
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_is_not_fetched_again(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fdopen", Full)
+    with pytest.raises(OSError, match="No space left"):
+        download(server.url, path)
+    assert len(server.asked) == 1
 
 
 def interrupted(server: Server, path: Path, sha256: str | None = None) -> None:
@@ -325,6 +376,45 @@ def test_two_at_once_do_not_write_into_one_file(server: Server, path: Path) -> N
     part = module._Part(server.url, path, 10**9, is_proven=True)
     with part.held(), pytest.raises(ModelError, match="another process is fetching it"):
         download(server.url, path, sha256=DIGEST)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file locks of POSIX")
+def test_a_whole_file_gets_its_name_before_another_process_may_write_into_it(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, tried = Path.replace, []
+
+    def watched(part: Path, target: Path) -> Path:
+        with pytest.raises(ModelError, match="another process is fetching it"):
+            download(server.url, path, sha256=DIGEST)
+        tried.append(part)
+        return rename(part, target)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    download(server.url, path)
+    assert tried == [path.with_name("weights.th.part")]
+    assert path.read_bytes() == BODY
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file locks of POSIX")
+def test_a_file_that_became_whole_while_it_was_opened_stays_whole(
+    server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    path.parent.mkdir()
+    part = path.with_name("weights.th.part")
+    part.write_bytes(BODY)
+    lock = fcntl.flock
+
+    def late(file: Any, how: int) -> None:
+        part.rename(path)  # by the process that had the lock until now
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with pytest.raises(ModelError, match="another process is fetching it"):
+        download(server.url, path)
+    assert path.read_bytes() == BODY
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
