@@ -26,6 +26,7 @@ from stemfx.separator import Progress, silent
 
 TRIES = 5  # connections that are opened for one file
 LARGEST_BYTES = 8 << 30  # where nobody has said how large it is; the largest known has 1 GB
+_MORE = 1.05  # so much larger than its card says may a model be: cards round, headers grow
 _PIECE = 256 << 10
 
 
@@ -34,7 +35,7 @@ def download(
     path: Path,
     *,
     sha256: str | None = None,
-    size_bytes: int | None = None,
+    size_bytes: int = LARGEST_BYTES,
     progress: Progress = silent,
 ) -> Path:
     """Fetch `url` into the file `path` and return it; nothing is fetched where it is already whole.
@@ -42,9 +43,10 @@ def download(
     Args:
         url: https; http only to this machine.
         path: appears, or is replaced, when all of it has come and its hash is right.
-        sha256: of the whole file, in hex. Without it the length that the server announces is all
-            that tells whole from cut off, so a server that announces none is refused.
-        size_bytes: the most it may be, e.g. what the user was told; default `LARGEST_BYTES`.
+        sha256: of the whole file, in hex, or how that begins (names of weights tell 8 digits).
+            Without it the length that the server announces is all that tells whole from cut off,
+            so a server that announces none is refused.
+        size_bytes: the most it may be, e.g. what the user was told.
         progress: is told `(n_bytes, total_bytes)`.
 
     Raises:
@@ -52,20 +54,20 @@ def download(
             sentence says which, and whether another call goes on from here.
         DiskFullError: the disk does not hold it.
     """
-    wanted = sha256.lower() if sha256 else None
-    if wanted and path.is_file() and _sha256(path) == wanted:
+    wanted = sha256.lower() if sha256 else ""
+    if wanted and path.is_file() and _sha256(path).startswith(wanted):
         return path
-    part = _Part(url, path, size_bytes or LARGEST_BYTES, is_proven=wanted is not None)
+    part = _Part(url, path, size_bytes, is_proven=bool(wanted))
     path.parent.mkdir(parents=True, exist_ok=True)
     with part.held() as file:
         is_resumed = _length(file) > 0
         _receive(part, file, progress)
-        if is_resumed and wanted and _sha256(part.path) != wanted:
+        if is_resumed and wanted and not _sha256(part.path).startswith(wanted):
             # What an earlier call left may be another file's start: once more, from the start.
             part.forget(file)
             _receive(part, file, progress)
         os.fsync(file.fileno())
-        if wanted and (found := _sha256(part.path)) != wanted:
+        if wanted and not (found := _sha256(part.path)).startswith(wanted):
             part.forget(file)
             raise ModelError(
                 f"what came is not the file that is wanted: its SHA-256 is {found[:16]}..., not "
@@ -141,45 +143,68 @@ class _Part:
 
 @dataclass(frozen=True)
 class Remote:
-    """A file of a model: where it is, and as far as known its SHA-256 and its size."""
+    """A file of a model: where it is, and as far as known its size and its SHA-256.
+
+    Args:
+        url: its last part is its name.
+        size_bytes: the most that it may be, exactly where that is known; 0 where nobody says.
+        sha256: in hex, or how that begins.
+    """
 
     url: str
+    size_bytes: int = 0
     sha256: str | None = None
-    size_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.url.rpartition("/")[2]
 
 
 def download_all(
-    files: Mapping[str, Remote], folder: Path, *, told_bytes: int, progress: Progress = silent
-) -> list[Path]:
-    """Fetch the files of a model into a folder, each there only when it is whole.
+    files: Mapping[Path, Remote], *, told_bytes: int, progress: Progress = silent
+) -> None:
+    """Fetch the files of a model, each there only when it is whole.
 
     Args:
-        files: by the name that each gets.
-        folder: made where it is missing.
-        told_bytes: what the user was told that all of them have.
+        files: by the path that each gets.
+        told_bytes: what the user was told that all of them have, 0 if nothing was told. No more
+            than 5 % above it is fetched.
         progress: is told of all of them together.
 
     Raises:
-        ModelError: as for `download`; the sentence names the file.
+        ModelError: they have more than was told; or as for `download`.
     """
-    came: list[Path] = []
-    for name, remote in files.items():
-        before = sum(path.stat().st_size for path in came)
-
-        def of_all(done: int, _total: int, before: int = before) -> None:
-            progress(before + done, told_bytes)
-
-        path = folder / name
-        came.append(
-            download(
-                remote.url,
-                path,
-                sha256=remote.sha256,
-                size_bytes=remote.size_bytes,
-                progress=of_all,
-            )
+    left = round(told_bytes * _MORE) or LARGEST_BYTES
+    announced = sum(remote.size_bytes for remote in files.values())
+    if announced > left:
+        raise ModelError(
+            f"it has {announced} bytes now where {told_bytes} were told; it was not fetched"
         )
-    return came
+    total = announced if all(remote.size_bytes for remote in files.values()) else told_bytes
+    done = 0
+    for path, remote in files.items():
+        most = min(remote.size_bytes or left, left)
+
+        def of_all(n_bytes: int, _: int, done: int = done) -> None:
+            progress(done + n_bytes, total)
+
+        download(remote.url, path, sha256=remote.sha256, size_bytes=most, progress=of_all)
+        n_bytes = path.stat().st_size
+        done, left = done + n_bytes, left - n_bytes
+
+
+@contextmanager
+def cannot_be_fetched(name: str, remedy: str) -> Iterator[None]:
+    """Name the model, and what to do, in the error of whatever stops its download.
+
+    `models` takes the reason alone from that sentence.
+    """
+    try:
+        yield
+    except ModelError as error:
+        msg = f"{name!r} cannot be fetched: {error.message}; {remedy}"
+        raise ModelError(msg) from error
 
 
 def _receive(part: _Part, file: IO[bytes], progress: Progress) -> None:

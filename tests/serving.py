@@ -21,6 +21,7 @@ class Server:
         self.redirects_to = ""
         self.redirects_by = "Location"  # the header
         self.coding = ""
+        self.cuts_chunks = False  # hangs up in the middle of a chunk
         self.status = 200
         self.asked: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -78,6 +79,9 @@ class Server:
             handler.send_header("ETag", self.etag)
         if self.coding:
             handler.send_header("Content-Encoding", self.coding)
+        if self.cuts_chunks:
+            handler.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n" % (len(body) + 1) + body
         handler.end_headers()
         body = body[: self.breaks_after.pop(0)] if self.breaks_after else body
         self.sent_bytes += len(body)

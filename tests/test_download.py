@@ -20,7 +20,7 @@ from serving import Server
 
 from stemfx import download as module
 from stemfx import https
-from stemfx.download import download
+from stemfx.download import Remote, download, download_all
 from stemfx.errors import DiskFullError, ModelError
 
 BODY = bytes(range(256)) * 8000  # 2 MB: several pieces
@@ -46,7 +46,7 @@ def left(path: Path) -> set[str]:
     return {entry.name for entry in path.parent.iterdir()}
 
 
-@pytest.mark.parametrize("sha256", [DIGEST, DIGEST.upper(), None])
+@pytest.mark.parametrize("sha256", [DIGEST, DIGEST.upper(), DIGEST[:8], None])
 def test_a_download_is_the_file_and_leaves_nothing_else(
     server: Server, path: Path, sha256: str | None
 ) -> None:
@@ -66,12 +66,13 @@ def test_a_download_is_the_file_and_leaves_nothing_else(
     assert told == sorted(told)
 
 
-def test_what_is_whole_is_not_fetched_again(server: Server, path: Path) -> None:
-    download(server.url, path, sha256=DIGEST)
-    download(server.url, path, sha256=DIGEST)
+@pytest.mark.parametrize("sha256", [DIGEST, DIGEST[:8]])
+def test_what_is_whole_is_not_fetched_again(server: Server, path: Path, sha256: str) -> None:
+    download(server.url, path, sha256=sha256)
+    download(server.url, path, sha256=sha256)
     assert len(server.asked) == 1
     path.write_bytes(b"something else")
-    download(server.url, path, sha256=DIGEST)
+    download(server.url, path, sha256=sha256)
     assert path.read_bytes() == BODY
 
 
@@ -226,9 +227,10 @@ def test_all_but_the_last_step_was_done_before(server: Server, path: Path) -> No
     assert path.read_bytes() == BODY
 
 
-def test_a_wrong_hash_keeps_nothing(server: Server, path: Path) -> None:
+@pytest.mark.parametrize("n_digits", [64, 8])
+def test_a_wrong_hash_keeps_nothing(server: Server, path: Path, n_digits: int) -> None:
     with pytest.raises(ModelError, match=r"not the file that is wanted: its SHA-256 is .*nothing"):
-        download(server.url, path, sha256="0" * 64)
+        download(server.url, path, sha256="0" * n_digits)
     assert left(path) == {"weights.th.part"}
     assert path.with_name("weights.th.part").stat().st_size == 0
 
@@ -242,6 +244,26 @@ def test_nothing_larger_than_was_told_is_written(
         download(server.url, path, sha256=DIGEST, size_bytes=1_000_000)
     assert not path.exists()
     assert path.with_name("weights.th.part").stat().st_size == 0
+
+
+def test_all_files_together_are_no_larger_than_was_told(server: Server, path: Path) -> None:
+    first, second, n = path, path.with_name("other.th"), len(BODY)
+    files = {first: Remote(server.url), second: Remote(server.url)}  # nobody says how large each is
+    with pytest.raises(ModelError, match=r"2 MB .* where at most 1 MB"):
+        download_all(files, told_bytes=n * 3 // 2)
+    assert not second.exists()
+    assert sum(entry.stat().st_size for entry in path.parent.iterdir()) <= n * 3 // 2
+    download_all(files, told_bytes=2 * n)
+    assert first.read_bytes() == second.read_bytes() == BODY
+
+
+def test_files_that_are_announced_larger_than_was_told_are_not_asked_for(
+    server: Server, path: Path
+) -> None:
+    files = {path: Remote(server.url), path.with_name("other.th"): Remote(server.url, 10**9)}
+    with pytest.raises(ModelError, match="has 1000000000 bytes now where 9000000 were told"):
+        download_all(files, told_bytes=9_000_000)
+    assert server.asked == []
 
 
 def test_an_announced_length_that_is_too_short_gives_no_more_than_that(

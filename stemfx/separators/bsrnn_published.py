@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from stemfx.errors import ModelError
+from stemfx.download import Remote, cannot_be_fetched, download_all
 from stemfx.separator import ModelCard, Progress, WeightsState
 from stemfx.separators import hub
 from stemfx.separators.bsrnn import Bsrnn, BsrnnMember, member_of
 from stemfx.separators.chunked import FOUR_STEMS
 from stemfx.separators.weights import models_folder
-
-_HUB = {  # crlandsc's weights: bytes of each checkpoint, rounded up where only MB are known
-    "drums": 521_819_269,
-    "bass": 536_000_000,
-    "other": 521_000_000,
-    "vocals": 521_000_000,
-}
 
 
 class PublishedBsrnn(Bsrnn):
@@ -29,7 +23,8 @@ class PublishedBsrnn(Bsrnn):
         sample_rate=44_100,
         licence="no stated licence",
         summary="Band-Split RNN, a network a stem; older and weaker than the others",
-        size_bytes=sum(_HUB.values()) + 16_000,  # and four settings of 3.7 kB
+        # drums, bass, two of which only MB are known, and four settings of 3.7 kB
+        size_bytes=521_819_269 + 536_000_000 + 2 * 521_000_000 + 16_000,
         realtime_factor=40.0,
         source="huggingface.co/crlandsc/bsrnn-vocals (-drums, -bass, -other)",
     )
@@ -40,7 +35,7 @@ class PublishedBsrnn(Bsrnn):
     def find(self) -> Sequence[BsrnnMember] | None:
         """Return the networks when all four are here."""
         found = []
-        for stem in _HUB:
+        for stem in self.card.stems:
             folders = (models_folder() / "bsrnn" / stem, hub.snapshot(_hub_id(stem)))
             pairs = (
                 (folder / "hparams.yaml", folder / f"{stem}.ckpt") for folder in folders if folder
@@ -65,22 +60,13 @@ class PublishedBsrnn(Bsrnn):
         Raises:
             ModelError: one cannot be had, or is not what the hub says it is.
         """
-        done = 0
-
-        def told(n_bytes: int, _: int) -> None:
-            progress(done + n_bytes, self.card.size_bytes)
-
-        for stem, n_bytes in _HUB.items():
-            folder = models_folder() / "bsrnn" / stem
-            names = ["hparams.yaml", f"{stem}.ckpt"]
-            try:
-                hub.fetch_files(_hub_id(stem), names, folder, told_bytes=n_bytes, progress=told)
-            except ModelError as error:
-                raise ModelError(
-                    f"'bsrnn' cannot be fetched: {error.message}; put {' and '.join(names)} of "
-                    f"{_hub_id(stem)} into {folder}"
-                ) from error
-            done += n_bytes
+        folder, files = models_folder() / "bsrnn", dict[Path, Remote]()
+        remedy = f"put hparams.yaml and <stem>.ckpt of {self.card.source} into {folder}/<stem>"
+        with cannot_be_fetched("bsrnn", remedy):
+            for stem in self.card.stems:
+                hub_id, names = _hub_id(stem), ["hparams.yaml", f"{stem}.ckpt"]
+                files |= hub.pick(hub_id, hub.files_of(hub_id), names, folder / stem)
+            download_all(files, told_bytes=self.card.size_bytes, progress=progress)
 
 
 def _hub_id(stem: str) -> str:

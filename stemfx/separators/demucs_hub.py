@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stemfx.download import cannot_be_fetched, download_all
 from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, Progress
 from stemfx.separators import hub
@@ -25,25 +26,17 @@ def fetch(card: ModelCard, progress: Progress) -> None:
     Raises:
         ModelError: no connection (in less than 4 s), or what came is not the model.
     """
-    folder = models_folder() / card.name
-    try:
-        files = hub.fetch_files(
-            repository(card.name),
-            [f"{card.name}.yaml"],
-            folder,
-            told_bytes=card.size_bytes,
-            progress=progress,
-            then=_weights_of,
-        )
-        for path in files[1:]:
+    hub_id, folder = repository(card.name), models_folder() / card.name
+    listing = folder / f"{card.name}.yaml"
+    remedy = f"put {listing.name} and its weights into {folder}, or use the embedded model"
+    with cannot_be_fetched(card.name, remedy):
+        listed = hub.files_of(hub_id)
+        download_all(hub.pick(hub_id, listed, [listing.name], folder), told_bytes=card.size_bytes)
+        names = [f"{signature}.safetensors" for signature in Bag.read(listing).signatures]
+        weights = hub.pick(hub_id, listed, names, folder)
+        download_all(weights, told_bytes=card.size_bytes, progress=progress)
+        for path in weights:
             _check(path)
-    except ModelError as error:
-        remedy = f"put {card.name}.yaml and its weights into {folder}, or use the embedded model"
-        raise ModelError(f"{card.name!r} cannot be fetched: {error.message}; {remedy}") from error
-
-
-def _weights_of(files: list[Path]) -> list[str]:
-    return [f"{signature}.safetensors" for signature in Bag.read(files[0]).signatures]
 
 
 def _check(path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
-from stemfx.download import download_all
+from stemfx.download import cannot_be_fetched, download_all
 from stemfx.dsp.wiener import WINDOW_FRAMES, wiener
 from stemfx.errors import ModelError
 from stemfx.separator import (
@@ -101,15 +101,9 @@ class OpenUnmix(Separator):
             ModelError: offline, or what came is not the model.
         """
         name, folder = self.card.name, models_folder() / self.card.name
-        try:
-            files = PUBLISHED[name].remote()
-            for path in download_all(
-                files, folder, told_bytes=self.card.size_bytes, progress=progress
-            ):
-                _take_away_if_wrong(path)
-        except ModelError as error:
-            msg = f"{name!r} cannot be fetched: {error.message}; put its files into {folder}"
-            raise ModelError(msg) from error
+        files = {folder / file: remote for file, remote in PUBLISHED[name].remote().items()}
+        with cannot_be_fetched(name, f"put its files into {folder}"):
+            download_all(files, told_bytes=self.card.size_bytes, progress=progress)
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the weights, and those beside them that describe them."""
@@ -160,15 +154,6 @@ class OpenUnmix(Separator):
             start=context.start,
             workers=workers,
         )
-
-
-def _take_away_if_wrong(path: Path) -> None:
-    """Hold what has come to the start of its hash, which is in its name."""
-    try:
-        target_of(path)
-    except ModelError:
-        path.unlink()
-        raise
 
 
 def _schedule(n_samples: int, segment: float, overlap: float, hop: int) -> Schedule:

@@ -43,7 +43,7 @@ class Published:
         """Return where each file comes from."""
         root = f"https://zenodo.org/records/{self.record}/files"
         return {
-            name: Remote(f"{root}/{name}", self.sha256.get(target))
+            name: Remote(f"{root}/{name}", sha256=self.sha256.get(target, _start_of_hash(name)))
             for target, name in self.files.items()
         }
 
@@ -88,6 +88,10 @@ PUBLISHED: Mapping[str, Published] = {  # openunmix 1.3.0, `openunmix/__init__.p
         {},
     ),
 }
+
+
+def _start_of_hash(name: str) -> str:
+    return Path(name).stem.rpartition("-")[2]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ size is rounded up and the length that the server announces is all that tells wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from stemfx.download import download
-from stemfx.errors import ModelError
+from stemfx.download import Remote, cannot_be_fetched, download_all
 from stemfx.separator import LicenceClass, ModelCard, Progress, Separator, WeightsState
 from stemfx.separators.pymss import Pymss, PymssMember
 from stemfx.separators.pymss_config import read_config
@@ -27,26 +26,6 @@ _FOUR = ("drums", "bass", "other", "vocals")
 _TWO = ("vocals", "instrumental")
 _NO_LICENCE = "no stated licence"
 _SCNET_LICENCE = "MIT, said its author on 2026-07-17 (starrytong/SCNet, issue 35)"
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file of a release.
-
-    Args:
-        url: where it is; its last part is its name.
-        size_bytes: exactly where `sha256` is known, else the most that it may be.
-        sha256: in hex, where somebody has published it.
-    """
-
-    url: str
-    size_bytes: int
-    sha256: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the file."""
-        return self.url.rpartition("/")[2]
 
 
 class Published(Pymss):
@@ -92,26 +71,10 @@ class Published(Pymss):
             ModelError: one cannot be had, or is not what it should be.
         """
         folder = models_folder() / self.card.name
-        done = 0
-
-        def told(n_bytes: int, _: int) -> None:
-            progress(done + n_bytes, self._settings.size_bytes + self._checkpoint.size_bytes)
-
-        try:
-            for remote in (self._settings, self._checkpoint):
-                download(
-                    remote.url,
-                    folder / remote.name,
-                    sha256=remote.sha256,
-                    size_bytes=remote.size_bytes,
-                    progress=told,
-                )
-                done += remote.size_bytes
-        except ModelError as error:
-            names = f"{self._settings.name} and {self._checkpoint.name}"
-            raise ModelError(
-                f"{self.card.name!r} cannot be fetched: {error.message}; put {names} into {folder}"
-            ) from error
+        files = {folder / remote.name: remote for remote in (self._settings, self._checkpoint)}
+        remedy = f"put {self._settings.name} and {self._checkpoint.name} into {folder}"
+        with cannot_be_fetched(self.card.name, remedy):
+            download_all(files, told_bytes=self.card.size_bytes, progress=progress)
 
 
 def published() -> list[Separator]:

@@ -392,7 +392,8 @@ def test_fetch_takes_the_bag_and_its_safetensors(tmp_path: Path, hub: Server) ->
     model.fetch(lambda *numbers: told.append(numbers))
     assert model.weights() == "here"
     assert {path.parent for path in model.files()} == {models_folder() / "htdemucs_ft"}
-    whole = sum(path.stat().st_size for path in (models_folder() / "htdemucs_ft").iterdir())
+    came = (models_folder() / "htdemucs_ft").glob("*.safetensors")
+    whole = sum(path.stat().st_size for path in came)
     assert told[-1] == (whole, whole)
     assert [n for n, _ in told] == sorted(n for n, _ in told)
     for path in (tmp_path / "htdemucs_ft").iterdir():
@@ -428,6 +429,9 @@ def test_an_interrupted_fetch_is_not_here_and_goes_on(tmp_path: Path, hub: Serve
         ({"size": 10}, "at most"),
         ({"size": 10**9}, "has 1000000[0-9]{3} bytes now where 84[0-9]+ were told"),
         ({"size": "x"}, "list of files cannot be read"),
+        ({"size": -1}, "list of files cannot be read"),
+        ({"size": float("inf")}, "list of files cannot be read"),
+        ({"lfs": {"sha256": "0"}}, "list of files cannot be read"),
         ({"rfilename": "../../evil.safetensors"}, "has no 00000000.safetensors any more"),
     ],
 )
@@ -440,6 +444,15 @@ def test_what_the_hub_offers_is_checked(
     with pytest.raises(ModelError, match=f"'htdemucs' cannot be fetched: .*{told}"):
         model.fetch(silent)
     assert model.weights() == "fetchable"
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[" * 100_000], ids=["cut off", "deep"])
+def test_a_list_of_the_hub_that_cannot_be_read_is_told_with_what_to_do(
+    hub: Server, body: bytes
+) -> None:
+    hub.body, hub.cuts_chunks = body, body == b"{}"
+    with pytest.raises(ModelError, match=r"list of files cannot be read; put htdemucs\.yaml"):
+        published("htdemucs").fetch(silent)
 
 
 def test_a_file_of_the_hub_that_is_no_network_is_taken_away_again(

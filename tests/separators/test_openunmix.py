@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from serving import Server
 
 from stemfx.audio import Audio
 from stemfx.cli import execute
-from stemfx.download import Remote
 from stemfx.errors import ModelError
 from stemfx.io import probe, read_blocks
 from stemfx.separator import Effort, SeparationContext, Separator
@@ -207,7 +207,9 @@ def test_published_models_are_those_of_openunmix() -> None:
         for target, file in known.files.items():
             assert file.startswith(f"{target}-")
             assert known.sha256.get(target, file[-12:-4]).startswith(file[-12:-4])
-            assert f"records/{known.record}/files/{file}" in known.remote()[file].url
+            remote = known.remote()[file]
+            assert f"records/{known.record}/files/{file}" in remote.url
+            assert (remote.sha256 or "").startswith(file[-12:-4])
 
 
 def test_weights_lie_in_the_models_folder_or_the_torch_cache(
@@ -418,25 +420,34 @@ def test_what_is_fetched_is_what_its_name_promises(
     """The whole way: from a server into the models folder, and a file that is another one."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
-    server, files, remote = Server(), {}, {}
+    server, files, remote = Server(), {}, Published.remote
     for target, network in networks(n_fft=4096, hidden=4).items():
         path = save(network.published(44_100), tmp_path / f"{target}.pth", is_zip=False)
         name = f"{target}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
         server.others[f"/{name}"] = path.read_bytes()
-        files[target], remote[name] = name, Remote(f"{server.root}/{name}")
-    monkeypatch.setitem(openunmix.PUBLISHED, "umxhq", Published(1, files, 0, {}))
-    monkeypatch.setattr(Published, "remote", lambda _: remote)
+        files[target] = name
+    whole = sum(map(len, server.others.values()))
+    monkeypatch.setitem(openunmix.PUBLISHED, "umxhq", Published(1, files, whole, {}))
+    monkeypatch.setattr(
+        Published,
+        "remote",
+        lambda known: {
+            name: replace(file, url=f"{server.root}/{name}") for name, file in remote(known).items()
+        },
+    )
     model, told = by_name("umxhq"), []
     model.fetch(lambda done, total: told.append((done, total)))
     assert model.weights() == "here"
     assert {path.name for path in model.files()} == set(files.values())
-    assert told[-1] == (sum(map(len, server.others.values())), model.card.size_bytes)
+    assert told[-1] == (whole, whole)
     assert separated(model, song).shape == (4, 2, song.shape[1])
 
     folder = models_folder() / "umxhq"
     (folder / files["bass"]).unlink()
+    server.paths.clear()
     server.others[f"/{files['bass']}"] = b"something else"
-    with pytest.raises(ModelError, match="'umxhq' cannot be fetched: damaged: its SHA-256"):
+    with pytest.raises(ModelError, match="'umxhq' cannot be fetched: what came is not the file"):
         model.fetch(lambda *_: None)
+    assert server.paths == [f"/{files['bass']}"]  # the others are whole
     assert not (folder / files["bass"]).exists()
     server.close()

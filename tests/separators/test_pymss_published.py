@@ -15,11 +15,12 @@ from separators.tiny_msst import make
 from serving import Server
 
 from stemfx.audio import Audio
+from stemfx.download import Remote
 from stemfx.errors import ModelError
 from stemfx.separator import SeparationContext, silent
 from stemfx.separators import stemfx_separators
 from stemfx.separators.bsrnn_published import PublishedBsrnn
-from stemfx.separators.pymss_published import Published, Remote, published
+from stemfx.separators.pymss_published import Published, published
 from stemfx.separators.weights import models_folder
 
 
@@ -136,9 +137,13 @@ def test_bsrnn_is_fetched_stem_by_stem(
     model = PublishedBsrnn()
     assert model.weights() == "fetchable"
     assert model.computes(("bass", "vocals")) == ("bass", "vocals")
-    model.fetch(silent)
+    told: list[tuple[int, int]] = []
+    model.fetch(lambda *numbers: told.append(numbers))
     assert model.weights() == "here"
     assert len(model.files()) == 8
+    total = sum(file.stat().st_size for file in model.files())
+    assert told[-1] == (total, total)
+    assert [n for n, _ in told] == sorted(n for n, _ in told)
     assert model.computes(("bass",)) == ("bass",)
     song = Audio(music[:, :20_000], 44_100)
     blocks = list(model.separate(song, ("bass", "vocals"), SeparationContext()))
