@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemfx.errors import ModelError
-from stemfx.separators.openunmix_weights import Spectrogram, read_json, target_of
+from stemfx.separators.openunmix_weights import (
+    Spectrogram,
+    check_promise,
+    read_json,
+    target_of,
+)
 from stemfx.separators.plain_yaml import shown
 from stemfx.separators.weights import read_checkpoint, read_safetensors
 
@@ -121,6 +126,7 @@ def load(path: Path, spectrogram: Spectrogram) -> Network:
     Raises:
         ModelError: damaged, not Open-Unmix, or not what its name and the JSON beside it say.
     """
+    check_promise(path)
     state = _read_state(path)
     try:
         shape = _Shape.of(state)

@@ -176,15 +176,28 @@ def target_of(path: Path) -> str:
     """Return the target that a file is named after: `vocals.pth`, `vocals-b62c91ce.pth`.
 
     Raises:
-        ModelError: it is no name of a stem, or not the file that its name promises.
+        ModelError: it is no name of a stem.
     """
+    return _named(path)[1]
+
+
+def check_promise(path: Path) -> None:
+    """Hold a file to the start of its SHA-256, where its name has that.
+
+    Raises:
+        ModelError: it is another file.
+    """
+    promised = _named(path)[2]
+    if promised and not sha256(path).startswith(promised):
+        raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
+
+
+def _named(path: Path) -> re.Match[str]:
     name = _NAME.fullmatch(path.stem)
     if name is None:
         msg = "the name must be <target>.pth or <target>-<start of its SHA-256>.pth"
         raise ModelError(msg, where=str(path))
-    if name[2] and not sha256(path).startswith(name[2]):
-        raise ModelError("damaged: its SHA-256 is not the one in its name", where=str(path))
-    return name[1]
+    return name
 
 
 def read_json(path: Path) -> Any:

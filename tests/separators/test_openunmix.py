@@ -414,6 +414,18 @@ def test_a_model_of_ones_own_separates_from_the_command_line(
     assert np.abs(total - song).max() < 4 * 2.0**-23 + 1e-6
 
 
+def test_a_listing_hashes_nothing_and_a_damaged_file_is_told_when_it_is_used(
+    song: np.ndarray,
+) -> None:
+    folder = save_folder(models_folder() / "umxhq", networks())
+    (folder / "bass.pth").rename(folder / "bass-00000000.pth")
+    model = by_name("umxhq")
+    assert model.weights() == "here"
+    assert folder / "bass-00000000.pth" in model.files()
+    with pytest.raises(ModelError, match="damaged: its SHA-256 is not the one in its name"):
+        separated(model, song)
+
+
 def test_what_is_fetched_is_what_its_name_promises(
     song: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
