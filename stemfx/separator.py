@@ -77,7 +77,7 @@ EFFORTS: Mapping[str, Effort] = MappingProxyType(
         "best": Effort(least_overlap=0.5, shifts=2),
     }
 )
-"""What a producer calls quality. Each step costs more time: about 0.8 : 1 : 3 for Demucs."""
+"""What a producer calls quality. Each step costs more time: about 0.7 : 1 : 3 for Demucs."""
 
 
 @dataclass
