@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from stemfx.audio import Signal
 from stemfx.errors import ModelError
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
 from stemfx.separators.device import MemoryGuard, resolve, share_cores
-from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
+from stemfx.separators.stream import measure, read_padded, schedules, side_by_side
 from stemfx.separators.threads import torch_threads
 
 _SEGMENT_BYTES = 2.7e9  # of a segment of the largest published network at work
@@ -169,35 +168,25 @@ class Chunked(Separator):
         scale = (0.0, 1.0)
         if any(member.is_normalised for member in running):
             scale = measure(mixture)
-        with ThreadPoolExecutor(workers) as pool:
-            streams = []
-            for member in running:
-                network = member.load()
-                network.to(device)
-                length = self._length(member, context)
-                mean, deviation = scale if member.is_normalised else (0.0, 1.0)
-                hear = _Listener(network, mixture, length, mean, deviation, threads, device)
-                rate = self.card.sample_rate
-                passes = schedules(mixture.n_samples, length, member.overlap, rate, context)
-                streams.append(
-                    averaged(
-                        passes,
-                        partial(guard, hear),
-                        mixture.n_samples,
-                        start=context.start,
-                        pool=pool,
-                        ahead=workers,
-                    )
-                )
-            at = context.start
-            for blocks in in_step(streams):
-                estimate = np.concatenate(blocks)
-                if has_left_over:
-                    n = estimate.shape[-1]
-                    rest = mixture.read(at, at + n) - estimate.sum(axis=0)
-                    estimate = np.concatenate([estimate, rest[np.newaxis]])
-                    at += n
-                yield estimate
+        heard = []
+        for member in running:
+            network = member.load()
+            network.to(device)
+            length = self._length(member, context)
+            mean, deviation = scale if member.is_normalised else (0.0, 1.0)
+            hear = _Listener(network, mixture, length, mean, deviation, threads, device)
+            rate = self.card.sample_rate
+            passes = schedules(mixture.n_samples, length, member.overlap, rate, context)
+            heard.append((passes, partial(guard, hear)))
+        at = context.start
+        for blocks in side_by_side(heard, mixture.n_samples, start=at, workers=workers):
+            estimate = np.concatenate(blocks)
+            if has_left_over:
+                n = estimate.shape[-1]
+                rest = mixture.read(at, at + n) - estimate.sum(axis=0)
+                estimate = np.concatenate([estimate, rest[np.newaxis]])
+                at += n
+            yield estimate
 
     def _length(self, member: Member, context: SeparationContext) -> int:
         segment_s = context.effort.segment_s

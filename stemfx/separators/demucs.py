@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -41,7 +40,7 @@ from stemfx.separators.demucs_weights import (
 )
 from stemfx.separators.device import MemoryGuard, resolve, share_cores
 from stemfx.separators.htdemucs_fast import faster
-from stemfx.separators.stream import averaged, in_step, measure, read_padded, schedules
+from stemfx.separators.stream import measure, read_padded, schedules, side_by_side
 from stemfx.separators.threads import torch_threads
 from stemfx.separators.weights import sha256
 
@@ -178,31 +177,21 @@ class Demucs(Separator):
         workers, threads = share_cores(device, _SEGMENT_BYTES, at_once=at_once)
         guard = MemoryGuard(workers, context)
         arithmetic: dict[str, float] = {}
-        with ThreadPoolExecutor(workers) as pool:
-            streams = []
-            for network in networks:
-                network.to(device)
-                run = faster(network, error_db=context.effort.error_db)
-                arithmetic[run.arithmetic] = run.error_db
-                hears = _hears(network)
-                hear = _Listener(run, hears, stems, mixture, mean, deviation, threads, device)
-                length = int(network.samplerate * network.segment)
-                rate = self.card.sample_rate
-                passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
-                streams.append(
-                    averaged(
-                        passes,
-                        partial(guard, hear),
-                        mixture.n_samples,
-                        start=context.start,
-                        pool=pool,
-                        ahead=workers,
-                    )
-                )
-            del networks, network  # where they were rebuilt, nobody needs them any more
-            for blocks in in_step(streams):
-                estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
-                yield estimate / totals * np.float32(deviation) + np.float32(mean)
+        heard = []
+        for network in networks:
+            network.to(device)
+            run = faster(network, error_db=context.effort.error_db)
+            arithmetic[run.arithmetic] = run.error_db
+            hears = _hears(network)
+            hear = _Listener(run, hears, stems, mixture, mean, deviation, threads, device)
+            length = int(network.samplerate * network.segment)
+            rate = self.card.sample_rate
+            passes = schedules(mixture.n_samples, length, OVERLAP, rate, context)
+            heard.append((passes, partial(guard, hear)))
+        del networks, network  # where they were rebuilt, nobody needs them any more
+        for blocks in side_by_side(heard, mixture.n_samples, start=context.start, workers=workers):
+            estimate = sum(count * block for count, block in zip(counts, blocks, strict=True))
+            yield estimate / totals * np.float32(deviation) + np.float32(mean)
         told = {name: error_db for name, error_db in arithmetic.items() if math.isfinite(error_db)}
         if told:
             context.report(arithmetic=", ".join(told), arithmetic_error_db=max(told.values()))

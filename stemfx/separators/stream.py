@@ -122,11 +122,31 @@ def stream(
         start: first sample wanted; from there on the bits are those of a stream from 0.
         workers: segments at work at a time.
     """
+    networks = [(passes, estimate)]
+    for blocks in side_by_side(networks, n_samples, start=start, workers=workers):
+        yield blocks[0]
+
+
+def side_by_side(
+    networks: Sequence[tuple[Sequence[Schedule], Estimate]],
+    n_samples: int,
+    *,
+    start: int,
+    workers: int,
+) -> Iterator[list[StemBlock]]:
+    """Yield the streams of several networks, each with passes of its own, in blocks of one length.
+
+    The workers are shared; see `stream` for the arguments.
+    """
     with ThreadPoolExecutor(workers) as pool:
-        yield from averaged(passes, estimate, n_samples, start=start, pool=pool, ahead=workers)
+        streams = [
+            _averaged(passes, estimate, n_samples, start=start, pool=pool, ahead=workers)
+            for passes, estimate in networks
+        ]
+        yield from _in_step(streams)
 
 
-def averaged(
+def _averaged(
     passes: Sequence[Schedule],
     estimate: Estimate,
     n_samples: int,
@@ -135,12 +155,11 @@ def averaged(
     pool: Executor,
     ahead: int,
 ) -> Iterator[StemBlock]:
-    """Yield the average of all passes; as `stream`, with workers of the caller's."""
     each = [
         _joined(schedule, estimate, n_samples, start=start, pool=pool, ahead=ahead)
         for schedule in passes
     ]
-    for blocks in in_step(each):
+    for blocks in _in_step(each):
         yield blocks[0] if len(blocks) == 1 else np.mean(blocks, axis=0, dtype=np.float32)
 
 
@@ -186,7 +205,7 @@ def _joined(
         yield total / weight
 
 
-def in_step(streams: Sequence[Iterator[StemBlock]]) -> Iterator[list[StemBlock]]:
+def _in_step(streams: Sequence[Iterator[StemBlock]]) -> Iterator[list[StemBlock]]:
     """Cut streams of equal total length into blocks of equal length."""
     held = [next(stream, None) for stream in streams]
     while held[0] is not None:
