@@ -38,6 +38,7 @@ from stemfx.clock import parse_time
 from stemfx.errors import StageError
 
 Level = Literal["info", "warn", "error"]
+ReferenceKind = Literal["track", "stem", "file"]
 Measurement = float | int | str | bool
 
 
@@ -76,15 +77,22 @@ Seconds = Annotated[float, BeforeValidator(parse_time)]
 
 @dataclass(frozen=True)
 class Reference:
-    """Marks a parameter as the name of something else in the recipe; see `TrackRef`, `FileRef`."""
+    """Marks a parameter as the name of something else; see `TrackRef`, `StemRef`, `FileRef`."""
 
-    kind: Literal["track", "file"]
+    kind: ReferenceKind
 
 
 TrackRef = Annotated[str, Reference("track")]
 """The name of a track: a side-chain, an edge of the plan; see `context.sidechains`.
 
 A parameter may also be a `list[TrackRef]` or `tuple[TrackRef, ...]`, and `TrackRef | None`.
+"""
+
+StemRef = Annotated[str, Reference("stem")]
+"""The name of another stem of the track's own song, as separation left it; see `context.song`.
+
+Only in a `list[StemRef]` or `tuple[StemRef, ...]`; an empty one means every other stem of the
+song. Unlike a side-chain it is heard before any stage, so two tracks may name each other.
 """
 
 FileRef = Annotated[str, Reference("file")]
@@ -119,18 +127,52 @@ class Notes:
         self.findings.append(Finding(level, code, message))
 
 
+@dataclass(frozen=True)
+class Song:
+    """The song that a track is a stem of, as separation left it: before any stage.
+
+    Args:
+        stems: the stems that the stage's `StemRef` parameter names and the track's own, in the
+            song's order; empty when the stage has no such parameter. All at one rate, of one
+            channel count and length.
+        own: which of them the track is.
+        mixture: what all stems were made from (their sum, when they are all there is).
+        analysis: what the stage's `Analysis` found; empty when it has none.
+    """
+
+    stems: Mapping[str, Signal]
+    own: str
+    mixture: Signal
+    analysis: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass
 class StageContext(Notes):
     """What a stage is given beside the signal, and where it says what it did.
 
     `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
     the track's name; `files` the path of every `FileRef` parameter, by the parameter's name.
-    `seed` is derived from the recipe, so noise is the same in every run.
+    `seed` is derived from the recipe, so noise is the same in every run. `song` is there for
+    stages that hear it. `is_generated` says that the song came out of an AI generator: repairs
+    that were not told how far to go stay gentler there.
     """
 
     seed: int = 0
     sidechains: Mapping[str, Signal] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    song: Song | None = None
+    is_generated: bool = False
+
+    @property
+    def own_song(self) -> Song:
+        """The song, for a stage that hears it.
+
+        Raises:
+            RuntimeError: the host gave none: a mistake in the host, not in the recipe.
+        """
+        if self.song is None:
+            raise RuntimeError("this stage hears its song, and was given none")
+        return self.song
 
     def refuse(self, message: str) -> NoReturn:
         """Stop the run with an expected error: these parameters cannot work on this signal."""
@@ -139,6 +181,19 @@ class StageContext(Notes):
 
 Process = Callable[[Signal, Any, StageContext], Iterator[Block]]
 Identity = Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a stage finds out about a song once, for all its stems.
+
+    `find(song, settings)` gets the song (its `own` and `analysis` are empty) and the stage's
+    parameters named in `settings`; it returns plain JSON values, which every track's stage then
+    reads as `context.song.analysis`. Equal settings on the same stems are analysed once.
+    """
+
+    find: Callable[[Song, Mapping[str, Any]], Mapping[str, Any]]
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +212,10 @@ class Stage:
         makes_stereo: a mono input comes out as stereo.
         identity: for a stage whose result depends on more than its input and parameters (on an
             installed plugin, say): names that from the parameters; part of the cache key.
+        hears_song: it is for tracks that are one stem of a song, and hears that song's mixture
+            (and the other stems, if a parameter is a list of `StemRef`).
+        analysis: what it needs to find out about the song once for all stems.
+        heeds_origin: it treats AI-generated songs otherwise (`context.is_generated`).
     """
 
     name: str
@@ -169,14 +228,17 @@ class Stage:
     is_symmetric: bool = True
     makes_stereo: bool = False
     identity: Identity | None = None
+    hears_song: bool = False
+    analysis: Analysis | None = None
+    heeds_origin: bool = False
 
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
         return (self.process.__doc__ or "").strip().partition("\n")[0]
 
-    def references(self, kind: Literal["track", "file"]) -> tuple[str, ...]:
-        """Names of the parameters that refer to a track or a file."""
+    def references(self, kind: ReferenceKind) -> tuple[str, ...]:
+        """Names of the parameters that refer to a track, a stem or a file."""
         return tuple(
             name
             for name, info in self.params.model_fields.items()
@@ -187,7 +249,8 @@ class Stage:
         """Refuse references that the engine would not see.
 
         Raises:
-            TypeError: inside another model, a mapping or a list of lists; or several files.
+            TypeError: inside another model, a mapping or a list of lists; several files; or one
+                stem instead of a list.
         """
         for name, info in self.params.model_fields.items():
             for kind, path in _references(_annotation(info)):
@@ -198,6 +261,8 @@ class Stage:
                         f"{title} hides a reference to a {kind} inside {where}; "
                         "make it a parameter of its own"
                     )
+                if kind == "stem" and (path != ("list",) or not self.hears_song):
+                    raise TypeError(f"{title} must be a list[StemRef] of a stage that hears_song")
                 if path and kind == "file":
                     raise TypeError(
                         f"{title} refers to several files; "
@@ -265,6 +330,9 @@ def stage(
     is_symmetric: bool = True,
     makes_stereo: bool = False,
     identity: Identity | None = None,
+    hears_song: bool = False,
+    analysis: Analysis | None = None,
+    heeds_origin: bool = False,
 ) -> Callable[[Process], Stage]:
     """Turn a generator function into a `Stage` named after it; see `Stage` for the arguments."""
 
@@ -280,6 +348,9 @@ def stage(
             is_symmetric=is_symmetric,
             makes_stereo=makes_stereo,
             identity=identity,
+            hears_song=hears_song,
+            analysis=analysis,
+            heeds_origin=heeds_origin,
         )
 
     return wrap

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Audio, Block, Signal
 from stemfx.errors import StageError
-from stemfx.stage import Stage, StageContext
+from stemfx.stage import Song, Stage, StageContext, StageParams
 
 NULL_DB = -120.0
 """What counts as nothing: twenty bits down, far under any 16-bit file, above float32 rounding."""
@@ -54,6 +54,8 @@ def apply(
     sidechains: Mapping[str, Signal] | None = None,
     seed: int = 0,
     files: Mapping[str, Path] | None = None,
+    song: Song | None = None,
+    is_generated: bool = False,
     **params: Any,
 ) -> tuple[Audio, StageContext]:
     """Run one stage on `audio`, as the engine would, and check what it yields.
@@ -64,6 +66,8 @@ def apply(
         sidechains: signals by the name of their track.
         seed: for stages that draw random numbers.
         files: paths by the name of the parameter that refers to a file.
+        song: what a stage that hears its song is given; its analysis is made here.
+        is_generated: whether the song came out of an AI generator.
         params: as a recipe would give them; they are validated.
 
     Returns:
@@ -74,8 +78,14 @@ def apply(
         pydantic.ValidationError: a parameter is unknown, of a wrong type or out of its range.
         StageError: the stage refused.
     """
-    context = StageContext(seed=seed, sidechains=sidechains or {}, files=files or {})
     settings = stage.params.model_validate(params)
+    context = StageContext(
+        seed=seed,
+        sidechains=sidechains or {},
+        files=files or {},
+        song=None if song is None else analysed(stage, settings, song),
+        is_generated=is_generated,
+    )
     blocks = []
     for block in stage.process(audio, settings, context):
         _check_block(stage, block)
@@ -84,6 +94,20 @@ def apply(
         _require(not blocks, f"{stage.name} is a check and must not yield")
         return Audio(audio.read(), audio.sample_rate), context
     return Audio.from_blocks(blocks, audio.sample_rate, audio.channels), context
+
+
+def analysed(stage: Stage, settings: StageParams, song: Song) -> Song:
+    """Return the song with what the stage's analysis finds in it, by way of JSON, as a run has it.
+
+    Raises:
+        TypeError: the analysis returned something that JSON cannot hold.
+    """
+    if stage.analysis is None:
+        return song
+    asked = settings.model_dump(mode="json")
+    subset = {name: asked[name] for name in stage.analysis.settings}
+    found = stage.analysis.find(replace(song, own="", analysis={}), subset)
+    return replace(song, analysis=json.loads(json.dumps(found, allow_nan=False)))
 
 
 def _check_block(stage: Stage, block: Any) -> None:
@@ -125,6 +149,17 @@ def example_audio(duration_s: float = 1.0, sample_rate: int = 44_100, seed: int 
     right = 0.6 * tones[0] + 0.5 * tones[2] + 0.3 * noise[0] + 0.2 * noise[1]
     samples = np.stack((left, right)) * (0.07 + np.exp(-8.0 * (t % 0.5)))
     return Audio((0.5 / np.abs(samples).max() * samples).astype(np.float32), sample_rate)
+
+
+def example_song(own: Signal) -> Song:
+    """Make a song of which `own` is one stem; two others of its length are there beside it."""
+    mine = own.read()
+    stems = {"vocals": Audio(mine, own.sample_rate)}
+    for seed, name in enumerate(("drums", "other"), start=11):
+        made = example_audio(own.n_samples / own.sample_rate, own.sample_rate, seed).samples
+        stems[name] = Audio(np.ascontiguousarray(made[: own.channels]), own.sample_rate)
+    mixture = np.stack([stem.samples for stem in stems.values()]).sum(axis=0)
+    return Song(stems, "vocals", Audio(mixture, own.sample_rate))
 
 
 def tone(
@@ -222,6 +257,7 @@ class Case:
         """Return what `stemfx.testing.apply` does, with these parameters or others."""
         chosen = self.params if params is None else params
         key = example_audio(max(0.05, audio.n_samples / audio.sample_rate), audio.sample_rate, 7)
+        song = example_song(audio) if self.stage.hears_song else None
         named = (chosen.get(name) or () for name in self.stage.references("track"))
         tracks = [track for one in named for track in ([one] if isinstance(one, str) else one)]
         return apply(
@@ -230,6 +266,7 @@ class Case:
             sidechains=dict.fromkeys(tracks, key),
             seed=seed,
             files=self.files,
+            song=song,
             **chosen,
         )
 
