@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -241,6 +242,31 @@ def _probe_with_libsndfile(path: Path) -> FileInfo:
         ) from None
     bits = _SUBTYPE_BITS.get(info.subtype) or _FLOAT_SUBTYPES.get(info.subtype)
     return FileInfo(path, info.samplerate, info.channels, info.frames, bits, info.format)
+
+
+_GENERATORS = re.compile(
+    r"\b(suno|udio|riffusion|stable ?audio|musicgen|mureka|ai[- ]generated|made with ai)\b",
+    re.IGNORECASE,
+)
+_TAGS_OF_MAKERS = ("comment", "software", "artist", "copyright", "license")
+"""A title may well contain one of these words and mean something else."""
+
+
+def generator_tag(path: Path) -> str | None:
+    """Return the tag of an audio file that names an AI music generator; None if there is none.
+
+    Generators write one into what they give out ("made with suno; created=..."); an editor may
+    have removed it, so nothing follows from its absence.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            tags = file.copy_metadata()
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        return None
+    texts = (str(tags.get(name) or "") for name in _TAGS_OF_MAKERS)
+    return next((text[:60] for text in texts if _GENERATORS.search(text)), None)
 
 
 def _ffmpeg(program: str, path: Path) -> str:
