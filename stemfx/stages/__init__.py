@@ -14,11 +14,14 @@ from stemfx.stages.fade import fade
 from stemfx.stages.gain import gain
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
+from stemfx.stages.level_check import level_check
 from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
 from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
+from stemfx.stages.mono_check import mono_check
 from stemfx.stages.pan import pan
+from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
 from stemfx.stages.reverb import reverb
 from stemfx.stages.saturate import saturate
@@ -57,6 +60,10 @@ BUILTIN: tuple[Stage, ...] = (
     # length
     fade,
     trim,
+    # checks
+    phase_check,
+    mono_check,
+    level_check,
 )
 
 
