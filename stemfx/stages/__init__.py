@@ -18,6 +18,7 @@ from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
 from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
+from stemfx.stages.mono_safe import mono_safe
 from stemfx.stages.pan import pan
 from stemfx.stages.polarity import polarity
 from stemfx.stages.reverb import reverb
@@ -34,6 +35,7 @@ BUILTIN: tuple[Stage, ...] = (
     polarity,
     width,
     mono_below,
+    mono_safe,
     # tone
     high_pass,
     low_pass,
