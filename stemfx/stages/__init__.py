@@ -6,6 +6,7 @@ from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
+from stemfx.stages.dc_remove import dc_remove
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
 from stemfx.stages.duck import duck
@@ -47,6 +48,8 @@ BUILTIN: tuple[Stage, ...] = (
     gate,
     duck,
     transient,
+    # repair
+    dc_remove,
     # space
     reverb,
     delay,
