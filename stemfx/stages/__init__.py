@@ -7,6 +7,7 @@ from stemfx.stage import Stage
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
 from stemfx.stages.dc_remove import dc_remove
+from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
 from stemfx.stages.duck import duck
@@ -50,6 +51,7 @@ BUILTIN: tuple[Stage, ...] = (
     transient,
     # repair
     dc_remove,
+    declip,
     # space
     reverb,
     delay,
