@@ -6,6 +6,8 @@ from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
+from stemfx.stages.dc_remove import dc_remove
+from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
 from stemfx.stages.duck import duck
@@ -20,6 +22,7 @@ from stemfx.stages.loudness import loudness
 from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
 from stemfx.stages.mono_check import mono_check
+from stemfx.stages.mono_safe import mono_safe
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
@@ -37,6 +40,7 @@ BUILTIN: tuple[Stage, ...] = (
     polarity,
     width,
     mono_below,
+    mono_safe,
     # tone
     high_pass,
     low_pass,
@@ -48,6 +52,9 @@ BUILTIN: tuple[Stage, ...] = (
     gate,
     duck,
     transient,
+    # repair
+    dc_remove,
+    declip,
     # space
     reverb,
     delay,
