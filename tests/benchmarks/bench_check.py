@@ -256,9 +256,9 @@ def main() -> None:
         examine(Noise(asked.noise))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
         return
-    speed(asked.seconds)
-    if asked.memory:
+    if asked.memory:  # first: a child begins with the size of its parent
         memory()
+    speed(asked.seconds)
     made_faults(asked.corpus)
     if asked.corpus:
         defects(asked.corpus)
