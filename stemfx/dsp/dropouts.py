@@ -121,7 +121,7 @@ class _Channel:
         around = [_rms(side - held) for side in sides]
         if min(around) < max(_QUIETEST, _STEPS * max(_step(side) for side in sides)):
             return False
-        if abs(held) > _TOP * max(_peak(side) for side in sides):
+        if held and abs(held) > _TOP * max(_reach(side, held) for side in sides):
             return False  # clipping
         shares = [
             _rms(side[: self._edge] - held) / of for side, of in zip(sides, around, strict=True)
@@ -139,8 +139,9 @@ def _step(samples: NDArray[np.float32]) -> float:
     return float(moving.min()) if len(moving) else 0.0
 
 
-def _peak(samples: NDArray[np.float32]) -> float:
-    return float(np.abs(samples).max())
+def _reach(samples: NDArray[np.float32], held: float) -> float:
+    """Return how far the samples go on the side of zero where `held` is."""
+    return float(samples.max() if held > 0 else -samples.min())
 
 
 def _rms(samples: NDArray[np.float32]) -> float:

@@ -23,7 +23,7 @@ seen in the result; memory grows by a few numbers an attack.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,10 +121,12 @@ class Harm:
 
     Args:
         total: `(3,)`, over all samples and channels.
-        bands: `(3, 1 or 2, n_bands)`, of the mid and (in stereo) the side.
+        bands: `(3, 1 or 2, n_bands)`, of the mid and (in stereo) the side, in the same units.
         edges_hz: `(n_bands + 1,)`.
         attacks: `(3, 2, n)`: mean energy a frame before and after each attack.
         attack_floor: `(n,)`: energies below this are silence.
+        unwanted: `(n_bands,)`: energy of what the repair is to take; no band loses by that.
+        unwanted_gain: how much of its amplitude all of the repair leaves.
     """
 
     total: Sums
@@ -132,11 +134,21 @@ class Harm:
     edges_hz: tuple[float, ...]
     attacks: Sums
     attack_floor: Float64s
+    unwanted: Float64s | None = None
+    unwanted_gain: float = 1.0
 
     @property
     def is_nothing(self) -> bool:
         """Whether the repair left every sample as it was."""
         return not self.total[2]
+
+    def setting_aside(self, unwanted: Float64s, gain: float) -> Harm:
+        """Return the same, with bands judged by what is left when `unwanted` is set aside.
+
+        For noise, unrelated to the rest: its energies add. Bands in which the rest is not at least
+        6 dB above it are not judged, since what is left is an estimate.
+        """
+        return replace(self, unwanted=unwanted, unwanted_gain=gain)
 
     def costs(self, wet: float) -> Costs:
         """Return what the repair costs at `wet`, 0 to 1."""
@@ -162,11 +174,16 @@ class Harm:
 
     def _band_changes_db(self, wet: float) -> tuple[Float64s, NDArray[np.intp]]:
         before = self.bands[0].sum(axis=0)
-        where = np.flatnonzero(before > before.max(initial=0.0) * 10 ** (-GATE_DB / 10))
+        after = _energy(self.bands, wet).sum(axis=0)
+        carries = before > before.max(initial=0.0) * 10 ** (-GATE_DB / 10)
+        if self.unwanted is not None:
+            before = before - self.unwanted
+            after = after - self.unwanted * (1 - wet * (1 - self.unwanted_gain)) ** 2
+            carries &= before > 4 * self.unwanted
+        where = np.flatnonzero(carries)
         if not where.size:
             return np.zeros(1), where
-        after = _energy(self.bands, wet).sum(axis=0)[where]
-        return power_to_db(after / before[where]), where
+        return power_to_db(np.maximum(after[where], 0.0) / before[where]), where
 
     def _mono_loss_db(self, wet: float) -> float:
         """Return the loss of the fold-down, 10 log10((|M|^2 + |S|^2) / |M|^2)."""
@@ -240,7 +257,9 @@ class HarmMeter:
         missing = self._n_fft - rest.shape[1] % self._hop
         self._take(np.pad(rest, ((0, 0), (0, missing))))
         attacks, floor = self._attacks.result()
-        return Harm(self._total, self._bands, self._edges_hz, attacks, floor)
+        # Twice for the mirrored bins; a Hann window has a mean square of 3/8, twice over.
+        unit = self._channels * 2 / (self._n_fft * 3 / 4)
+        return Harm(self._total, self._bands * unit, self._edges_hz, attacks, floor)
 
     def _take(self, rows: Block) -> None:
         x, d = rows[: self._channels], rows[self._channels :]

@@ -25,6 +25,7 @@ _HARMONICS = 8
 _NEAR_HZ = 2.1
 _BESIDE_HZ = (3.0, 12.0)
 _MIN_FRAMES = 4
+_MAX_FRAMES = 1024  # 13 minutes; then every second one is dropped
 _STANDS_OUT_DB = 10.0
 _ABOVE_NEXT_DB = 5.0  # a loop that repeats itself has lines at every multiple of its beat
 _STEADY_DB = 6.0  # the quiet tenth of the time beside its median
@@ -69,13 +70,19 @@ class HumMeter:
         self._step_hz = sample_rate / self._frame
         self._top = round(_HARMONICS * max(MAINS_HZ) / self._step_hz) + 64
         self._powers: list[NDArray[np.float32]] = []
+        self._stride, self._n_frames = 1, 0
 
     def add(self, block: Block) -> None:
         """Add `(channels, n_samples)`."""
         frames = self._framer(self._decimate(block) if self._decimate else block)
-        for i in range(frames.shape[1]):
+        wanted = (np.arange(frames.shape[1]) + self._n_frames) % self._stride == 0
+        self._n_frames += frames.shape[1]
+        for i in np.flatnonzero(wanted):
             spectra = np.fft.rfft(frames[:, i] * self._window)[:, : self._top]
             self._powers.append((spectra.real**2 + spectra.imag**2).mean(axis=0))
+        if len(self._powers) > _MAX_FRAMES:
+            self._powers = self._powers[::2]
+            self._stride *= 2
 
     def reading(self) -> HumReading:
         """Return what was found so far."""

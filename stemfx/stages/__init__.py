@@ -10,6 +10,7 @@ from stemfx.stages.dc_remove import dc_remove
 from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
+from stemfx.stages.denoise import denoise
 from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
@@ -55,6 +56,7 @@ BUILTIN: tuple[Stage, ...] = (
     # repair
     dc_remove,
     declip,
+    denoise,
     # space
     reverb,
     delay,

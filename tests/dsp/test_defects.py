@@ -235,13 +235,16 @@ def test_a_lower_sample_rate_in_between_leaves_a_cliff(rate_hz: int):
     assert found.bandwidth_hz == found.cliff_hz
 
 
-def test_memory_of_the_bandwidth_does_not_grow():
-    meter = BandwidthMeter(8000, 1)
-    block = np.random.default_rng(0).standard_normal((1, 80_000)).astype(np.float32)
-    for _ in range(60):  # ten minutes
-        meter.add(block)
-    assert len(meter._powers) <= 2048
-    assert meter.reading().cliff_hz is None
+def test_spectra_of_an_hour_take_no_more_memory_than_those_of_minutes():
+    top, lines = BandwidthMeter(8000, 1), HumMeter(8000, 1)
+    block = np.random.default_rng(0).standard_normal((1, 480_000)).astype(np.float32)
+    for _ in range(20):  # minutes
+        top.add(block)
+        lines.add(block)
+    assert len(top._powers) <= 2048
+    assert len(lines._powers) <= 1024
+    assert top.reading().cliff_hz is None
+    assert lines.reading().mains_hz is None
 
 
 @pytest.mark.parametrize("depth", [8, 12, 16, 24])

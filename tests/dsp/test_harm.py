@@ -174,6 +174,28 @@ def test_the_block_size_is_not_seen_in_a_single_bit(block: int) -> None:
         assert np.array_equal(getattr(expected, name), getattr(found, name))
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_bands_are_energies(channels: int) -> None:
+    x = np.random.default_rng(2).standard_normal((channels, 441_000)).astype(np.float32)
+    harm = harm_of(x, np.float32(0.5) * x)
+    # White noise below 20 Hz: 0.1 %. The window weighs samples unevenly, noise more so: 1 %.
+    assert harm.bands.sum(axis=(1, 2)) == pytest.approx(harm.total, rel=0.01)
+
+
+def test_what_is_to_go_is_no_loss() -> None:
+    noise = np.random.default_rng(2).standard_normal((2, 132_300)).astype(np.float32)
+    x = tone(90) + tone(3_000)
+    harm = harm_of(x + np.float32(0.01) * noise, x + np.float32(0.005) * noise)
+    per_sample = 1e-4 * 2 * np.diff(np.minimum(harm.edges_hz, RATE / 2)) / (RATE / 2)
+    aside = harm.setting_aside(per_sample * noise.shape[1], 0.5)
+    # What is left of noise strays; 20 to 60 Hz has but 120 of its values, 13 dB under the tone's.
+    assert harm.costs(1.0).band_loss_db > 5
+    assert aside.costs(1.0).band_loss_db < 0.1
+    softer = harm_of(x + np.float32(0.01) * noise, np.float32(0.8) * x)
+    loss_db = softer.setting_aside(per_sample * noise.shape[1], 0.0).costs(1.0).band_loss_db
+    assert loss_db == pytest.approx(1.94, abs=0.15)
+
+
 @pytest.mark.parametrize("rate", [8_000, 48_000, 192_000])
 def test_bands_lie_at_the_same_frequencies_at_every_rate(rate: int) -> None:
     low, high = tone(90, rate=rate), tone(3_000, rate=rate)
