@@ -19,6 +19,7 @@ LAYERS = [
     {"audio"},
     {"dsp"},
     {"stage", "separator", "kit", "hookspecs", "https", "download"},
+    {"health"},
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
     {"recipe", "registered", "registry", "models", "io"},
     {"graph", "cache", "unfinished", "separation"},

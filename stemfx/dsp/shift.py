@@ -32,12 +32,13 @@ def fractional_delay_taps(fraction: float) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class Shifted:
-    """A signal moved in time, and scaled, anew whenever it is read; its length stays.
+    """A signal moved in time, and scaled, anew whenever it is read; by default its length stays.
 
     Args:
         source: the signal.
         delay_samples: positive is later, negative earlier; fractions count.
         gain: amplitude factor; negative inverts.
+        length: in samples; the source's if not given.
 
     What leaves one end is gone, silence comes in at the other. Whole samples and a gain of one
     change no bit.
@@ -46,6 +47,7 @@ class Shifted:
     source: Signal
     delay_samples: float
     gain: float = 1.0
+    length: int | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -60,7 +62,7 @@ class Shifted:
     @property
     def n_samples(self) -> int:
         """Length in samples per channel."""
-        return self.source.n_samples
+        return self.source.n_samples if self.length is None else self.length
 
     def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
         """Yield read-only blocks of `n_samples`; the last one is shorter."""
@@ -75,7 +77,7 @@ class Shifted:
             return read_only(np.zeros((self.channels, 0), np.float32))
         margin = 0 if whole == self.delay_samples else _HALF
         first, last = start - whole - margin, stop - whole + margin
-        there = self.source.read(max(0, first), max(0, min(last, self.n_samples)))
+        there = self.source.read(max(0, first), max(0, min(last, self.source.n_samples)))
         padded = np.zeros((self.channels, last - first), np.float32)
         lead = max(0, -first)
         padded[:, lead : lead + there.shape[1]] = there

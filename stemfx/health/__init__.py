@@ -1,0 +1,1 @@
+"""What files and sets of stems are like, and what is wrong with them."""
