@@ -112,7 +112,10 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
 
 
 def output_paths(plan: Plan) -> dict[str, Any]:
-    """Return the absolute paths of what a run writes: `master`, `stems` by track, `report`."""
+    """Return the absolute paths of what a run writes.
+
+    `master`, `stems` by track, `removed` (what stages took away) by track, `report`.
+    """
     paths: dict[str, Any] = {}
     for node in plan.nodes.values():
         if not isinstance(node.work, Write):
@@ -120,8 +123,8 @@ def output_paths(plan: Plan) -> dict[str, Any]:
         if node.work.role == "master":
             paths["master"] = str(node.work.paths[0])
         else:
-            names = [t.name for t in plan.recipe.tracks.values() if not t.mute]
-            paths["stems"] = dict(zip(names, map(str, node.work.paths), strict=True))
+            files = map(str, node.work.paths)
+            paths[node.work.role] = dict(zip(node.work.names, files, strict=True))
     if plan.report is not None:
         paths["report"] = str(plan.report)
     return paths
@@ -267,6 +270,7 @@ _COST = {
     "combine": 0.004,
     "mask": 0.02,
     "residual": 0.002,
+    "analysis": 0.02,
     "return_residual": 0.002,
     "mix": 0.002,
     "fader": 0.001,

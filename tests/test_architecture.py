@@ -23,7 +23,7 @@ LAYERS = [
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
     {"recipe", "registered", "registry", "models", "io"},
     {"graph", "cache", "unfinished", "separation"},
-    {"plan", "plan_stems"},
+    {"plan", "plan_inputs", "plan_stems"},
     {"operations", "run"},
     {"scoring"},
     {"report", "session"},

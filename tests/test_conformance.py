@@ -30,12 +30,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
+    "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
     "pan": {"pan": -0.4},
     "reverb": {"mix": 0.5, "pre_delay_ms": 20.0},
     "saturate": {"drive_db": 12.0},
     "transient": {"attack_db": 4.0, "sustain_db": -3.0},
     "trim": {"start_s": 0.1, "end_s": 1.9},
-    "width": {"width": 1.6},
+    "width": {"width": 1.6, "bands": [{"high_hz": 150.0, "width": 0.2}]},
 }
 """Parameters at which a stage works hard; the defaults for all others."""
 
