@@ -54,8 +54,8 @@ def null_check(signal: Signal, params: NullCheckParams, context: StageContext) -
         context.find(
             "warn",
             "does_not_null",
-            f"the song minus this is {-null_db:.1f} dB below the song, the limit is "
-            f"{-params.max_null_db:g} dB: {why}",
+            f"the song minus this is {abs(null_db):.1f} dB {'above' if null_db > 0 else 'below'} "
+            f"the song, and should be {-params.max_null_db:g} dB below it: {why}",
         )
     yield from ()
 
