@@ -15,6 +15,7 @@ from stemfx.stages import BUILTIN
 from stemfx.testing import LAWS, Case, Law, check_stage, example_audio, null_db
 
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "align": {"delay_ms": -3.3, "polarity": "invert"},
     "compress": {"threshold_lu": -6.0, "ratio": 4.0},
     "deess": {"threshold_db": -30.0},
     "duck": {"by": "vocals", "depth_db": 9.0},

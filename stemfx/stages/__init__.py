@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
+from stemfx.stages.align import align
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
 from stemfx.stages.dc_remove import dc_remove
@@ -24,6 +25,7 @@ from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
 from stemfx.stages.mono_check import mono_check
 from stemfx.stages.mono_safe import mono_safe
+from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
@@ -54,6 +56,7 @@ BUILTIN: tuple[Stage, ...] = (
     duck,
     transient,
     # repair
+    align,
     dc_remove,
     declip,
     denoise,
@@ -73,6 +76,7 @@ BUILTIN: tuple[Stage, ...] = (
     phase_check,
     mono_check,
     level_check,
+    null_check,
 )
 
 
