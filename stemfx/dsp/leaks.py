@@ -296,14 +296,31 @@ def _fit(stems: Sequence[Signal], quiet: _QuietTenth) -> _Fit:
         h = sums.solve()
     assert h is not None  # noqa: S101 - there is at least one iteration
     groups = np.flatnonzero(sums.counts)
-    squared: Float64s = np.square(np.abs(h), dtype=np.float64)
+    leak = _of_true_stems(h)
+    squared: Float64s = np.square(np.abs(leak), dtype=np.float64)
     if len(groups) < _GROUPS:  # too short to tell chance from leak
         variance = np.maximum(squared, 1.0)
     else:
         others = np.stack([sums.solve(group) for group in groups.tolist()])
         spread = np.square(np.abs(others - others.mean(axis=0))).sum(axis=0)
         variance = spread * (len(groups) - 1) / len(groups)
-    return _Fit(squared, variance, np.abs(h) * h.real, sums.coherence, mean_power)
+    return _Fit(squared, variance, np.abs(leak) * leak.real, sums.coherence, mean_power)
+
+
+def _of_true_stems(h: Complexes) -> Complexes:
+    """Turn leaks of the stems as they are, E = S + H E, into those of the true ones, E = A S.
+
+    A = (1 - H)^-1 = 1 + H + H^2 + ..., here up to the cube, with columns scaled to A_kk = 1. The
+    series, because it stays near H where that is too large to be believed.
+    """
+    most = np.sqrt(_HIGHEST)
+    size = np.maximum(np.abs(h), _TINY)
+    once = np.moveaxis(h * (np.minimum(size, most) / size), -1, 0)
+    whole = np.eye(h.shape[0]) + once + once @ once + once @ once @ once
+    scaled = whole / np.einsum("fkk->fk", whole)[:, np.newaxis]
+    off_diagonal = 1.0 - np.eye(h.shape[0])
+    leak: Complexes = np.moveaxis(scaled * off_diagonal, 0, -1)
+    return leak
 
 
 def _looked_at(stems: Sequence[Signal], n_looked: int) -> Iterator[tuple[int, stft.Spectrum]]:

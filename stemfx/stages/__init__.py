@@ -6,6 +6,7 @@ from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
+from stemfx.stages.debleed import debleed
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
 from stemfx.stages.duck import duck
@@ -45,6 +46,8 @@ BUILTIN: tuple[Stage, ...] = (
     gate,
     duck,
     transient,
+    # other stems' sound
+    debleed,
     # space
     reverb,
     delay,
