@@ -8,6 +8,7 @@ from stemfx.stages.align import align
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
 from stemfx.stages.dc_remove import dc_remove
+from stemfx.stages.debleed import debleed
 from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
@@ -60,6 +61,8 @@ BUILTIN: tuple[Stage, ...] = (
     dc_remove,
     declip,
     denoise,
+    # other stems' sound
+    debleed,
     # space
     reverb,
     delay,
