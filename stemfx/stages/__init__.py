@@ -13,6 +13,7 @@ from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
 from stemfx.stages.gain import gain
+from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.limiter import limiter
@@ -48,6 +49,7 @@ BUILTIN: tuple[Stage, ...] = (
     transient,
     # other stems' sound
     debleed,
+    gap_expander,
     # space
     reverb,
     delay,
