@@ -29,6 +29,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "fade": {"in_s": 0.2, "out_s": 0.3},
     "gain": {"gain_db": -4.5},
+    "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},

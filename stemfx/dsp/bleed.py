@@ -108,15 +108,15 @@ class BleedEq:
             n_bins=N_BINS,
         )
 
-        def aim(start: int, stop: int, heard: Powers) -> Cuts:
+        def aim(start: int, heard: Powers) -> Cuts:
             known = self._memory.recall(start)
             if known is not None:
                 return known
             if not start:
                 self._reset()
-            own = heard if signal is stem else powers_of(stem, start, stop)
+            own = heard if signal is stem else powers_of(stem, start, len(heard))
             leaks = {
-                name: self._at_bins[name] * powers_of(other, start, stop)
+                name: self._at_bins[name] * powers_of(other, start, len(heard))
                 for name, other in self._bleed.others.items()
             }
             leaked = sum(leaks.values(), np.zeros_like(own))

@@ -36,9 +36,9 @@ BAND_EDGES_HZ = (20, 60, 120, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
 
 _DB_TO_LOG = math.log(10.0) / 20.0
 
-Aim = Callable[[int, int, Powers], Cuts]
-"""Tell how much to cut from every second frame, from the first up to the second number; the
-powers are those of the signal that is cut."""
+Aim = Callable[[int, Powers], Cuts]
+"""Tell how much to cut from every second frame from a first one on; the powers are those of the
+signal that is cut, in these frames."""
 
 
 def powers(spectrum: stft.Spectrum) -> Powers:
@@ -51,9 +51,9 @@ def powers(spectrum: stft.Spectrum) -> Powers:
     return power
 
 
-def powers_of(signal: Signal, start: int, stop: int) -> Powers:
-    """Return the power of every second frame from `start` up to `stop`."""
-    return powers(stft.forward(signal, start, stop, EVERY))
+def powers_of(signal: Signal, start: int, n_frames: int) -> Powers:
+    """Return the power of every second frame from `start` on, `n_frames` of them, at least one."""
+    return powers(stft.forward(signal, start, start + EVERY * n_frames, EVERY))
 
 
 class Ballistics:
@@ -137,7 +137,7 @@ def _cut_spectra(signal: Signal, aim: Aim) -> Iterator[stft.Spectrum]:
     for start in range(0, n_frames, CHUNK_FRAMES):
         stop = min(start + CHUNK_FRAMES, n_frames)
         spectra = stft.forward(signal, start, stop)
-        factors = gains(aim(start, stop, powers(spectra[:, ::EVERY])))
+        factors = gains(aim(start, powers(spectra[:, ::EVERY])))
         if held is not None and before is not None:
             yield held * np.maximum(before, factors[:1])
         between = np.maximum(factors[:-1], factors[1:])

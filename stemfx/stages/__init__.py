@@ -17,6 +17,7 @@ from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
 from stemfx.stages.gain import gain
+from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.level_check import level_check
@@ -63,6 +64,7 @@ BUILTIN: tuple[Stage, ...] = (
     denoise,
     # other stems' sound
     debleed,
+    gap_expander,
     # space
     reverb,
     delay,
