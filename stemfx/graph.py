@@ -124,10 +124,14 @@ class ReturnResidual:
 
 @dataclass(frozen=True)
 class Hears:
-    """What a stage hears of its song: these stems, then the mixture, then its analysis if any."""
+    """What a stage hears of its song: these stems, then the mixture, then its analysis if any.
+
+    `against` are the stems that it was told to listen to; none are all others.
+    """
 
     stems: tuple[str, ...]
     own: str
+    against: tuple[str, ...]
 
 
 @dataclass(frozen=True)

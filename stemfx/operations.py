@@ -354,7 +354,8 @@ def apply_stage(
     if work.song is not None:
         *stems, mixture = inputs[1 + len(work.sidechains) :]
         named = dict(zip(work.song.stems, stems, strict=True))
-        song = replace(_song(named, work.song.own, mixture, [signal]), analysis=analysis)
+        heard = _song(named, work.song.own, mixture, [signal])
+        song = replace(heard, analysis=analysis, against=work.song.against)
     context = StageContext(
         seed=seed,
         sidechains=dict(zip(work.sidechains, sidechains, strict=True)),

@@ -260,15 +260,16 @@ class _Builder:
             may_be_silent=True,
         )
 
-    def _stems_heard(self, source: Source, own: str, call: StageCall) -> dict[str, Port]:
-        """Return the stems that a stage listens to, and the track's own, in the song's order."""
-        song = list(source.stems or self._split(source).song)
-        named = [stem_named(name, source, self._recipe) for name in call.stems]
-        if own in named:
+    def _stems_heard(
+        self, source: Source, own: str, call: StageCall
+    ) -> tuple[dict[str, Port], tuple[str, ...]]:
+        """Return all stems of a song, and those that a stage is told to listen to."""
+        against = tuple(stem_named(name, source, self._recipe) for name in call.stems)
+        if own in against:
             self._refuse(call, f"listens to other stems, and {own!r} is this very track")
-        wanted = {own, *(named or song)}
-        order = [*(s for s in song if s in wanted), *sorted(wanted - set(song))]
-        return {stem: self._stem(source, stem, call.where) for stem in order}
+        song = source.stems or self._split(source).song
+        names = dict.fromkeys((*song, own, *against))
+        return {stem: self._stem(source, stem, call.where) for stem in names}, against
 
     def _split(self, source: Source) -> SourceStems:
         if source.name not in self._stems:
@@ -367,7 +368,7 @@ class _Builder:
                 _outside_identity(call),
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
-                None if hears is None else [hears.stems, hears.own],
+                None if hears is None else [hears.stems, hears.own, hears.against],
                 is_generated,
             ]
             done = self._graph.add(
@@ -407,11 +408,11 @@ class _Builder:
             self._refuse(call, f"hears the song beside the signal, and {what}")
         if cutting := next((c.stage.name for c in before if c.stage.changes_length), None):
             self._refuse(call, f"hears the song as it came; move it before `{cutting}`")
-        stems = self._stems_heard(source, own, call) if call.hears_stems else {}
+        stems, against = self._stems_heard(source, own, call) if call.hears_stems else ({}, ())
         ports = [*stems.values(), self._mixture(source)]
         if call.stage.analysis is not None:
             ports.append(self._analysis(call, source, tuple(stems), ports))
-        return Hears(tuple(stems), own), ports
+        return Hears(tuple(stems), own, against), ports
 
     def _analysis(
         self, call: StageCall, source: Source, stems: tuple[str, ...], ports: Sequence[Port]

@@ -109,7 +109,7 @@ def wanted_stems(recipe: Recipe, source: Source) -> tuple[str, ...]:
 def wants_all_stems(recipe: Recipe, source: Source) -> bool:
     """Tell whether a stage listens to every stem of a source, whatever their names."""
     calls = [call for track in _tracks_of(recipe, source) for call in track.stages]
-    return any(call.hears_stems and not call.stems for call in calls)
+    return any(call.hears_stems for call in calls)
 
 
 def stem_named(name: str, source: Source, recipe: Recipe) -> str:

@@ -199,6 +199,7 @@ def subtracts_others(signal: Signal, params: Beside, context: StageContext) -> I
     context.report(
         own=song.own,
         stems=" ".join(song.stems),
+        against=" ".join(song.others),
         mixture_peak=float(np.abs(song.mixture.read()).max()),
         own_peak=song.analysis["peak"][song.own],
         is_generated=context.is_generated,
@@ -206,7 +207,7 @@ def subtracts_others(signal: Signal, params: Beside, context: StageContext) -> I
     done = 0
     for block in signal.blocks():
         n = block.shape[1]
-        others = [s.read(done, done + n) for name, s in song.stems.items() if name != song.own]
+        others = [stem.read(done, done + n) for stem in song.others.values()]
         done += n
         yield block - np.float32(song.analysis["amount"]) * np.sum(others, axis=0, dtype=np.float32)
 

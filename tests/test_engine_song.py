@@ -72,12 +72,20 @@ def test_the_second_run_analyses_nothing_and_another_setting_does(folder: Path) 
     assert f"song/{STAGE}/analysis" in statuses(other, "done")
 
 
+def test_a_stage_hears_all_stems_and_knows_which_of_them_it_was_told(folder: Path) -> None:
+    text = SOURCES + (
+        f"tracks: {{vocals: {{stages: [{STAGE}: {{against: [bass]}}]}}}}\noutput: {{stems: out/}}\n"
+    )
+    assert of(run_text(folder, text), f"vocals/{STAGE}")["stems"] == "vocals drums bass"
+    assert of(run_text(folder, text), f"vocals/{STAGE}")["against"] == "bass"
+
+
 def test_a_stage_may_name_a_track_that_plays_the_stem(folder: Path) -> None:
     text = SOURCES + (
         f"tracks: {{vocals: {{stages: [{STAGE}: {{against: [kit]}}]}}, "
         "kit: {from: song/drums}}\noutput: {stems: out/}\n"
     )
-    assert of(run_text(folder, text), f"vocals/{STAGE}")["stems"] == "vocals drums"
+    assert of(run_text(folder, text), f"vocals/{STAGE}")["against"] == "drums"
 
 
 def test_a_separated_song_gives_the_stems_that_no_track_plays(tmp_path: Path, song: Audio) -> None:

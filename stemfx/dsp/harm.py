@@ -172,6 +172,19 @@ class Harm:
         wets = (step / STEPS for step in range(STEPS, 0, -1))
         return next((wet for wet in wets if not self.costs(wet).over(limits)), 0.0)
 
+    def cut_db(self, wet: float = 1.0) -> float:
+        """Return how much of all energy is gone at `wet`, in dB, 0 or more."""
+        return round(max(0.0, -_ratio_db(float(_energy(self.total, wet)), self.total[0])), 2)
+
+    def band_cuts_db(self, wet: float = 1.0) -> dict[str, float]:
+        """Return the same by bands: `cut_60_120_hz_db` and so on."""
+        before, after = self.bands[0].sum(axis=0), _energy(self.bands, wet).sum(axis=0)
+        edges = [round(hz) for hz in self.edges_hz]
+        return {
+            f"cut_{low}_{high}_hz_db": round(max(0.0, -_ratio_db(b, a)) if a else 0.0, 2)
+            for low, high, a, b in zip(edges[:-1], edges[1:], before, after, strict=True)
+        }
+
     def _band_changes_db(self, wet: float) -> tuple[Float64s, NDArray[np.intp]]:
         before = self.bands[0].sum(axis=0)
         after = _energy(self.bands, wet).sum(axis=0)

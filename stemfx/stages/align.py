@@ -144,7 +144,7 @@ def _named(measured: _Measured, params: AlignParams) -> str:
 
 def _measure(signal: Signal, params: AlignParams, song: Song) -> _Measured | None:
     own = song.stems[song.own]
-    others = tuple(stem for name, stem in song.stems.items() if name != song.own)
+    others = tuple(song.others.values())
     signals = [signal, own, song.mixture, *others]
     spectra = CrossSpectra(signal.sample_rate, len(signals), signal.n_samples)
     for blocks in beside(signals):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
+from math import inf
+from typing import Literal
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
-from stemfx.stage import Analysis, Song, StageContext, StageParams, StemRef, knob, stage
+from stemfx.stage import Analysis, StageContext, StageParams, StemRef, knob, stage
+from stemfx.stages._bleed_analysis import SETTINGS, Heard, find_bleed, hear
 from stemfx.stages._repair import measured, repaired
 
 MAX_CUT_DB = 6.0
 GENERATED_MAX_CUT_DB = 4.0
 
-_SUMS_DB = -40.0  # stems that lack less than this of their mixture add up to it
-_BETTER_DB = 1.0
 _LOUD_DB = -25.0  # bleed that is still heard when the stem is alone
 _MONO_LOSS_DB = 1.0  # bleed in the middle of a wide stem may go
 _HIGHEST_CUT_DB = 12.0
@@ -25,7 +24,9 @@ class DebleedParams(StageParams):
     """Parameters of `debleed`."""
 
     against: list[StemRef] = knob([], help="the stems that bleed into this one; [] is all others")
-    mode: Literal["auto", "eq"] = knob("auto", help="eq turns bleed down; auto takes what fits")
+    mode: Literal["auto", "eq", "cancel", "cancel_eq"] = knob(
+        "auto", help="eq turns bleed down, cancel takes a leak out entirely; auto does what fits"
+    )
     max_cut_db: float | None = knob(
         None,
         low=0,
@@ -52,68 +53,39 @@ class DebleedParams(StageParams):
     keep_removed: bool = knob(False, help="keep what is taken away as a track")
 
 
-def _find(song: Song, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Find the leaks between all stems as they are and, if it helps, as the mixture makes them."""
-    from stemfx.dsp import leaks
-    from stemfx.dsp.consistency import Consistent, missing_and_weights
-
-    names, stems = list(song.stems), list(song.stems.values())
-    if len(names) < 2:
-        return {"as_they_are": None}
-
-    def find(of: list[Signal]) -> leaks.Leaks:
-        return leaks.find_leaks(
-            of,
-            n_bands=settings["bands"],
-            dominance_db=settings["dominance_db"],
-            quantile=settings["quantile"],
-            coherence_min=settings["coherence_min"],
-        )
-
-    raw = find(stems)
-    found: dict[str, Any] = {"as_they_are": leaks.to_json(raw, names)}
-    if settings["consistency"] == "off" or not raw.ratios.any():
-        return found
-    lacking_db, weights = missing_and_weights(stems, song.mixture)
-    if lacking_db > _SUMS_DB:
-        filled = find(
-            [
-                Consistent(stem, stems, song.mixture, weight)
-                for stem, weight in zip(stems, weights, strict=True)
-            ]
-        )
-        if filled.total_db < raw.total_db - _BETTER_DB:
-            found["consistent"] = leaks.to_json(filled, names)
-            found["weights"] = dict(zip(names, weights, strict=True))
-            found["lacking_db"] = round(lacking_db, 1)
-    return found
-
-
 @stage(
     DebleedParams,
     is_symmetric=False,  # only if the sides of all stems are swapped
     hears_song=True,
     heeds_origin=True,
-    analysis=Analysis(
-        _find, settings=("bands", "dominance_db", "quantile", "coherence_min", "consistency")
-    ),
+    analysis=Analysis(find_bleed, SETTINGS),
 )
 def debleed(signal: Signal, params: DebleedParams, context: StageContext) -> Iterator[Block]:
-    """Turn down what leaked into this stem from the others: a dynamic EQ that knows them.
+    """Take out, or turn down, what leaked into this stem from the others.
 
-    How much of each other stem lies in this one is found out once for the whole song, from the
-    moments when this stem is quiet: only what is significant in statistics and coherent with the
-    other stem counts, so stems that were played by themselves come back bit for bit. In every
-    bin and frame the cut is Wiener's gain for that bleed, at most `max_cut_db`: it goes within
-    `attack_ms` when the stem itself plays, and comes within `release_ms`. The cuts are computed
-    from the stem as separation left it and applied to the signal, so put this stage first, or
-    after stages that keep the time.
+    What leaked by a gain or through a room (`cancel`) is found by independence: stems that were
+    played by themselves have nothing in common, so whatever ties them together is the leak. It is
+    subtracted, so nothing of the stem is lost and there is no artefact; every gain and filter is
+    significant or exactly zero. Between the stems of a separator there is no such leak, and
+    unmixing them would do harm: then, and with `mode: eq`, the bleed is turned down by a dynamic EQ
+    that knows the other stems. `auto` hears which of the two it is and leaves clean stems bit for
+    bit; `cancel_eq` does both. `max_cut_db` bounds the EQ.
+
+    For the EQ, how much of each other stem lies in this one is found out once for the whole song,
+    from the moments when this stem is quiet: only what is significant in statistics and coherent
+    with the other stem counts, so stems that were played by themselves come back bit for bit. In
+    every bin and frame the cut is Wiener's gain for that bleed, at most `max_cut_db`: it goes
+    within `attack_ms` when the stem itself plays, and comes within `release_ms`.
+
+    All is computed from the stems as separation left them, so put this stage first; the EQ also
+    works after stages that keep the time.
 
     On the stems of a separator it stays gentle: their errors are not leaks. What is left in the
     pauses there is a matter for `gap_expander`.
 
-    Reports the level of the bleed before and after (estimated, relative to the stem), in all and
-    from each other stem; the mean cut, and that of each band; what it cost.
+    Reports the leaks that were taken out, in dB of the stem they come from, and how much the stems
+    still have in common (0 to 1); for the EQ the bleed before and after (estimated, relative to
+    the stem), in all and from each other stem; the mean cut, that of each band, and what it cost.
     """
     max_cut_db = params.max_cut_db
     if max_cut_db is None:
@@ -121,12 +93,37 @@ def debleed(signal: Signal, params: DebleedParams, context: StageContext) -> Ite
     if not max_cut_db:
         yield from signal.blocks()
         return
-    heard = _hear(signal, context)
-    if not heard.ratios:
+    heard = hear(signal, context)
+    if heard.unmixes:
+        _tell_leaks(heard, context)
+    if heard.ratios:
+        _tell_gentleness(params, context)
+        yield from _eased(heard, params, max_cut_db, context)
+    elif heard.unmixes:
+        yield from _unmixed(heard, context)
+    else:
         context.report(mean_cut_db=0.0)
-        context.find("info", "no_bleed", "no other stem leaks into this one: it is left as it is")
+        _tell_nothing(heard, params, context)
         yield from signal.blocks()
-        return
+
+
+def _tell_leaks(heard: Heard, context: StageContext) -> None:
+    """Report the leaks that are taken out, and how independent the stems are without them."""
+    assert heard.mixing is not None  # noqa: S101 - asked by the caller
+    leaks_db = heard.mixing.leak_db[heard.own]
+    before, after = heard.mixing.dependence
+    context.report(
+        regime=heard.mixing.regime,
+        **{
+            f"{heard.names[k]}_leak_db": round(leaks_db[k], 1)
+            for k in heard.mixing.leaks_into(heard.own)
+        },
+        dependence_before=round(before, 3),
+        dependence_after=round(after, 3),
+    )
+
+
+def _tell_gentleness(params: DebleedParams, context: StageContext) -> None:
     if params.max_cut_db is None and context.is_generated:
         context.find(
             "info",
@@ -135,50 +132,39 @@ def debleed(signal: Signal, params: DebleedParams, context: StageContext) -> Ite
             f"{MAX_CUT_DB:g}: what sounds like bleed there is part of the stems' own presence. "
             f"To cut more write - debleed: {{max_cut_db: {MAX_CUT_DB:g}}}",
         )
-    yield from _eased(heard, params, max_cut_db, context)
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """What the equaliser hears: `others` leak into `stem` in these `ratios`."""
-
-    signal: Signal
-    stem: Signal
-    others: Mapping[str, Signal]
-    ratios: Mapping[str, Any]
-
-
-def _hear(signal: Signal, context: StageContext) -> _Heard:
-    """Choose between the stems as they are and those that add up to the mixture."""
-    from stemfx.dsp import leaks
-    from stemfx.dsp.consistency import Consistent
-
-    song = context.own_song
-    found, weights = song.analysis["as_they_are"], song.analysis.get("weights")
-    stems = dict(song.stems)
-    if weights and weights.keys() == stems.keys():
-        found = song.analysis["consistent"]
-        raw = list(stems.values())
-        stems = {
-            name: Consistent(stem, raw, song.mixture, weights[name])
-            for name, stem in song.stems.items()
-        }
-        signal = Consistent(signal, raw, song.mixture, weights[song.own])
-        context.report(lacking_db=song.analysis["lacking_db"])
-        context.find(
-            "info",
-            "made_consistent",
-            "the stems do not add up to the mixture (the difference is at "
-            f"{song.analysis['lacking_db']:.0f} dB) and hold less of each other when they do: "
-            "each was first given its share of the difference",
+def _tell_nothing(heard: Heard, params: DebleedParams, context: StageContext) -> None:
+    if heard.mixing is not None and heard.mixing.regime == "mask":
+        message = (
+            "what ties this song's stems together is no leak but a separator's masks: taking it "
+            "out would cost more than it mends, so the stem is left as it is"
         )
-    ratios = leaks.ratios_in(found, song.own) if found else {}
-    others = {name: stems[name] for name in ratios if name in stems}
-    return _Heard(signal, stems[song.own], others, {name: ratios[name] for name in others})
+        if params.mode == "cancel":
+            message += "; to turn bleed down write - debleed: {mode: eq}"
+        context.find("info", "masks_not_leaks", message)
+    else:
+        context.find("info", "no_bleed", "no other stem leaks into this one: it is left as it is")
+
+
+def _unmixed(heard: Heard, context: StageContext) -> Iterator[Block]:
+    """Take the leak out, as far as that does no harm, and tell."""
+    harm = measured(heard.raw, heard.signal.blocks())
+
+    def mends(wet: float) -> dict[str, float]:
+        return {"mean_cut_db": harm.cut_db(wet), **harm.band_cuts_db(wet)}
+
+    limits = Limits(
+        # Bands and hits that are nothing but bleed may vanish; nothing may appear.
+        band_loss_db=inf,
+        attack_loss_db=inf,
+        mono_loss_db=_MONO_LOSS_DB,
+    )
+    yield from repaired(heard.raw, heard.signal.blocks, context, limits, mends, harm=harm)
 
 
 def _eased(
-    heard: _Heard, params: DebleedParams, max_cut_db: float, context: StageContext
+    heard: Heard, params: DebleedParams, max_cut_db: float, context: StageContext
 ) -> Iterator[Block]:
     """Turn the bleed down, as far as that does no harm, and tell."""
     from stemfx.dsp.bands import erb_bands

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -15,7 +14,7 @@ from stemfx.dsp import stft
 from stemfx.dsp.separation_metrics import si_sdr_db
 from stemfx.stage import Song, StageContext
 from stemfx.stages.debleed import debleed
-from stemfx.testing import analysed, apply, null_db, rms_dbfs
+from stemfx.testing import RaggedSignal, analysed, apply, null_db, rms_dbfs
 
 RATE = 44_100
 NAMES = ("vocals", "drums", "bass", "other")
@@ -58,8 +57,8 @@ def as_song(stems: Samples, mixture: Samples | None = None) -> Song:
 
 
 def run(song: Song, **params: Any) -> tuple[Samples, list[StageContext]]:
-    """Debleed every stem; the analysis is made once."""
-    settings = debleed.params.model_validate(params)
+    """Debleed every stem, with the EQ unless told otherwise; the analysis is made once."""
+    settings = debleed.params.model_validate({"mode": "eq"} | params)
     found = analysed(debleed, settings, song)
     out, contexts = [], []
     for name in song.stems:
@@ -161,8 +160,9 @@ def test_a_song_made_by_a_generator_is_cut_less_and_told_why() -> None:
     song = as_song(with_leak(0.1))
     cuts = {}
     for is_generated in (False, True):
+        own = replace(song, own="bass")
         _, context = apply(
-            debleed, song.stems["bass"], song=replace(song, own="bass"), is_generated=is_generated
+            debleed, song.stems["bass"], song=own, is_generated=is_generated, mode="eq"
         )
         cuts[is_generated] = float(context.measurements["max_band_loss_db"])
         assert ("gentler_on_generated" in findings(context)) == is_generated
@@ -172,6 +172,7 @@ def test_a_song_made_by_a_generator_is_cut_less_and_told_why() -> None:
         song.stems["bass"],
         song=replace(song, own="bass"),
         is_generated=True,
+        mode="eq",
         max_cut_db=6.0,
     )
     assert "gentler_on_generated" not in findings(told)
@@ -180,9 +181,9 @@ def test_a_song_made_by_a_generator_is_cut_less_and_told_why() -> None:
 
 def test_what_an_earlier_stage_made_of_the_stem_is_cut_like_the_stem() -> None:
     song = replace(as_song(with_leak(0.1)), own="vocals")
-    straight, _ = apply(debleed, song.stems["vocals"], song=song)
+    straight, _ = apply(debleed, song.stems["vocals"], song=song, mode="eq")
     quieter = Audio(np.float32(0.25) * song.stems["vocals"].read(), RATE)
-    out, _ = apply(debleed, quieter, song=song)
+    out, _ = apply(debleed, quieter, song=song, mode="eq")
     # The cuts that are heard are remembered in steps of 0.02 dB; these are the same ones.
     assert null_db(Audio(np.float32(0.25) * straight.samples, RATE), out) < -100
 
@@ -199,20 +200,25 @@ def test_only_the_stems_that_are_named_are_eased() -> None:
     """Drums leak into the vocals, and nothing else; the bass is not to blame."""
     stems = true_stems().copy()
     stems[0] += 0.1 * stems[1]
-    song = as_song(stems)
-    found = analysed(debleed, debleed.params(), song)
-    untouched = against(found, ("vocals", "bass"))
-    assert np.array_equal(untouched, stems[0])
-    eased = against(found, ("vocals", "drums"))
-    assert null_db(Audio(stems[0], RATE), Audio(eased, RATE)) > -60
+    for mode in ("auto", "eq"):
+        untouched = against(as_song(stems), ("bass",), mode)
+        assert np.array_equal(untouched, stems[0])
+        eased = against(as_song(stems), ("drums",), mode)
+        assert null_db(Audio(stems[0], RATE), Audio(eased, RATE)) > -60
 
 
-def against(found: Song, names: tuple[str, ...]) -> Samples:
-    """Debleed the vocals as a recipe with `against` does: hearing only these stems."""
-    stems: Mapping[str, Any] = {name: found.stems[name] for name in names}
-    context = StageContext(song=replace(found, own="vocals", stems=stems))
-    blocks = debleed.process(stems["vocals"], debleed.params(), context)
-    return Audio.from_blocks(blocks, RATE).samples
+def test_of_a_linear_leak_only_the_stems_that_are_named_go() -> None:
+    """What is left is the true stem and the leak of the others, exactly."""
+    true, leaked = true_stems(), with_leak(0.1)
+    out = against(as_song(leaked), ("drums", "other"), "auto")
+    expected = true[0] + 0.1 * true[2]
+    assert null_db(Audio(expected, RATE), Audio(out, RATE)) < -40
+
+
+def against(song: Song, names: tuple[str, ...], mode: str) -> Samples:
+    """Debleed the vocals as a recipe with `against` does."""
+    heard = replace(song, own="vocals", against=names)
+    return apply(debleed, song.stems["vocals"], song=heard, mode=mode)[0].samples
 
 
 def test_stems_that_do_not_add_up_are_made_consistent_if_that_takes_bleed_away() -> None:
@@ -238,3 +244,56 @@ def test_a_stem_without_others_is_left_alone() -> None:
     out, context = apply(debleed, stem, song=Song({"vocals": stem}, "vocals", stem))
     assert np.array_equal(out.samples, stem.samples)
     assert findings(context) == {"no_bleed"}
+
+
+# --- leaks that are taken out ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["auto", "cancel_eq"])
+@pytest.mark.parametrize(("amount", "least_mean_db"), [(0.1, 25.0), (0.03, 15.0), (0.01, 8.0)])
+def test_a_linear_leak_is_taken_out(mode: str, amount: float, least_mean_db: float) -> None:
+    leaked = with_leak(amount)
+    out, contexts = run(as_song(leaked), mode=mode)
+    gained = gains_db(leaked, out)
+    assert np.mean(gained) >= least_mean_db
+    assert min(gained) >= 0
+    for context in contexts:
+        told = [v for n, v in context.measurements.items() if n.endswith("_leak_db")]
+        assert told == pytest.approx([20 * np.log10(amount)] * 3, abs=0.3)
+        assert context.measurements["regime"] == "linear"
+        assert findings(context) == set()
+
+
+def test_a_leak_through_a_room_goes_down_further_than_the_equaliser_can() -> None:
+    leaked = with_room(0.1)
+    out, contexts = run(as_song(leaked), mode="cancel")
+    gained = gains_db(leaked, out)
+    assert np.mean(gained) >= 3.0
+    assert min(gained) >= -0.1
+    assert {context.measurements["regime"] for context in contexts} == {"convolutive"}
+
+
+@pytest.mark.parametrize("mode", ["auto", "cancel", "cancel_eq"])
+def test_clean_stems_keep_every_bit_in_every_mode(mode: str) -> None:
+    out, contexts = run(as_song(true_stems()), mode=mode)
+    assert np.array_equal(out, true_stems())
+    assert all(findings(context) == {"no_bleed"} for context in contexts)
+
+
+def test_the_block_size_cannot_be_heard_in_a_filtered_leak() -> None:
+    song = as_song(with_room(0.1))
+    settings = debleed.params.model_validate({"mode": "cancel"})
+    found = replace(analysed(debleed, settings, song), own="vocals")
+    whole, ragged = (
+        Audio.from_blocks(debleed.process(heard, settings, StageContext(song=found)), RATE)
+        for heard in (song.stems["vocals"], RaggedSignal(song.stems["vocals"]))
+    )
+    assert null_db(whole, ragged) <= -120
+
+
+def test_a_stem_that_was_changed_before_is_left_alone_and_the_remedy_is_told() -> None:
+    song = as_song(with_leak(0.1))
+    louder = Audio(np.float32(2) * song.stems["vocals"].read(), RATE)
+    out, context = apply(debleed, louder, song=replace(song, own="vocals"))
+    assert np.array_equal(out.samples, louder.samples)
+    assert "not_the_stem" in findings(context)
