@@ -395,7 +395,22 @@ def _clock(seconds: float) -> str:
 
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
 
+_FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$")
+"""What a step measured by bands or by other stems: in the JSON, too much for a table."""
+
 _WORDS = {
+    "wet": ("{:.0%} of the repair applied", "repair left out"),
+    "mean_cut_db": ("{:.1f} dB cut on average", "nothing cut"),
+    "gap_cut_db": ("gaps {:.1f} dB lower", ""),
+    "bleed_before_db": ("bleed from {:.0f} dB", None),
+    "bleed_after_db": ("down to {:.0f} dB", None),
+    "max_band_loss_db": ("costs {:.1f} dB in a band", ""),
+    "max_band_gain_db": ("{:.1f} dB more in a band", ""),
+    "attack_loss_db": ("attacks {:.1f} dB softer", ""),
+    "mono_loss_change_db": ("{:+.1f} dB of loss in mono", ""),
+    "change_db": ("changed at {:.0f} dB relative to what came in", None),
+    "mono_loss_before_db": ("mono loss {:.1f} dB before", ""),
+    "mono_loss_db": ("mono loss {:.1f} dB", "no loss in mono"),
     "lufs": ("loudness {:.1f} LUFS", None),
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
@@ -416,7 +431,6 @@ _WORDS = {
     "model_null_db": ("unexplained by the model {:.0f} dB", None),
     "null_db": ("null {:.0f} dB", None),
     "disagreement_db": ("the models differ by {:.1f} dB relative to the stem", None),
-    "change_db": ("changed by {:.1f} dB relative to the stems", None),
     "resumed_at_s": ("went on at {:.1f} s", None),
     "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
     "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
@@ -448,6 +462,7 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
         hidden.add("peak_dbfs")
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
+    hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
     told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
     return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))
 
@@ -461,6 +476,8 @@ def _phrase(name: str, value: Measurement) -> str:
         return f"{label}: {value}"
     if suffix in ("_dbfs", "_dbtp") and value <= FLOOR_DB:
         return "silent"
+    if name == "change_db" and value <= FLOOR_DB:
+        return "nothing changed"
     if name in _WORDS:
         words, of_zero = _WORDS[name]
         value = _rounded(value, words)
@@ -472,8 +489,9 @@ def _phrase(name: str, value: Measurement) -> str:
 
 def _rounded(value: float, words: str) -> float:
     """Round to the digits that `words` writes, so that nothing reads -0.0."""
-    digits = re.search(r"\.(\d)f", words)
-    return round(value, int(digits[1]) if digits else 0) + 0.0
+    found = re.search(r"\.(\d)([f%])", words)
+    digits = 0 if found is None else int(found[1]) + (2 if found[2] == "%" else 0)
+    return round(value, digits) + 0.0
 
 
 def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
