@@ -124,3 +124,66 @@ def test_every_file_of_the_corpus_is_told_without_a_traceback(corpus, capsys):
     named = {Path(one["file"]).name: codes(one) for one in told["files"]}
     for name in ("truncated.wav", "zero_bytes.wav", "text_named.wav", "header_size_zero.wav"):
         assert named[name] == {"unreadable"}
+
+
+# --- stems of one song -------------------------------------------------------------------
+
+
+@pytest.fixture
+def stems(tmp_path: Path) -> Path:
+    """Two stems that share nothing, their mixture, and one of them again, 5 ms late."""
+    rng = np.random.default_rng(3)
+    decay = np.exp(-8.0 * (np.arange(8 * RATE) / RATE % 0.5))[:, None]
+    drums = 0.1 * rng.standard_normal((8 * RATE, 1)) * decay
+    voice = 0.05 * rng.standard_normal((8 * RATE, 1))
+    for name, samples in {
+        "mix": drums + voice,
+        "Song - Drums": drums,
+        "Song - Vocals": voice,
+    }.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    late = np.concatenate((np.zeros((220, 1)), drums[:-220]))
+    soundfile.write(tmp_path / "late drums.wav", late, RATE, subtype="FLOAT")
+    return tmp_path
+
+
+def test_files_named_like_stems_are_held_against_the_mixture_beside_them(stems, capsys):
+    names = [stems / f"{name}.wav" for name in ("mix", "Song - Drums", "Song - Vocals")]
+    code, told = run(capsys, *names)
+    assert code == 0
+    assert set(told["set"]["stems"]) == {"Song - Drums", "Song - Vocals"}
+    assert told["set"]["null_db"] < -100  # float files of a float sum
+    assert told["set"]["findings"] == []
+
+
+def test_a_late_stem_is_named_with_its_delay_and_the_line_that_mends_it(stems, capsys):
+    code, told = run(
+        capsys,
+        "--mixture",
+        stems / "mix.wav",
+        stems / "late drums.wav",
+        stems / "Song - Vocals.wav",
+    )
+    assert code == 1
+    (found,) = [f for f in told["set"]["findings"] if f["stem"] == "late drums"]
+    assert found["level"] == "error"
+    assert "220.0" in found["message"]
+    assert "- align: {delay_ms: -4.98" in found["message"]
+
+
+def test_files_of_one_part_or_of_two_folders_are_no_set(folder, stems, capsys):
+    (stems / "Other - Drums.wav").write_bytes((stems / "Song - Drums.wav").read_bytes())
+    _, told = run(capsys, stems / "Song - Drums.wav", stems / "Other - Drums.wav")
+    assert told["set"] is None
+    (stems / "b").mkdir()
+    (stems / "b" / "vocals.wav").write_bytes((stems / "Song - Vocals.wav").read_bytes())
+    _, told = run(capsys, stems / "Song - Drums.wav", stems / "b" / "vocals.wav")
+    assert told["set"] is None
+
+
+@pytest.mark.parametrize("name", ["nothing.wav", "empty.wav"])
+def test_a_mixture_that_cannot_be_read_is_said_in_one_sentence(folder, capsys, name):
+    code = execute(["check", str(folder / "good.wav"), "--mixture", str(folder / name), "--json"])
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert code == 2
+    assert name in error["where"]

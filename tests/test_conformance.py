@@ -17,6 +17,7 @@ from stemfx.testing import LAWS, Case, Law, check_stage, example_audio, null_db
 EXAMPLES: dict[str, dict[str, Any]] = {
     "align": {"delay_ms": -3.3, "polarity": "invert"},
     "compress": {"threshold_lu": -6.0, "ratio": 4.0},
+    "debleed": {"max_cut_db": 12.0, "coherence_min": 0.0},
     "deess": {"threshold_db": -30.0},
     "duck": {"by": "vocals", "depth_db": 9.0},
     "eq": {
@@ -28,6 +29,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "fade": {"in_s": 0.2, "out_s": 0.3},
     "gain": {"gain_db": -4.5},
+    "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from stemfx.audio import Block, Signal
     from stemfx.health import FileHealth
+    from stemfx.health.stem_set import SetHealth
     from stemfx.stage import Finding
 
 
@@ -44,14 +46,19 @@ def check(
     paths = list(_paths(files))
     with _progress() as advanced:
         checked = [_check(path, advanced(path, i, len(paths))) for i, path in enumerate(paths)]
-    stem_set = _check_set(checked, mixture)
+    stem_set = _check_set(checked, None if mixture is None else a.user_path(mixture, "--mixture"))
     if json:
-        print_json({"schema": 1, "files": [_json(one) for one in checked]} | stem_set)
+        told = None if stem_set is None else stem_set.to_json()
+        print_json({"schema": 1, "files": [_json(one) for one in checked], "set": told})
     else:
         _print(checked, table_console())
+        if stem_set is not None:
+            _print_set(stem_set, table_console())
     if any(one.health is None for one in checked):
         return EXIT_EXPECTED
-    reached = is_reached((f for one in checked for f in one.findings), fail_on)
+    found = [f for one in checked for f in one.findings]
+    found += [each.finding for each in stem_set.findings] if stem_set else []
+    reached = is_reached(found, fail_on)
     return EXIT_FINDING if reached else EXIT_OK
 
 
@@ -128,9 +135,50 @@ class _Watched:
 # --- stems of one song -------------------------------------------------------------------
 
 
-def _check_set(checked: Sequence[Checked], mixture: Path | None) -> dict[str, Any]:  # noqa: ARG001
-    """Return what the JSON object tells of the files as stems of one song; {} if they are not."""
-    return {}
+_PARTS = {
+    *("vocals", "vocal", "vox", "voice", "drums", "drum", "percussion", "bass", "other"),
+    *("guitar", "piano", "keys", "synth", "strings", "brass", "accompaniment", "instrumental"),
+}
+_MIXTURES = {"mix", "mixture"}
+
+
+def _check_set(checked: Sequence[Checked], mixture: Path | None) -> SetHealth | None:
+    """Examine the files as stems of one song; None where nothing says that they are.
+
+    They are with `--mixture`, and when all in one folder are named after different parts of a
+    song. A file named mix or mixture beside them is the mixture.
+
+    Raises:
+        AudioFileError: the mixture cannot be read.
+    """
+    from stemfx.health.stem_set import examine_set
+    from stemfx.io import FileSignal, probe
+
+    paths = [one.path for one in checked if one.health is not None]
+    if mixture is None:
+        mixture = next((p for p in paths if p.stem.casefold() in _MIXTURES), None)
+        parts = [_part(path) for path in paths if path != mixture]
+        is_set = len(parts) > 1 and None not in parts and len(set(parts)) == len(parts)
+        if not is_set or len({path.parent for path in paths}) > 1:
+            return None
+    stems = [path for path in paths if mixture is None or path.resolve() != mixture.resolve()]
+    if not stems:
+        return None
+    names = [path.stem for path in stems]
+    signals = {
+        name if names.count(name) == 1 else str(path): FileSignal(
+            probe(path, min_duration_s=0.0), fold=True
+        )
+        for name, path in zip(names, stems, strict=True)
+    }
+    whole = None if mixture is None else FileSignal(probe(mixture), fold=True)
+    return examine_set(signals, whole)
+
+
+def _part(path: Path) -> str | None:
+    """Return the part of a song that a file is named after: `my song - Vocals (2).wav`."""
+    words = re.findall(r"[^\W\d_]+", path.stem.casefold())
+    return next((word for word in reversed(words) if word in _PARTS), None)
 
 
 # --- telling -----------------------------------------------------------------------------
@@ -174,6 +222,21 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
                 ),
                 soft_wrap=True,
             )
+
+
+def _print_set(found: SetHealth, console: Console) -> None:
+    from rich.text import Text
+
+    from stemfx.report import LEVEL_STYLE, plain
+
+    against = "" if found.null_db is None else f", null {found.null_db:.1f} dB against the mixture"
+    console.print(plain(f"{len(found.stems)} stems of one song{against}", "bold"), soft_wrap=True)
+    for each in found.findings:
+        level, where = each.finding.level, f"{each.stem}: " if each.stem else ""
+        line = Text.assemble(
+            (f"  {level}: ", LEVEL_STYLE[level]), plain(where + each.finding.message)
+        )
+        console.print(line, soft_wrap=True)
 
 
 def _cells(health: FileHealth | None) -> list[str]:

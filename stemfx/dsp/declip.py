@@ -8,8 +8,9 @@ A. Ozerov, L. Rencker, IEEE JSTSP 15(1), 2021: alternate between the k largest b
 and the nearest wave that is consistent, with k growing until the two agree.
 
 Of ours: the number of bins stays below a tenth of the spectrum, since a frame of drums that is not
-sparse is better left with flat tops than filled with a guess; and a limit bounds how far a top may
-rise.
+sparse is better left with flat tops than filled with a guess; and no top rises further than the
+slopes on its two sides allow, which sparsity alone made it do in kicks (4 dB further from the truth
+than the flat top), or beyond a stated limit.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ _FRAME_S = 0.046  # 2048 samples at 44.1 kHz
 _STEP = 4
 _MAX_STEPS = 100
 _AGREE = 0.05
+_SLOPE_SAMPLES = (1, 2, 4, 8)
+_ROUND = 0.7
 _STRETCH_FRAMES = 128
 _MEMORY_SAMPLES = 1 << 24
 _BATCH = 32  # frames at a time: a megabyte
@@ -155,19 +158,20 @@ def declipped(
         if start in memory:
             values = memory[start]
         else:
-            values = _limited(
-                _stretch(signal, ceiling, start, stop, n)[clipped], block[clipped], max_gain_db
-            )
+            restored, apex = _stretch(signal, ceiling, start, stop, n)
+            values = _limited(restored[clipped], block[clipped], apex[clipped], max_gain_db)
             if len(values) <= room:
                 memory[start] = values
                 room -= len(values)
-        restored = block.copy()
-        restored[clipped] = values
-        yield restored
+        mended = block.copy()
+        mended[clipped] = values
+        yield mended
 
 
-def _stretch(signal: Signal, ceiling: Ceiling, start: int, stop: int, n: int) -> Block:
-    """Return samples `start` up to `stop` restored, with frames of `n`."""
+def _stretch(
+    signal: Signal, ceiling: Ceiling, start: int, stop: int, n: int
+) -> tuple[Block, Block]:
+    """Return samples `start` up to `stop` restored, with frames of `n`, and the room of each."""
     margin = 3 * n // 4  # frames that touch the stretch begin and end up to here beyond it
     length = -(-(stop - start) // n) * n
     around = np.zeros((signal.channels, length + 2 * margin), np.float32)
@@ -175,18 +179,44 @@ def _stretch(signal: Signal, ceiling: Ceiling, start: int, stop: int, n: int) ->
     there = signal.read(first, start + length + margin)
     around[:, first - (start - margin) :][:, : there.shape[1]] = there
     clipped = ceiling.is_clipped(around)
-    rows = zip(around, clipped & (around > 0), clipped & (around < 0), strict=True)
-    return np.stack([_restored(*row, n)[margin : margin + stop - start] for row in rows])
+    rows = list(zip(around, clipped & (around > 0), clipped & (around < 0), strict=True))
+    inside = slice(margin, margin + stop - start)
+    restored = np.stack([_restored(*row, n)[inside] for row in rows])
+    apex = np.stack([np.maximum(_apex(x, up), _apex(-x, down))[inside] for x, up, down in rows])
+    return restored, apex
 
 
-def _limited(restored: Block, block: Block, max_gain_db: float) -> Block:
-    """Let no sample rise by `max_gain_db`: straight to about half of that, then bending."""
-    level = np.maximum(np.abs(block), np.float32(1e-9))
-    room = 10 ** (max_gain_db / 20) - 1
-    if not room:
-        return block
-    rise = np.maximum(np.sign(block) * restored / level - 1, 0).astype(np.float64)
-    limited: Block = (block * (1 + rise / (1 + (rise / room) ** 4) ** 0.25)).astype(np.float32)
+def _apex(row: NDArray[np.float32], is_top: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return for each flat top how far its sides' slopes let it rise; 0 elsewhere.
+
+    Over a length n slopes a and b meet at a height of n a b / (a + b). A parabola with these
+    slopes reaches half of that; 0.7 of it gave the least errors on songs. A slope is the steepest
+    of those to 1, 2, 4 and 8 samples away.
+    """
+    edges = np.diff(np.concatenate(([False], is_top, [False])).astype(np.int8))
+    first, last = np.flatnonzero(edges > 0), np.flatnonzero(edges < 0) - 1
+    reach = _SLOPE_SAMPLES[-1]
+    padded = np.pad(row, reach)
+    rising, falling = (
+        np.max([(row[at] - padded[at + reach + side * n]) / n for n in _SLOPE_SAMPLES], axis=0)
+        for side, at in ((-1, first), (1, last))
+    )
+    both = np.maximum(rising, 0) + np.maximum(falling, 0)
+    product = np.maximum(rising, 0) * np.maximum(falling, 0)
+    length = last - first + 2  # between the samples beside it
+    height = _ROUND * length * np.divide(product, both, out=np.zeros_like(both), where=both > 0)
+    heights = np.zeros_like(row)
+    heights[is_top] = np.repeat(height, last - first + 1)
+    return heights
+
+
+def _limited(restored: Block, block: Block, apex: Block, max_gain_db: float) -> Block:
+    """Let no sample rise over `apex`, or by `max_gain_db`: straight halfway, then bending."""
+    level = np.abs(block).astype(np.float64)
+    room = np.minimum(level * (10 ** (max_gain_db / 20) - 1), apex)
+    rise = np.minimum(np.maximum(np.sign(block) * restored - level, 0), 1e6 * room)
+    share = np.divide(rise, room, out=np.zeros_like(rise), where=room > 0)
+    limited: Block = (np.sign(block) * (level + rise / (1 + share**4) ** 0.25)).astype(np.float32)
     return limited
 
 

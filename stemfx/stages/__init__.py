@@ -8,6 +8,7 @@ from stemfx.stages.align import align
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
 from stemfx.stages.dc_remove import dc_remove
+from stemfx.stages.debleed import debleed
 from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
@@ -16,6 +17,7 @@ from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
 from stemfx.stages.gain import gain
+from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.level_check import level_check
@@ -60,6 +62,9 @@ BUILTIN: tuple[Stage, ...] = (
     dc_remove,
     declip,
     denoise,
+    # other stems' sound
+    debleed,
+    gap_expander,
     # space
     reverb,
     delay,

@@ -33,11 +33,10 @@ def declip(signal: Signal, params: DeclipParams, context: StageContext) -> Itera
     without flat tops. Nothing is turned down: the tops may lie above full scale, which the engine
     keeps until a limiter or a gain brings them back.
 
-    Moderate clipping (3 dB) of songs comes 3 to 12 dB nearer to the original; of bare drums, whose
-    strokes nothing around them foretells, hardly. Soft saturation, and clipping that was
-    resampled or coded as MP3 afterwards, has no flat tops and is left alone.
-
-    The search for the fitting wave takes time: a second for a second of heavily clipped stereo.
+    Clipped by 2 to 8 dB, voices come 10 to 17 dB nearer to the original, mixes 1 to 9 dB, bare
+    drums, whose strokes nothing around them foretells, 1 to 4 dB. Soft saturation, and clipping
+    that was resampled or coded as MP3 afterwards, has no flat tops and is left alone. The search
+    for the wave that fits takes time: almost a second for one of heavily clipped stereo.
 
     Reports the ceiling, how many samples lay on it, how high the tops rise, and the new peak.
     """

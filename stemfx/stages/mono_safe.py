@@ -22,8 +22,9 @@ _GUARD_OCTAVES = 0.25
 _OPPOSED_DB = 6.0  # a correlation of -0.5: no image is as wide, a cable or a plugin inverts a side
 
 # The side is meant to go; the mid never changes. 9 dB lets a band come from a fold-down loss of
-# 13 dB to one of 4; one that is worse still has a fault which narrowing does not mend.
-_LIMITS = Limits(band_loss_db=9.0)
+# 13 dB to one of 4; one that is worse still has a fault which narrowing does not mend. Attacks that
+# are wider than the rest lose more of their side than it.
+_LIMITS = Limits(band_loss_db=9.0, attack_loss_db=3.0)
 
 
 class MonoSafeParams(StageParams):
