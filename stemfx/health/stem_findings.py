@@ -317,14 +317,22 @@ def _pairs(health: SetHealth) -> Iterator[StemFinding]:
 def _leaks(health: SetHealth) -> Iterator[StemFinding]:
     for name, row in health.leaks_db.items():
         heard = {other: level for other, level in row.items() if level > _LEAK_DB}
-        if heard:
-            which = ", ".join(f"{other} at {level:.1f} dB" for other, level in heard.items())
-            yield StemFinding(
-                name,
-                Finding(
-                    "warn",
-                    "stem_leak",
-                    f"holds some of other stems: {which} of their own level. To fix it add to the "
-                    f"track's stages: - debleed: {{against: [{', '.join(heard)}]}}",
-                ),
+        if not heard:
+            continue
+        line = f"- debleed: {{against: [{', '.join(heard)}]}}"
+        which = ", ".join(f"{other} at {level:.1f} dB" for other, level in heard.items())
+        if health.leaks_are_linear:
+            found = Finding(
+                "warn",
+                "stem_leak",
+                f"holds some of other stems: {which} of their own level. To fix it add to the "
+                f"track's stages: {line}",
             )
+        else:
+            found = Finding(
+                "info",
+                "stem_bleed",
+                f"traces of other stems, about {which}, differing with frequency: what a separator "
+                f"leaves. Where it is heard, add to the track's stages: {line}",
+            )
+        yield StemFinding(name, found)

@@ -6,7 +6,7 @@ null, and the same gains make it vanish. Only the vocals' file knows: does it so
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,6 @@ from stemfx.dsp.linear_leaks import linear_leaks
 from stemfx.health.stem_reading import SetReading
 from stemfx.health.stem_solver import Solution
 
-_MIN_SCORE = 6.0  # standard errors; unrelated stems of one song reach 3.2
-_MIN_LEAK = 0.005  # -46 dB
 _LIKE = 0.35  # of what a leak would ask for
 _SAME_GAIN = 0.02
 _SILENT = 1e-8
@@ -25,11 +23,22 @@ _DUPLICATE = 0.99
 Floats = NDArray[np.float64]
 
 
-def stem_leaks(reading: SetReading) -> Floats:
-    """Return `(n, n)`: what every stem as it is holds of every other, one on the diagonal.
+@dataclass(frozen=True)
+class StemLeaks:
+    """What every stem as it is holds of every other.
 
-    What is no more than chance is zero; silent stems and copies of others hold nothing.
+    Args:
+        gains: `(n, n)`, one on the diagonal; what is no more than chance is zero.
+        are_linear: each is one gain for all frequencies, as when signals were summed; else they
+            are what a separator's masks left, and the gains only tell about how much.
     """
+
+    gains: Floats
+    are_linear: bool
+
+
+def stem_leaks(reading: SetReading) -> StemLeaks:
+    """Estimate the leaks; silent stems and copies of others hold nothing."""
     gram, n = reading.gram, reading.n_stems
     use: list[int] = []
     for j in range(n):
@@ -38,13 +47,12 @@ def stem_leaks(reading: SetReading) -> Floats:
         if gram[j, j] > _SILENT * max(gram[-1, -1], 1e-12) and not is_copy:
             use.append(j)
     found = linear_leaks(reading.spectra, use)
-    sure = (np.abs(found.scores) > _MIN_SCORE) & (np.abs(found.gains) > _MIN_LEAK)
     leaks = np.eye(n)
-    leaks[np.ix_(use, use)] = np.where(sure, found.gains, 0.0)
-    return leaks
+    leaks[np.ix_(use, use)] += np.where(found.significant, found.gains, 0.0)
+    return StemLeaks(leaks, found.is_linear)
 
 
-def without_leaks(leaks: Floats, solution: Solution) -> Solution:
+def without_leaks(leaks: StemLeaks, solution: Solution) -> Solution:
     """Return the solution with the gains taken back to one that leaks explain.
 
     Stems as they are, s' = A s, add up to the mixture of the true stems with the gains
@@ -54,8 +62,8 @@ def without_leaks(leaks: Floats, solution: Solution) -> Solution:
         leaks: A.
         solution: what the null alone says.
     """
-    asked = np.linalg.solve(leaks.T, np.ones(len(leaks)))
-    if np.allclose(asked, 1.0):
+    asked = np.linalg.solve(leaks.gains.T, np.ones(len(leaks.gains)))
+    if np.allclose(asked, 1.0) or not leaks.are_linear:
         return solution
     moves = tuple(
         replace(move, gain=1.0)

@@ -14,7 +14,7 @@ from stemfx.dsp.delay import MAX_MS, DelayEstimate
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import gain_to_db, power_to_db
 from stemfx.health.stem_leaks import stem_leaks, without_leaks
-from stemfx.health.stem_reading import SEGMENT_S, SetReading, read_set
+from stemfx.health.stem_reading import SEGMENT_S, Floats, SetReading, read_set
 from stemfx.health.stem_solver import Move, Solution, solve
 from stemfx.stage import Finding
 
@@ -105,6 +105,7 @@ class SetHealth:
         leftover: what cannot be explained.
         pairs: delay of the second stem behind the first, of those that are one source.
         leaks_db: how loud other stems are in each: `leaks_db[stem][other]`, beside the other.
+        leaks_are_linear: they are summed signals; else what a separator's masks left.
         findings: what is wrong, errors first.
     """
 
@@ -117,6 +118,7 @@ class SetHealth:
     leftover: Leftover | None = None
     pairs: Mapping[tuple[str, str], DelayEstimate] = field(default_factory=dict)
     leaks_db: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    leaks_are_linear: bool = True
     findings: tuple[StemFinding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -150,6 +152,7 @@ class SetHealth:
                 name: {other: _rounded(level) for other, level in row.items()}
                 for name, row in self.leaks_db.items()
             },
+            "leaks_are_linear": self.leaks_are_linear,
             "findings": [
                 {
                     "stem": each.stem,
@@ -220,7 +223,8 @@ def examine_set(stems: Mapping[str, Signal], mixture: Signal | None = None) -> S
         stems=_stems(stems, reading, solution, has_mixture=mixture is not None),
         leftover=_leftover(names, solution) if solution else None,
         pairs={} if mixture is not None else _pairs(names, reading),
-        leaks_db=_leaks_db(names, leaks),
+        leaks_db=_leaks_db(names, leaks.gains),
+        leaks_are_linear=leaks.are_linear,
     )
     found = sorted(set_findings(health), key=lambda each: _ORDER[each.finding.level])
     return SetHealth(**{**health.__dict__, "findings": tuple(found)})
@@ -287,7 +291,7 @@ def _stems(
     return found
 
 
-def _twin(gram: Any, names: list[str], j: int) -> tuple[str | None, float]:
+def _twin(gram: Floats, names: list[str], j: int) -> tuple[str | None, float]:
     for k in range(j):
         norm = np.sqrt(gram[j, j] * gram[k, k])
         if norm > 0 and abs(gram[j, k]) > _DUPLICATE * norm:
@@ -319,7 +323,7 @@ def _hole(solution: Solution, j: int) -> Hole | None:
     return None
 
 
-def _leaks_db(names: list[str], leaks: Any) -> dict[str, dict[str, float]]:
+def _leaks_db(names: list[str], leaks: Floats) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for j, k in zip(*np.nonzero(leaks - np.eye(len(leaks))), strict=True):
         found.setdefault(names[j], {})[names[k]] = gain_to_db(float(leaks[j, k]))

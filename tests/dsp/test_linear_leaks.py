@@ -63,6 +63,20 @@ def test_clean_stems_have_no_significant_leak(corpus: Path, song: str):
     assert np.abs(off_diagonal(scores)).max() < 4
 
 
+@pytest.mark.parametrize("song", SONGS)
+def test_a_summed_leak_is_told_from_one_that_differs_with_frequency(corpus: Path, song: str):
+    """As masks leave it: a tenth here, nothing there."""
+    stems = stems_of(corpus, song)
+    assert found_in(stems + 0.1 * (stems.sum(axis=0) - stems)).is_linear
+    masked = np.fft.rfft(stems, axis=2)
+    octave = np.log2(np.arange(1, masked.shape[2] + 1)).astype(int)
+    masked *= octave % 2
+    patchy = np.fft.irfft(masked, stems.shape[2]).astype(np.float32)
+    found = found_in(stems + 0.1 * (patchy.sum(axis=0) - patchy))
+    assert found.significant.any()
+    assert not found.is_linear
+
+
 def test_silence_and_copies_give_finite_numbers():
     noise = np.random.default_rng(1).standard_normal((2, 50_000)).astype(np.float32)
     found = found_in(np.stack([noise, noise, np.zeros_like(noise)]))
