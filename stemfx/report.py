@@ -460,6 +460,8 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
     hidden = set(_TOLD_BELOW)
     if "true_peak_dbtp" in measurements:
         hidden.add("peak_dbfs")
+    if "change_db" in measurements and float(measurements["change_db"]) <= FLOOR_DB:
+        hidden.add("wet")  # all of nothing
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
     hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
@@ -474,10 +476,8 @@ def _phrase(name: str, value: Measurement) -> str:
         return f"{label}: {'yes' if value else 'no'}"
     if not isinstance(value, int | float):
         return f"{label}: {value}"
-    if suffix in ("_dbfs", "_dbtp") and value <= FLOOR_DB:
-        return "silent"
-    if name == "change_db" and value <= FLOOR_DB:
-        return "nothing changed"
+    if value <= FLOOR_DB and (suffix in ("_dbfs", "_dbtp") or name == "change_db"):
+        return "nothing changed" if name == "change_db" else "silent"
     if name in _WORDS:
         words, of_zero = _WORDS[name]
         value = _rounded(value, words)
