@@ -20,7 +20,7 @@ What is kept of it is a power ratio a band, |h_jk|^2, and only as far as it can 
   stem k dominates;
 - a separator's masks split one sound between two stems: in phase, and differently in every band.
   A real leak is one filter: with a delay it is not in phase, without it is the same everywhere.
-  In stems that look like masks, a "leak" above -14 dB is more likely the stem's own sound.
+  In stems that look like masks, a "leak" above -24 dB is more likely the stem's own sound.
 
 Statistics are sums, so memory does not grow with the song.
 """
@@ -48,6 +48,7 @@ COHERENCE_MIN = 0.25
 COHERENCE_RAMP = 0.2  # full trust this much above the least coherence
 CUTOFF_HZ = 16_000.0  # above, codecs leave nothing to fit; the last band below stands for it
 
+_FIRST_STEP = 4  # of the first fit, which only says where to look closer
 _STEP = 2  # every second frame: Hann windows that overlap by half lose almost nothing
 _CHUNK = 16  # frames at a time, so that their products stay in cache
 _GROUPS = 8
@@ -61,7 +62,7 @@ _VARIANCES = 10.0
 _LEAST_FRAMES = 12
 _HIGHEST = 0.35**2  # a stem with a third of another in it is a mix, not a leak
 _QUIET_SLACK = 2.0  # the quiet tenth of a leak's own power lies below its mean
-_SHARED_DB = (-14.0, -8.0)
+_SHARED_DB = (-24.0, -18.0)
 _IN_PHASE = (0.7, 0.9)
 _SPREAD_DB = (1.5, 3.0)
 _AUDIBLE = 1e-7  # 70 dB under the stem
@@ -232,8 +233,11 @@ class _Sums:
         n_stems, channels, n_frames, n_bins = spectra.shape
         n_pairs = len(self.pairs)
         products = np.empty((2 * n_pairs + n_stems, n_frames, n_bins), np.float32)
+        conjugate = spectra.conj()
         for i, (k, other) in enumerate(self.pairs):
-            product = (spectra[k] * spectra[other].conj()).sum(axis=0)
+            product = spectra[k, 0] * conjugate[other, 0]
+            for channel in range(1, channels):
+                product += spectra[k, channel] * conjugate[other, channel]
             products[i], products[n_pairs + i] = product.real, product.imag
         products[2 * n_pairs :] = powers
         left = powers if h is None else _power(_without_leaks(spectra, h))
@@ -281,18 +285,20 @@ class _Sums:
 def _fit(stems: Sequence[Signal], quiet: _QuietTenth) -> _Fit:
     n_stems, rate = len(stems), stems[0].sample_rate
     n_bins = min(stft.N_BINS, int(CUTOFF_HZ * stft.N_FFT / rate) + 1)
-    n_looked = -(-stft.n_frames(stems[0].n_samples) // _STEP)
     mean_power = np.zeros((n_stems, stft.N_BINS))
     h: Complexes | None = None
     for iteration in range(_ITERATIONS):
         sums = _Sums(n_stems, n_bins)
-        for group, spectra in _looked_at(stems, n_looked):
+        step = _STEP if iteration else _FIRST_STEP
+        for group, spectra in _looked_at(stems, step):
             power = _power(spectra)
             sums.add(group, spectra[..., :n_bins], power[..., :n_bins], h)
             if not iteration:
-                mean_power += power.sum(axis=1) / n_looked
+                mean_power += power.sum(axis=1)
             elif iteration == _ITERATIONS - 1:
                 quiet.add(power, mean_power)
+        if not iteration:
+            mean_power *= _FIRST_STEP / max(1, stft.n_frames(stems[0].n_samples))
         h = sums.solve()
     assert h is not None  # noqa: S101 - there is at least one iteration
     groups = np.flatnonzero(sums.counts)
@@ -323,19 +329,22 @@ def _of_true_stems(h: Complexes) -> Complexes:
     return leak
 
 
-def _looked_at(stems: Sequence[Signal], n_looked: int) -> Iterator[tuple[int, stft.Spectrum]]:
+def _looked_at(stems: Sequence[Signal], step: int) -> Iterator[tuple[int, stft.Spectrum]]:
     """Yield the group and the spectra, `(n_stems, channels, up to _CHUNK, N_BINS)`, of a chunk."""
+    n_looked = -(-stft.n_frames(stems[0].n_samples) // step)
     stretch = min(_GROUP_FRAMES, max(1, -(-n_looked // _GROUPS)))
     for first in range(0, n_looked, stretch):
         for start in range(first, min(first + stretch, n_looked), _CHUNK):
             stop = min(start + _CHUNK, first + stretch, n_looked)
-            spectra = [stft.forward(s, start * _STEP, stop * _STEP, _STEP) for s in stems]
+            spectra = [stft.forward(s, start * step, stop * step, step) for s in stems]
             yield (first // stretch) % _GROUPS, np.stack(spectra)
 
 
 def _power(spectra: stft.Spectrum) -> NDArray[np.float32]:
     """Sum the power over the channels: `(n_stems, n_frames, n_bins)`."""
-    power: NDArray[np.float32] = (np.square(spectra.real) + np.square(spectra.imag)).sum(axis=1)
+    real, imaginary = spectra.real, spectra.imag
+    power: NDArray[np.float32] = np.einsum("jcnf,jcnf->jnf", real, real)
+    power += np.einsum("jcnf,jcnf->jnf", imaginary, imaginary)
     return power
 
 
