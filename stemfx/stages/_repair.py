@@ -22,6 +22,37 @@ Repair = Callable[[], Iterator[Block]]
 Mends = Callable[[float], Mapping[str, Measurement]]
 
 _NO_MENDS: Mapping[str, Measurement] = {}
+_REHEARSED_BYTES = 96_000_000  # 4.5 minutes of stereo at 44.1 kHz; what is longer is made twice
+
+
+class Rehearsed:
+    """A repair whose first run is remembered, so that being heard after being measured is free.
+
+    A signal of which the repaired samples would take more than 96 MB is repaired anew each time.
+
+    Args:
+        make_repair: gives the repaired signal, anew at every call.
+        signal: what is repaired.
+    """
+
+    def __init__(self, make_repair: Repair, signal: Signal) -> None:
+        self._make = make_repair
+        fits = 4 * signal.channels * signal.n_samples <= _REHEARSED_BYTES
+        self._kept: list[Block] | None = [] if fits else None
+        self._is_whole = False
+
+    def __call__(self) -> Iterator[Block]:
+        """Yield the repaired signal."""
+        if self._kept is None:
+            yield from self._make()
+        elif self._is_whole:
+            yield from self._kept
+        else:
+            self._kept.clear()
+            for block in self._make():
+                self._kept.append(block)
+                yield block
+            self._is_whole = True
 
 
 def repaired(
@@ -43,13 +74,16 @@ def repaired(
 
     Args:
         signal: what is to be repaired.
-        make_repair: gives the repaired signal, anew at every call.
+        make_repair: gives the repaired signal, anew at every call; `Rehearsed`, if it was measured.
         context: where the trade is reported.
         limits: what the repair may cost; wider where it is meant to change something.
         mends: tells, for a wet amount, what was mended: measurements with the unit in the name.
         harm: what the repair does, if that is known; else it is `measured` first.
     """
-    limits, harm = limits or Limits(), harm or measured(signal, make_repair())
+    if harm is None:
+        make_repair = Rehearsed(make_repair, signal)
+        harm = measured(signal, make_repair())
+    limits = limits or Limits()
     wet = harm.allowed_wet(limits)
     context.report(wet=wet, **mends(wet), **_trade(harm.costs(wet)))
     if wet < 1:

@@ -10,7 +10,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
 from stemfx.stage import Analysis, StageContext, StageParams, StemRef, knob, stage
 from stemfx.stages._bleed_analysis import SETTINGS, Heard, find_bleed, hear
-from stemfx.stages._repair import measured, repaired
+from stemfx.stages._repair import Rehearsed, measured, repaired
 
 MAX_CUT_DB = 6.0
 GENERATED_MAX_CUT_DB = 4.0
@@ -149,7 +149,8 @@ def _tell_nothing(heard: Heard, params: DebleedParams, context: StageContext) ->
 
 def _unmixed(heard: Heard, context: StageContext) -> Iterator[Block]:
     """Take the leak out, as far as that does no harm, and tell."""
-    harm = measured(heard.raw, heard.signal.blocks())
+    make = Rehearsed(heard.signal.blocks, heard.raw)
+    harm = measured(heard.raw, make())
 
     def mends(wet: float) -> dict[str, float]:
         return {"mean_cut_db": harm.cut_db(wet), **harm.band_cuts_db(wet)}
@@ -160,7 +161,7 @@ def _unmixed(heard: Heard, context: StageContext) -> Iterator[Block]:
         attack_loss_db=inf,
         mono_loss_db=_MONO_LOSS_DB,
     )
-    yield from repaired(heard.raw, heard.signal.blocks, context, limits, mends, harm=harm)
+    yield from repaired(heard.raw, make, context, limits, mends, harm=harm)
 
 
 def _eased(
@@ -175,8 +176,7 @@ def _eased(
     easing = Easing(max_cut_db, params.attack_ms, params.release_ms)
     equaliser = BleedEq(bleed, easing)
 
-    def make() -> Iterator[Block]:
-        return equaliser(heard.signal)
+    make = Rehearsed(lambda: equaliser(heard.signal), heard.signal)
 
     def mends(wet: float) -> dict[str, float]:
         return {

@@ -9,7 +9,7 @@ from stemfx.dsp.denoise import denoised, find_noise
 from stemfx.dsp.harm import Limits
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.stage import Measurement, StageContext, StageParams, knob, stage
-from stemfx.stages._repair import measured, repaired
+from stemfx.stages._repair import Rehearsed, measured, repaired
 
 _REDUCTION_DB = 6.0
 _GENERATED_DB = 4.0
@@ -87,6 +87,7 @@ def denoise(signal: Signal, params: DenoiseParams, context: StageContext) -> Ite
             "noise_reduction_db": round(-gain_to_db(1.0 - wet * (1.0 - lowest)), 2),
         }
 
-    harm = measured(signal, make_repair())
+    make = Rehearsed(make_repair, signal)
+    harm = measured(signal, make())
     harm = harm.setting_aside(noise.energy(harm.edges_hz, signal), lowest)
-    yield from repaired(signal, make_repair, context, _LIMITS, mends, harm=harm)
+    yield from repaired(signal, make, context, _LIMITS, mends, harm=harm)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
 from stemfx.stage import StageContext, StageParams, knob, stage
-from stemfx.stages._repair import measured, repaired
+from stemfx.stages._repair import Rehearsed, measured, repaired
 
 MAX_CUT_DB = 12.0
 GENERATED_MAX_CUT_DB = 8.0
@@ -84,7 +84,8 @@ def gap_expander(
             **expander.stem.band_cuts_db(signal.sample_rate, wet),
         }
 
-    harm = measured(signal, expander())
+    make = Rehearsed(expander, signal)
+    harm = measured(signal, make())
     if not expander.stem.cut_db():
         context.report(gap_cut_db=0.0, mean_cut_db=0.0)
         yield from signal.blocks()
@@ -111,4 +112,4 @@ def gap_expander(
         mono_loss_db=_MONO_LOSS_DB,
         change_db=_MOST_CHANGE_DB,
     )
-    yield from repaired(signal, expander, context, limits, mends, harm=harm)
+    yield from repaired(signal, make, context, limits, mends, harm=harm)

@@ -1,4 +1,4 @@
-"""debleed (mode eq) and gap_expander against the truth: what they gain, harm and cost.
+"""debleed and gap_expander against the truth: what they gain, harm and cost.
 
     python tests/benchmarks/bench_debleed.py [SONG...] [--seconds 20] [--pictures DIR]
 
@@ -6,7 +6,8 @@ Songs are those of the music corpus beside the project, each a folder of true st
 one that the code plays; and `mash0` to `mash2`, in which every stem is from another song of the
 corpus, so that they share neither key nor rhythm. For each:
 
-- every stem with 10, 3 and 1 % of all others, and with 10 % through a short room for each pair;
+- every stem with 10, 3 and 1 % of all others, and with 10 % through a short room for each pair:
+  `eq` turns that down, `cancel` takes it out, `auto` has to choose;
 - the true stems: any change at all is harm;
 - what the embedded separator makes of their sum, with debleed, gap_expander, and one behind the
   other.
@@ -29,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +205,7 @@ def tell(label: str, true: Stems, before: Stems, after: Stems, seconds: float) -
             in_pauses.append(log_kurtosis(py[quiet], pe[quiet], pe[quiet]))
     gain = now - was
     print(
-        f"  {label:22} before {was.mean():6.2f}  gain {gain.mean():+6.2f}"
+        f"  {label:26} before {was.mean():6.2f}  gain {gain.mean():+6.2f}"
         f"  worst {gain.min():+6.2f}  noise {max(noises):+5.2f} (mean {np.mean(noises):+5.2f})"
         + (f"  pauses {np.mean(in_pauses):+5.2f}" if in_pauses else "")
         + (
@@ -251,19 +253,19 @@ def main() -> None:
             "1 %": leaked(true, 0.01),
             "10 % through rooms": leaked_through_rooms(true, 0.1),
         }
-        for label, stems in leaks.items():
-            out, seconds = run(debleed, names, stems, stems.sum(axis=0))
-            tell(label, true, stems, out, seconds)
-            if options.pictures and label.startswith("10 %"):
+        for (label, stems), mode in product(leaks.items(), ("eq", "cancel", "auto")):
+            out, seconds = run(debleed, names, stems, stems.sum(axis=0), mode=mode)
+            tell(f"{mode}: {label}", true, stems, out, seconds)
+            if options.pictures and label.startswith("10 %") and mode != "auto":
                 for j in (0, 2) if len(names) == 4 else (0,):
-                    panels = {"with bleed": stems[j], "debleed": out[j], "true": true[j]}
-                    picture(options.pictures, f"{name} {names[j]} {label}", panels)
+                    panels = {"with bleed": stems[j], f"debleed {mode}": out[j], "true": true[j]}
+                    picture(options.pictures, f"{name} {names[j]} {mode} {label}", panels)
         out, seconds = run(debleed, names, true, mixture)
         worst_db = max(
             10 * np.log10(np.sum((y - r) ** 2) / np.sum(r**2) + 1e-20)
             for y, r in zip(out, true, strict=True)
         )
-        print(f"  {'true stems':22} changed at {worst_db:.0f} dB", flush=True)
+        print(f"  {'auto: true stems':26} changed at {worst_db:.0f} dB", flush=True)
         made = separated(names, true)
         eased, seconds = run(debleed, names, made, mixture)
         tell("separator: debleed", true, made, eased, seconds)
