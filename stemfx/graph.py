@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +18,16 @@ from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
 from stemfx.separation import MaskName
 from stemfx.separator import Effort, Separator
+from stemfx.stage import Stage
 
 ENGINE_VERSION = 1
 """Raise it when an operation of the engine itself gives another result."""
 
 AUDIO = "audio"
 """The name of a node's signal when it has only one."""
+
+DATA = "data"
+"""The name of what a node found out, for those that read that instead of a signal."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Port:
     signal: str = AUDIO
 
 
+Role = Literal["master", "stems", "removed"]
 FileState = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds."""
 
@@ -118,11 +123,42 @@ class ReturnResidual:
 
 
 @dataclass(frozen=True)
+class Hears:
+    """What a stage hears of its song: these stems, then the mixture, then its analysis if any.
+
+    `against` are the stems that it was told to listen to; none are all others.
+    """
+
+    stems: tuple[str, ...]
+    own: str
+    against: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Analyse:
+    """Find out what a stage has to know about a song once. Inputs: the stems, then the mixture."""
+
+    stage: Stage
+    settings: Mapping[str, Any]
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Apply:
-    """Run one stage. `sidechains` are the tracks that the inputs after the first come from."""
+    """Run one stage.
+
+    Inputs: the signal; the track of each of `sidechains`; what `song` says.
+    """
 
     call: StageCall
     sidechains: tuple[str, ...]
+    song: Hears | None = None
+    is_generated: bool = False
+
+
+@dataclass(frozen=True)
+class Removed:
+    """Take what a stage gave off what it was given. Inputs: before, after."""
 
 
 @dataclass(frozen=True)
@@ -145,15 +181,16 @@ class Measure:
 
 @dataclass(frozen=True)
 class Write:
-    """Encode signals into files, one an input."""
+    """Encode signals into files, one an input; `names` are those that the report gives them."""
 
     paths: tuple[Path, ...]
     encoding: Encoding
-    role: Literal["master", "stems"]
+    role: Role
+    names: tuple[str, ...]
 
 
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual
-Work = Decode | Resample | StemWork | Apply | Fader | Mix | Measure | Write
+Work = Decode | Resample | StemWork | Analyse | Apply | Removed | Fader | Mix | Measure | Write
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -24,6 +25,7 @@ from typing import IO, Any
 import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.dsp.channels import FOLDABLE, fold_down
 from stemfx.errors import AudioFileError, DiskFullError, OutputError, StemfxError
 
 MIN_DURATION_S = 0.4
@@ -109,8 +111,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def probe(path: Path) -> FileInfo:
+def probe(path: Path, *, min_duration_s: float = MIN_DURATION_S) -> FileInfo:
     """Read a file's header.
+
+    Args:
+        path: the file.
+        min_duration_s: the shortest that will do.
 
     Raises:
         AudioFileError: missing, not audio, damaged, empty, too short, too long, or at a
@@ -128,10 +134,12 @@ def probe(path: Path) -> FileInfo:
             f"{MAX_SAMPLE_RATE} Hz; resample the file first",
             where=str(path),
         )
-    if info.duration_s < MIN_DURATION_S:
+    if info.n_samples == 0:
+        raise AudioFileError("a header, and no audio after it; export it again", where=str(path))
+    if info.duration_s < min_duration_s:
         raise AudioFileError(
             f"only {1000 * info.duration_s:.0f} ms of audio; at least "
-            f"{1000 * MIN_DURATION_S:.0f} ms are needed to measure loudness",
+            f"{1000 * min_duration_s:.0f} ms are needed to measure loudness",
             where=str(path),
         )
     if info.n_samples == _UNKNOWN_LENGTH:
@@ -241,6 +249,31 @@ def _probe_with_libsndfile(path: Path) -> FileInfo:
         ) from None
     bits = _SUBTYPE_BITS.get(info.subtype) or _FLOAT_SUBTYPES.get(info.subtype)
     return FileInfo(path, info.samplerate, info.channels, info.frames, bits, info.format)
+
+
+_GENERATORS = re.compile(
+    r"\b(suno|udio|riffusion|stable ?audio|musicgen|mureka|ai[- ]generated|made with ai)\b",
+    re.IGNORECASE,
+)
+_TAGS_OF_MAKERS = ("comment", "software", "artist", "copyright", "license")
+"""A title may well contain one of these words and mean something else."""
+
+
+def generator_tag(path: Path) -> str | None:
+    """Return the tag of an audio file that names an AI music generator; None if there is none.
+
+    Generators write one into what they give out ("made with suno; created=..."); an editor may
+    have removed it, so nothing follows from its absence.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            tags = file.copy_metadata()
+    except (soundfile.LibsndfileError, RuntimeError, OSError):
+        return None
+    texts = (str(tags.get(name) or "") for name in _TAGS_OF_MAKERS)
+    return next((text[:60] for text in texts if _GENERATORS.search(text)), None)
 
 
 def _ffmpeg(program: str, path: Path) -> str:
@@ -376,6 +409,62 @@ def _decoding_error(info: FileInfo, count: int, reason: str) -> AudioFileError:
         f"decoding fails after {count / info.sample_rate:.2f} s ({reason}); the file is damaged",
         where=str(info.path),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class FileSignal:
+    """A probed file as a signal: decoded anew whenever it is read, so memory stays flat.
+
+    Args:
+        info: what `probe` returned.
+        fold: fold surround to stereo (ITU-R BS.775).
+
+    Raises:
+        AudioFileError: while it is read, as `read_blocks` does; at once, when no standard layout
+            has so many channels to fold.
+    """
+
+    info: FileInfo
+    fold: bool = False
+
+    def __post_init__(self) -> None:
+        if self.fold and self.info.channels > 2 and self.info.channels not in FOLDABLE:
+            raise AudioFileError(
+                f"{self.info.channels} channels, which no standard layout has; export it in stereo",
+                where=str(self.info.path),
+            )
+
+    @property
+    def sample_rate(self) -> int:
+        """Sampling rate in Hz."""
+        return self.info.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return min(2, self.info.channels) if self.fold else self.info.channels
+
+    @property
+    def n_samples(self) -> int:
+        """Length in samples per channel, as the header says."""
+        return self.info.n_samples
+
+    def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+        """Yield read-only blocks of `n_samples`; the last one is shorter."""
+        for block in read_blocks(self.info, n_samples):
+            yield fold_down(block) if self.fold else block
+
+    def read(self, start: int = 0, stop: int | None = None) -> Block:
+        """Return samples `start` up to `stop`, decoded from the start of the file."""
+        start = max(0, start)
+        stop = self.n_samples if stop is None else min(stop, self.n_samples)
+        parts, position = [np.zeros((self.channels, 0), np.float32)], 0
+        for block in self.blocks():
+            if position >= stop:
+                break
+            parts.append(block[:, max(0, start - position) : stop - position])
+            position += block.shape[1]
+        return read_only(np.concatenate(parts, axis=1))
 
 
 # --- writing -----------------------------------------------------------------------------

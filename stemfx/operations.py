@@ -6,10 +6,10 @@ inputs, and says what it did through `Notes`. It knows no cache, thread or scree
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -20,6 +20,7 @@ from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
 from stemfx.errors import AudioFileError, PluginError
 from stemfx.graph import (
+    Analyse,
     Apply,
     CombineStems,
     Decode,
@@ -38,7 +39,7 @@ from stemfx.separation import (
     spread_residual,
 )
 from stemfx.separator import SeparationContext, StemBlock
-from stemfx.stage import Finding, Level, Notes, StageContext
+from stemfx.stage import Finding, Level, Notes, Song, StageContext
 
 
 def check_notes(notes: Notes, who: str) -> None:
@@ -260,8 +261,88 @@ def return_residual(inputs: Sequence[Signal], notes: Notes) -> Iterator[NDArray[
 # --- stages, faders, mix -----------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """A signal as long and as wide as the one that it is heard beside.
+
+    It ends in silence or is cut; mono is heard on both channels, stereo folded to its mean.
+    """
+
+    signal: Signal
+    channels: int
+    n_samples: int
+
+    @property
+    def sample_rate(self) -> int:
+        return self.signal.sample_rate
+
+    def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
+        for start in range(0, self.n_samples, n_samples):
+            yield self.read(start, start + n_samples)
+
+    def read(self, start: int = 0, stop: int | None = None) -> Block:
+        start = max(0, start)
+        stop = self.n_samples if stop is None else min(stop, self.n_samples)
+        heard = self.signal.read(start, min(stop, self.signal.n_samples))
+        if heard.shape[0] > self.channels:
+            heard = heard.mean(axis=0, keepdims=True, dtype=np.float32)
+        missing = stop - start - heard.shape[1]
+        if missing > 0:
+            heard = np.pad(heard, ((0, 0), (0, missing)))
+        return read_only(widen(heard) if self.channels == 2 else heard)
+
+
+def _song(stems: Mapping[str, Signal], own: str, mixture: Signal, beside: Sequence[Signal]) -> Song:
+    """Return a song whose signals all are as long and as wide as the largest of `beside`."""
+    channels = max(signal.channels for signal in beside)
+    n_samples = max(signal.n_samples for signal in beside)
+
+    def fitted(signal: Signal) -> Signal:
+        is_so = (signal.channels, signal.n_samples) == (channels, n_samples)
+        return signal if is_so else _Beside(signal, channels, n_samples)
+
+    return Song({name: fitted(stem) for name, stem in stems.items()}, own, fitted(mixture))
+
+
+def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:
+    """Return what a stage finds out about a song: plain values for JSON.
+
+    Raises:
+        PluginError: it found something else.
+    """
+    *stems, mixture = inputs
+    song = _song(dict(zip(work.stems, stems, strict=True)), "", mixture, stems or [mixture])
+    assert work.stage.analysis is not None  # noqa: S101 - asked by the plan
+    found = work.stage.analysis.find(song, work.settings)
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        who = f"the analysis of stage {work.stage.name!r}"
+        raise PluginError(f"{who} gave what JSON cannot hold: {error}") from error
+    return found
+
+
+def removed(before: Signal, after: Signal, notes: Notes) -> Iterator[Block]:
+    """Yield what a stage took away: its input minus its output."""
+    whole, taken = LevelMeter(), LevelMeter()
+    done = 0
+    for block in before.blocks():
+        left = after.read(done, done + block.shape[1])
+        gone = block - np.pad(left, ((0, 0), (0, block.shape[1] - left.shape[1])))
+        done += block.shape[1]
+        whole.add(block)
+        taken.add(gone)
+        yield gone
+    if whole.power > 0 and taken.power > 0:
+        notes.measurements["removed_db"] = taken.rms_db - whole.rms_db
+
+
 def apply_stage(
-    work: Apply, inputs: Sequence[Signal], files: Mapping[str, Path], seed: int, notes: Notes
+    work: Apply,
+    inputs: Sequence[Signal],
+    analysis: Mapping[str, Any],
+    seed: int,
+    notes: Notes,
 ) -> Iterator[Block]:
     """Yield what a stage yields, held to its contract; report the change of level.
 
@@ -269,10 +350,18 @@ def apply_stage(
         PluginError: the stage broke its contract; the sentence says how.
     """
     stage, signal = work.call.stage, inputs[0]
+    sidechains, song = inputs[1 : 1 + len(work.sidechains)], None
+    if work.song is not None:
+        *stems, mixture = inputs[1 + len(work.sidechains) :]
+        named = dict(zip(work.song.stems, stems, strict=True))
+        heard = _song(named, work.song.own, mixture, [signal])
+        song = replace(heard, analysis=analysis, against=work.song.against)
     context = StageContext(
         seed=seed,
-        sidechains=dict(zip(work.sidechains, inputs[1:], strict=True)),
-        files=files,
+        sidechains=dict(zip(work.sidechains, sidechains, strict=True)),
+        files=work.call.files,
+        song=song,
+        is_generated=work.is_generated,
         measurements=notes.measurements,
         findings=notes.findings,
     )

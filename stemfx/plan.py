@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
-from stemfx.dsp.channels import FOLDABLE
-from stemfx.errors import AudioFileError, OutputError, Problem, RecipeError, StageError
+from stemfx.errors import OutputError, Problem, RecipeError, StageError
 from stemfx.graph import (
     AUDIO,
+    DATA,
+    Analyse,
     Apply,
     Decode,
     Fader,
-    FileState,
     Graph,
+    Hears,
     Measure,
     Mix,
     Node,
     Port,
+    Removed,
+    Role,
     Write,
-    file_state,
+    canonical,
 )
-from stemfx.io import Encoding, FileInfo, encoding_for, file_sha256, probe
+from stemfx.io import Encoding, encoding_for, file_sha256
+from stemfx.plan_inputs import (
+    Inputs,
+    sidechain_tracks,
+    stem_named,
+    used_sources,
+    used_tracks,
+    wanted_stems,
+    wants_all_stems,
+)
 from stemfx.plan_stems import Choices, SourceStems
 from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.recipe.output import MP3_RATES
+from stemfx.recipe.problems import did_you_mean, listing
+from stemfx.recipe.tracks import REMOVED
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
 from stemfx.separator import Separator
@@ -58,97 +73,6 @@ class Plan:
         written = [node.work.paths for node in self.nodes.values() if isinstance(node.work, Write)]
         report = [] if self.report is None else [self.report]
         return [path for paths in written for path in paths] + report
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The audio files of a recipe: header, hash and state (size, time of change) of each."""
-
-    files: Mapping[Path, FileInfo]
-    hashes: Mapping[Path, str]
-    states: Mapping[Path, FileState]
-
-
-def inspect_inputs(recipe: Recipe) -> Inputs:
-    """Read the headers and hash the bytes of every audio file that the recipe uses.
-
-    Raises:
-        AudioFileError: one of them cannot be used.
-    """
-    files: dict[Path, FileInfo] = {}
-    for source in used_sources(recipe):
-        for path in source_files(source):
-            files[path] = _accept(probe(path), fold_down=source.fold_down, name=source.name)
-    for track in used_tracks(recipe):
-        if track.asset is not None:
-            files[track.asset] = _accept(probe(track.asset), fold_down=False, name=track.name)
-    states = {path: file_state(path) for path in files}
-    return Inputs(files, {path: file_sha256(path) for path in files}, states)
-
-
-def _accept(info: FileInfo, *, fold_down: bool, name: str) -> FileInfo:
-    if info.channels <= 2:
-        return info
-    if not fold_down:
-        raise AudioFileError(
-            f"{info.channels} channels; stemfx works on mono and stereo. To fold it down to stereo "
-            f"(ITU-R BS.775) write `{name}: {{file: ..., fold_down: true}}` or pass --fold-down",
-            where=str(info.path),
-        )
-    if info.channels not in FOLDABLE:
-        raise AudioFileError(
-            f"{info.channels} channels have no standard fold-down; fold it to stereo first",
-            where=str(info.path),
-        )
-    return info
-
-
-def source_files(source: Source) -> tuple[Path, ...]:
-    """Return the files of a source, in order."""
-    if source.stems is not None:
-        return tuple(source.stems.values())
-    return (source.file,) if source.file is not None else ()
-
-
-def used_tracks(recipe: Recipe) -> list[Track]:
-    """Return the tracks that are heard, and those that only steer a side-chain."""
-    needed: dict[str, Track] = {}
-
-    def need(track: Track) -> None:
-        if track.name in needed:
-            return
-        needed[track.name] = track
-        for name in sidechain_tracks(track.stages):
-            need(recipe.tracks[name])
-
-    for track in recipe.tracks.values():
-        if not track.mute:
-            need(track)
-    for name in sidechain_tracks((*recipe.mix, *recipe.master)):
-        need(recipe.tracks[name])
-    return [track for track in recipe.tracks.values() if track.name in needed]
-
-
-def sidechain_tracks(calls: Iterable[StageCall]) -> list[str]:
-    """Return the tracks that stages listen to, in order."""
-    return [track for call in calls for tracks in call.sidechains.values() for track in tracks]
-
-
-def used_sources(recipe: Recipe) -> list[Source]:
-    """Return the sources that a used track takes something from."""
-    names = {track.source for track in used_tracks(recipe)}
-    return [source for source in recipe.sources.values() if source.name in names]
-
-
-def wanted_stems(recipe: Recipe, source: Source) -> tuple[str, ...]:
-    """Return the stems of a source that the recipe uses, without repeats, in track order."""
-    stems = [t.stem for t in used_tracks(recipe) if t.source == source.name and t.stem]
-    return tuple(dict.fromkeys(stems))
-
-
-def needs_separation(recipe: Recipe, source: Source) -> bool:
-    """Tell whether a source is one file of which stems are wanted."""
-    return source.stems is None and bool(wanted_stems(recipe, source))
 
 
 @dataclass(frozen=True)
@@ -188,11 +112,15 @@ def make_plan(
     return _Builder(recipe, inputs, choices, registry, options).build()
 
 
+def _calls(recipe: Recipe) -> list[StageCall]:
+    calls = [call for track in recipe.tracks.values() for call in track.stages]
+    return [*calls, *recipe.mix, *recipe.master]
+
+
 def _input_files(recipe: Recipe) -> set[Path]:
     """Return every file that a recipe names or is: none of them may be overwritten."""
-    calls = [call for track in recipe.tracks.values() for call in track.stages]
-    files = {file for call in (*calls, *recipe.mix, *recipe.master) for file in call.files.values()}
-    files |= {file for source in recipe.sources.values() for file in source_files(source)}
+    files = {file for call in _calls(recipe) for file in call.files.values()}
+    files |= {file for source in recipe.sources.values() for file in source.files}
     files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
     return files | {recipe.path}
 
@@ -233,7 +161,7 @@ class _Builder:
         self._registry, self._options = registry, options
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
         # Layers are brought to the rate of the songs; only without a song do they decide.
-        songs = [p for source in used_sources(recipe) for p in source_files(source)]
+        songs = [p for source in used_sources(recipe) for p in source.files]
         rates = [inputs.files[path].sample_rate for path in songs or inputs.files]
         self._rate = recipe.output.sample_rate or max(rates)
         self._seconds = max(info.duration_s for info in inputs.files.values())
@@ -241,6 +169,7 @@ class _Builder:
             self._seconds = min(self._seconds, options.preview_s[1])
         self._graph = Graph(self._seconds)
         self._stems: dict[str, SourceStems] = {}
+        self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
 
     def build(self) -> Plan:
         problems: list[Problem] = []
@@ -266,6 +195,7 @@ class _Builder:
             outputs["master"] = self._write_master(master)
         if self._recipe.output.stems is not None:
             outputs["stems"] = self._write_stems(faders)
+            self._write_removed()
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
@@ -315,27 +245,42 @@ class _Builder:
         self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
         return self._made[meaning]
 
-    def _stem(self, track: Track) -> Port:
-        """Return the port of one stem of a source."""
-        source, stem = self._recipe.sources[track.source or ""], track.stem or ""
-        if source.stems is not None:
-            return self._decode(
-                f"{source.name}/{stem}/decode",
-                source.stems[stem],
-                fold_down=source.fold_down,
-                may_be_silent=True,
-            )
-        return self._split(source).port(track)
+    def _stem(self, source: Source, stem: str, where: str) -> Port:
+        """Return the port of one stem of a source; `where` is what asks for it."""
+        if source.stems is None:
+            return self._split(source).port(stem, where)
+        if stem not in source.stems:
+            hint = did_you_mean(stem, source.stems)
+            msg = f"{source.name!r} has no stem {stem!r}{hint} (known: {listing(source.stems)})"
+            raise RecipeError([Problem(where, msg)])
+        return self._decode(
+            f"{source.name}/{stem}/decode",
+            source.stems[stem],
+            fold_down=source.fold_down,
+            may_be_silent=True,
+        )
+
+    def _stems_heard(
+        self, source: Source, own: str, call: StageCall
+    ) -> tuple[dict[str, Port], tuple[str, ...]]:
+        """Return all stems of a song, and those that a stage is told to listen to."""
+        against = tuple(stem_named(name, source, self._recipe) for name in call.stems)
+        if own in against:
+            self._refuse(call, f"listens to other stems, and {own!r} is this very track")
+        song = source.stems or self._split(source).song
+        names = dict.fromkeys((*song, own, *against))
+        return {stem: self._stem(source, stem, call.where) for stem in names}, against
 
     def _split(self, source: Source) -> SourceStems:
         if source.name not in self._stems:
-            files = [self._inputs.files[path] for path in source_files(source)]
+            files = [self._inputs.files[path] for path in source.files]
             stems = SourceStems(
                 self._graph,
                 self._recipe,
                 source,
                 self._choices[source.name],
                 wanted=wanted_stems(self._recipe, source),
+                wants_all=wants_all_stems(self._recipe, source),
                 mixture=self._whole(source),
                 is_mono=all(info.channels == 1 for info in files),
                 sample_rate=self._rate,
@@ -346,8 +291,19 @@ class _Builder:
             self._stems[source.name] = stems
         return self._stems[source.name]
 
+    def _mixture(self, source: Source) -> Port:
+        """Return the port of what the stems of a source were made from."""
+        if source.mixture is None:
+            return self._whole(source)
+        return self._decode(
+            f"{source.name}/mixture/decode",
+            source.mixture,
+            fold_down=source.fold_down,
+            may_be_silent=False,
+        )
+
     def _whole(self, source: Source) -> Port:
-        """Return the port of a whole source."""
+        """Return the port of a whole source: its file, or all its stems together."""
         if source.file is not None:
             return self._decode(
                 f"{source.name}/decode",
@@ -378,35 +334,123 @@ class _Builder:
                 port = self._decode(
                     f"{track.name}/decode", track.asset, fold_down=False, may_be_silent=True
                 )
+            elif track.removed_of is not None:
+                port = self._removed_of(track)
             elif track.stem is None:
                 port = self._whole(self._recipe.sources[track.source or ""])
             else:
-                port = self._stem(track)
-            self._made[meaning] = self._chain(track.name, track.stages, port)
+                source = self._recipe.sources[track.source or ""]
+                port = self._stem(source, track.stem, track.from_where)
+            self._made[meaning] = self._chain(track.name, track.stages, port, track)
         return self._made[meaning]
 
-    def _chain(self, prefix: str, calls: tuple[StageCall, ...], port: Port) -> Port:
-        for call in calls:
+    def _removed_of(self, track: Track) -> Port:
+        """Return the port of all that the stages of another track took away."""
+        other = track.removed_of or ""
+        self._track(self._recipe.tracks[other])
+        ports = self._removed.get(other, [])
+        if not ports:
+            msg = f"nothing that {other!r} loses is kept; add `keep_removed: true` to a stage of it"
+            raise RecipeError([Problem(track.from_where, msg)])
+        return self._graph.add(f"{track.name}/sum", "mix", Mix(), ports) if ports[1:] else ports[0]
+
+    def _chain(
+        self, prefix: str, calls: tuple[StageCall, ...], port: Port, track: Track | None = None
+    ) -> Port:
+        for i, call in enumerate(calls):
             heard = dict.fromkeys(sidechain_tracks([call]))
-            keys = tuple(self._track(self._recipe.tracks[name]) for name in heard)
+            keys = [self._track(self._recipe.tracks[name]) for name in heard]
+            hears, song = self._song_for(call, track, calls[:i])
+            is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
                 self._registry.version_of(call.stage),
                 call.params.model_dump(mode="json"),
                 _outside_identity(call),
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
+                None if hears is None else [hears.stems, hears.own, hears.against],
+                is_generated,
             ]
             done = self._graph.add(
                 f"{prefix}/{call.stage.name}",
                 call.stage.name,
-                Apply(call, tuple(heard)),
-                (port, *keys),
+                Apply(call, tuple(heard), hears, is_generated),
+                (port, *keys, *song),
                 config=config,
                 signals=() if call.stage.is_check else (AUDIO,),
                 where=call.where,
             )
+            if call.keeps_removed:
+                node_id = f"{prefix}/{call.stage.name}/{REMOVED}"
+                difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
+                self._removed.setdefault(prefix, []).append(difference)
             port = port if call.stage.is_check else done
         return port
+
+    # --- what a stage hears of its song --------------------------------------------------
+
+    def _song_for(
+        self, call: StageCall, track: Track | None, before: Sequence[StageCall]
+    ) -> tuple[Hears | None, list[Port]]:
+        """Return what a stage hears of its song, and the ports of that.
+
+        Raises:
+            RecipeError: there is no one song to hear, or the track is no longer in time with it.
+        """
+        if not call.stage.hears_song:
+            return None, []
+        source, own = self._song_of(track), (track.stem or "") if track else ""
+        if call.hears_stems and not own:
+            what = f"the track {track.name!r}" if track else "the mix"
+            self._refuse(call, f"works on one stem of a song, and {what} is none")
+        if source is None:
+            what = "this track plays none" if track else "the mix has not just one"
+            self._refuse(call, f"hears the song beside the signal, and {what}")
+        if cutting := next((c.stage.name for c in before if c.stage.changes_length), None):
+            self._refuse(call, f"hears the song as it came; move it before `{cutting}`")
+        stems, against = self._stems_heard(source, own, call) if call.hears_stems else ({}, ())
+        ports = [*stems.values(), self._mixture(source)]
+        if call.stage.analysis is not None:
+            ports.append(self._analysis(call, source, tuple(stems), ports))
+        return Hears(tuple(stems), own, against), ports
+
+    def _analysis(
+        self, call: StageCall, source: Source, stems: tuple[str, ...], ports: Sequence[Port]
+    ) -> Port:
+        """Return the port of what a stage has to know of a song: found once for all its tracks."""
+        stage, params = call.stage, call.params.model_dump(mode="json")
+        names = stage.analysis.settings if stage.analysis else ()
+        settings = {name: params[name] for name in names}
+        config = [self._registry.version_of(stage), stage.name, settings, stems]
+        meaning = ("analysis", source.name, canonical(config))
+        if meaning not in self._made:
+            self._made[meaning] = self._graph.add(
+                f"{source.name}/{stage.name}/analysis",
+                "analysis",
+                Analyse(stage, settings, stems),
+                ports,
+                config=config,
+                signals=(),
+                where=call.where,
+            )
+        return Port(self._made[meaning].node, DATA)
+
+    def _song_of(self, track: Track | None) -> Source | None:
+        """Return the song that a track plays, or the mix where all of it comes from one."""
+        if track is not None:
+            return self._recipe.sources.get(track.source or "")
+        used = used_sources(self._recipe)
+        return used[0] if len(used) == 1 else None
+
+    def _is_generated(self, track: Track | None) -> bool:
+        """Tell whether an AI generator made what a track plays, or any song of the mix."""
+        songs = used_sources(self._recipe) if track is None else [self._song_of(track)]
+        return any(s and (s.generated or s.name in self._inputs.generators) for s in songs)
+
+    def _refuse(self, call: StageCall, why: str) -> NoReturn:
+        raise RecipeError([Problem(call.where, f"{call.stage.name} {why}")])
+
+    # --- faders and results --------------------------------------------------------------
 
     def _fader(self, track: Track) -> Port:
         port = self._track(track)
@@ -428,6 +472,7 @@ class _Builder:
         """Tell what the recipe leaves out or asks for in vain, which nobody may have meant."""
         for stems in self._stems.values():
             yield from stems.findings()
+        yield from self._findings_of_repairs()
         played = {(track.source, track.stem) for track in used_tracks(self._recipe)}
         for source in self._choices:
             if self._recipe.separate.residual == "keep" and (source, RESIDUAL) not in played:
@@ -437,6 +482,26 @@ class _Builder:
                     f"what the model does not explain of {source!r} is kept as a stem that no "
                     f"track plays; add a track `rest: {{from: {source}/{RESIDUAL}}}`",
                 )
+
+    def _findings_of_repairs(self) -> Iterator[Finding]:
+        heeding = {c.stage.name for c in _calls(self._recipe) if c.stage.heeds_origin}
+        for name, tag in self._inputs.generators.items() if heeding else ():
+            yield Finding(
+                "info",
+                "generated",
+                f"the tags of {name!r} say {tag!r}: an AI made it, so {listing(sorted(heeding))} "
+                "stay gentler unless told how far to go; `generated: false` under the source "
+                "undoes that",
+            )
+        is_used = any(track.removed_of for track in self._recipe.tracks.values())
+        if self._removed and self._recipe.output.stems is None and not is_used:
+            first = next(iter(self._removed))
+            yield Finding(
+                "info",
+                "removed_not_used",
+                f"what {listing(self._removed)} lose is kept and nowhere used; add `stems: stems/` "
+                f"to `output`, or a track `bleed: {{from: {first}/{REMOVED}}}`",
+            )
 
     def _target(self, relative: Path, where: str) -> Path:
         name = relative.name
@@ -460,7 +525,7 @@ class _Builder:
 
     def _source_depth(self) -> int | None:
         """Return the highest bit depth of the sources; None when all are lossy."""
-        paths = [p for source in used_sources(self._recipe) for p in source_files(source)]
+        paths = [p for source in used_sources(self._recipe) for p in source.files]
         depths = [depth for p in paths if (depth := self._inputs.files[p].bit_depth)]
         return max(depths, default=None)
 
@@ -475,20 +540,36 @@ class _Builder:
                 "add `sample_rate: 48000` to `output`",
                 where=output.master_where,
             )
-        work = Write((path,), encoding, "master")
+        work = Write((path,), encoding, "master", ("master",))
         config = ["master", encoding.format, encoding.bit_depth]
         return self._graph.add(
             "write/master", "write", work, (port,), config=config, signals=()
         ).node
 
-    def _write_stems(self, faders: Mapping[str, Port]) -> str:
+    def _write_stems(self, faders: Mapping[str, Port], folder: str = "") -> str:
         output = self._recipe.output
         assert output.stems is not None  # noqa: S101 - asked by the caller
         # 32-bit float unless asked otherwise: the files sum to the mix without rounding.
         encoding = Encoding("wav", output.bit_depth or 32)
-        where = output.stems_where
-        paths = tuple(self._target(output.stems / f"{name}.wav", where) for name in faders)
-        work = Write(paths, encoding, "stems")
-        config = ["stems", encoding.format, encoding.bit_depth]
-        ports = tuple(faders.values())
-        return self._graph.add("write/stems", "write", work, ports, config=config, signals=()).node
+        names = [output.stems / folder / f"{name}.wav" for name in faders]
+        paths = tuple(self._target(name, output.stems_where) for name in names)
+        role: Role = "removed" if folder else "stems"
+        return self._graph.add(
+            f"write/{role}",
+            "write",
+            Write(paths, encoding, role, tuple(faders)),
+            tuple(faders.values()),
+            config=[role, encoding.format, encoding.bit_depth],
+            signals=(),
+        ).node
+
+    def _write_removed(self) -> None:
+        """Write what stages took away into a folder beside the stems, which sum without it."""
+        kept = {
+            name: self._graph.add(f"{name}/{REMOVED}", "mix", Mix(), ports)
+            if ports[1:]
+            else ports[0]
+            for name, ports in self._removed.items()
+        }
+        if kept:
+            self._write_stems(kept, REMOVED)

@@ -22,7 +22,7 @@ from stemfx.graph import (
     Separate,
 )
 from stemfx.models import Choice
-from stemfx.recipe import Member, Recipe, Source, Track
+from stemfx.recipe import Member, Recipe, Source
 from stemfx.recipe.problems import did_you_mean, listing
 from stemfx.separation import RESIDUAL
 from stemfx.stage import Finding
@@ -40,6 +40,7 @@ class SourceStems:
         source: one file, or the sum of its stems.
         choices: the model of each member of `recipe.separate`.
         wanted: the stems that tracks ask for.
+        wants_all: whether every stem that the song is made of is needed.
         mixture: port of the whole source.
         is_mono: whether it has one channel.
         sample_rate: of the project, in Hz.
@@ -54,6 +55,7 @@ class SourceStems:
         choices: Sequence[Choice],
         *,
         wanted: Sequence[str],
+        wants_all: bool,
         mixture: Port,
         is_mono: bool,
         sample_rate: int,
@@ -67,32 +69,32 @@ class SourceStems:
         # Of several models the first one that gives most of what is wanted says what the song
         # is made of: the stems of one model sum to the song, those of two would do it twice.
         host = max(choices, key=lambda c: len(set(wanted) & set(c.separator.card.stems)))
-        self._song = host.separator.card.stems
+        self.song = host.separator.card.stems
         self._check_weights()
         is_asked = self._how.residual == "keep" and RESIDUAL in wanted
         # What no stem explains is known only when all are there.
-        more = self._song if is_asked else ()
+        more = self.song if is_asked or wants_all else ()
         self._wanted = tuple(dict.fromkeys((*more, *(s for s in wanted if s != RESIDUAL))))
         self._estimates = self._separate_all()
-        self.is_complete = all(map(self._is_estimated, self._song))
+        self.is_complete = all(map(self._is_estimated, self.song))
 
-    def port(self, track: Track) -> Port:
-        """Return the signal of the stem that a track takes from this source.
+    def port(self, stem: str, where: str) -> Port:
+        """Return the signal of one stem of this source, for what asks for it at `where`.
 
         Raises:
             RecipeError: no model gives it.
         """
-        stem, policy = track.stem or "", self._how.residual
+        policy = self._how.residual
         if stem == RESIDUAL and policy == "keep" and self.is_complete:
             return self.residual()
         if stem not in self._offered:
-            raise self._unknown(stem, track)
-        rest_to = "other" if "other" in self._song else self._song[-1]
-        if not self.is_complete or policy not in ("other", "spread") or stem not in self._song:
+            raise self._unknown(stem, where)
+        rest_to = "other" if "other" in self.song else self.song[-1]
+        if not self.is_complete or policy not in ("other", "spread") or stem not in self.song:
             return self._estimate(stem)
         if policy == "other" and stem != rest_to:
             return self._estimate(stem)
-        stems = (rest_to,) if policy == "other" else self._song
+        stems = (rest_to,) if policy == "other" else self.song
         node = self._once(
             "residual returned",
             lambda: self._graph.add(
@@ -114,7 +116,7 @@ class SourceStems:
                 f"{self._source.name}/residual",
                 "residual",
                 Residual(),
-                [self._mixture, *map(self._estimate, self._song)],
+                [self._mixture, *map(self._estimate, self.song)],
                 signals=(RESIDUAL,),
                 is_told=True,
             ),
@@ -165,7 +167,7 @@ class SourceStems:
     def _offered(self) -> list[str]:
         """The stems that some model gives."""
         stems = [s for m, c in self._members for s in c.separator.card.stems if m.weight_of(s)]
-        return list(dict.fromkeys((*(s for s in self._song if s in stems), *stems)))
+        return list(dict.fromkeys((*(s for s in self.song if s in stems), *stems)))
 
     def _separate_all(self) -> list[dict[str, Port]]:
         """Return, for each model, its estimates; none where it has nothing to give."""
@@ -223,10 +225,10 @@ class SourceStems:
         mask = self._how.mask
         if mask == "none":
             return self._combined(stem)
-        masked = self._song if self.is_complete else self._wanted
-        masked = tuple(s for s in masked if s in self._song)
+        masked = self.song if self.is_complete else self._wanted
+        masked = tuple(s for s in masked if s in self.song)
         if stem not in masked:  # it overlaps with those that sum to the song
-            msg = f"a mask needs stems that sum to the song: {listing(self._song)}; not {stem!r}"
+            msg = f"a mask needs stems that sum to the song: {listing(self.song)}; not {stem!r}"
             raise RecipeError([Problem(self._how.where, f"separate.mask: {msg}")])
         node = self._once(
             "masked",
@@ -268,7 +270,7 @@ class SourceStems:
             self._ports[name] = make()
         return self._ports[name]
 
-    def _unknown(self, stem: str, track: Track) -> RecipeError:
+    def _unknown(self, stem: str, where: str) -> RecipeError:
         names = [repr(choice.separator.card.name) for _, choice in self._members]
         who = f"model {names[0]} gives" if len(names) == 1 else f"models {listing(names)} give"
         offered = [*self._offered]
@@ -278,7 +280,7 @@ class SourceStems:
             f"{who} no stem {stem!r} of {self._source.name!r}{did_you_mean(stem, offered)} "
             f"({'it gives' if len(names) == 1 else 'they give'} {', '.join(offered)})"
         )
-        return RecipeError([Problem(track.from_where, message)])
+        return RecipeError([Problem(where, message)])
 
 
 Choices = Mapping[str, Sequence[Choice]]

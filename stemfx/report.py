@@ -112,7 +112,10 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
 
 
 def output_paths(plan: Plan) -> dict[str, Any]:
-    """Return the absolute paths of what a run writes: `master`, `stems` by track, `report`."""
+    """Return the absolute paths of what a run writes.
+
+    `master`, `stems` by track, `removed` (what stages took away) by track, `report`.
+    """
     paths: dict[str, Any] = {}
     for node in plan.nodes.values():
         if not isinstance(node.work, Write):
@@ -120,8 +123,8 @@ def output_paths(plan: Plan) -> dict[str, Any]:
         if node.work.role == "master":
             paths["master"] = str(node.work.paths[0])
         else:
-            names = [t.name for t in plan.recipe.tracks.values() if not t.mute]
-            paths["stems"] = dict(zip(names, map(str, node.work.paths), strict=True))
+            files = map(str, node.work.paths)
+            paths[node.work.role] = dict(zip(node.work.names, files, strict=True))
     if plan.report is not None:
         paths["report"] = str(plan.report)
     return paths
@@ -267,6 +270,7 @@ _COST = {
     "combine": 0.004,
     "mask": 0.02,
     "residual": 0.002,
+    "analysis": 0.02,
     "return_residual": 0.002,
     "mix": 0.002,
     "fader": 0.001,
@@ -391,7 +395,22 @@ def _clock(seconds: float) -> str:
 
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
 
+_FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$")
+"""What a step measured by bands or by other stems: in the JSON, too much for a table."""
+
 _WORDS = {
+    "wet": ("{:.0%} of the repair applied", "repair left out"),
+    "mean_cut_db": ("{:.1f} dB cut on average", "nothing cut"),
+    "gap_cut_db": ("gaps {:.1f} dB lower", ""),
+    "bleed_before_db": ("bleed from {:.0f} dB", None),
+    "bleed_after_db": ("down to {:.0f} dB", None),
+    "max_band_loss_db": ("costs {:.1f} dB in a band", ""),
+    "max_band_gain_db": ("{:.1f} dB more in a band", ""),
+    "attack_loss_db": ("attacks {:.1f} dB softer", ""),
+    "mono_loss_change_db": ("{:+.1f} dB of loss in mono", ""),
+    "change_db": ("changed at {:.0f} dB relative to what came in", None),
+    "mono_loss_before_db": ("mono loss {:.1f} dB before", ""),
+    "mono_loss_db": ("mono loss {:.1f} dB", "no loss in mono"),
     "lufs": ("loudness {:.1f} LUFS", None),
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
@@ -412,7 +431,6 @@ _WORDS = {
     "model_null_db": ("unexplained by the model {:.0f} dB", None),
     "null_db": ("null {:.0f} dB", None),
     "disagreement_db": ("the models differ by {:.1f} dB relative to the stem", None),
-    "change_db": ("changed by {:.1f} dB relative to the stems", None),
     "resumed_at_s": ("went on at {:.1f} s", None),
     "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
     "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
@@ -442,8 +460,11 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
     hidden = set(_TOLD_BELOW)
     if "true_peak_dbtp" in measurements:
         hidden.add("peak_dbfs")
+    if "change_db" in measurements and float(measurements["change_db"]) <= FLOOR_DB:
+        hidden.add("wet")  # all of nothing
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
+    hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
     told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
     return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))
 
@@ -455,8 +476,8 @@ def _phrase(name: str, value: Measurement) -> str:
         return f"{label}: {'yes' if value else 'no'}"
     if not isinstance(value, int | float):
         return f"{label}: {value}"
-    if suffix in ("_dbfs", "_dbtp") and value <= FLOOR_DB:
-        return "silent"
+    if value <= FLOOR_DB and (suffix in ("_dbfs", "_dbtp") or name == "change_db"):
+        return "nothing changed" if name == "change_db" else "silent"
     if name in _WORDS:
         words, of_zero = _WORDS[name]
         value = _rounded(value, words)
@@ -468,8 +489,9 @@ def _phrase(name: str, value: Measurement) -> str:
 
 def _rounded(value: float, words: str) -> float:
     """Round to the digits that `words` writes, so that nothing reads -0.0."""
-    digits = re.search(r"\.(\d)f", words)
-    return round(value, int(digits[1]) if digits else 0) + 0.0
+    found = re.search(r"\.(\d)([f%])", words)
+    digits = 0 if found is None else int(found[1]) + (2 if found[2] == "%" else 0)
+    return round(value, digits) + 0.0
 
 
 def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -19,6 +19,8 @@ from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
+    DATA,
+    Analyse,
     Apply,
     CombineStems,
     Decode,
@@ -28,6 +30,7 @@ from stemfx.graph import (
     Measure,
     Mix,
     Node,
+    Removed,
     Resample,
     Residual,
     Separate,
@@ -198,7 +201,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
         entry = cached_entry(node, cache)
         if entry is not None and not all(
             name in entry.signals and (not verify or entry.signals[name].is_intact())
-            for name in signals
+            for name in signals - {DATA}
         ):
             if verify:
                 cache.discard(node.key)
@@ -306,7 +309,9 @@ class _Loop:
         writer = self._cache.writer(node.key, keeps_partial=_resumes(node))
         try:
             inputs = [
-                _Input(self._open(port.node, port.signal), self._check_stop) for port in node.inputs
+                _Input(self._open(port.node, port.signal), self._check_stop)
+                for port in node.inputs
+                if port.signal != DATA
             ]
             notes = Notes()
             self._observer.started(node, _expected_samples(node, inputs, self._plan))
@@ -339,6 +344,17 @@ class _Loop:
             raise LostError(name)
         return entry.signals[signal]
 
+    def _analysis(self, node: Node) -> Mapping[str, Any]:
+        """Return what the analysis that a node reads found; nothing if it reads none."""
+        name = next((port.node for port in node.inputs if port.signal == DATA), None)
+        if name is None:
+            return {}
+        entry = self._cache.lookup(self._plan.nodes[name].key)
+        if entry is None:
+            raise LostError(name)
+        found: Mapping[str, Any] = entry.facts[DATA]
+        return found
+
     def _check_stop(self) -> None:
         if self._stop.is_set():
             raise self._interrupted()
@@ -356,10 +372,15 @@ class _Loop:
             store.one(heard.blocks(), work.sample_rate)
         elif isinstance(work, StemWork):
             _make_stems(work, inputs, store, writer.n_kept, notes)
+        elif isinstance(work, Analyse):
+            inputs[0] = inputs[0].telling(store.passed)
+            return {DATA: operations.analyse(work, inputs)}
         elif isinstance(work, Apply):
             seed = int(node.key[:8], 16)
-            blocks = operations.apply_stage(work, inputs, work.call.files, seed, notes)
+            blocks = operations.apply_stage(work, inputs, self._analysis(node), seed, notes)
             store.one(blocks, inputs[0].sample_rate)
+        elif isinstance(work, Removed):
+            store.one(operations.removed(inputs[0], inputs[1], notes), inputs[0].sample_rate)
         elif isinstance(work, Fader):
             notes.measurements["gain_db"] = work.gain_db
             store.one(operations.fade(work, inputs[0]), inputs[0].sample_rate)
@@ -545,7 +566,7 @@ def _peak(signal: Signal) -> float:
 
 def _avoid_clipping(work: Write, peak: float) -> tuple[Encoding, float, Finding]:
     over_db = gain_to_db(peak)
-    if work.role == "stems":  # their levels belong together and must still sum to the mix
+    if work.role != "master":  # their levels belong together and must still sum to the mix
         message = (
             f"a stem peaks at {over_db:+.1f} dBFS, so the stems were written as 32-bit float "
             f"instead of {work.encoding.bit_depth} bit"

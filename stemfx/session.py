@@ -21,11 +21,9 @@ from stemfx.models import (
     choose,
     tell_on_stderr,
 )
-from stemfx.plan import (
-    Options,
-    Plan,
+from stemfx.plan import Options, Plan, make_plan
+from stemfx.plan_inputs import (
     inspect_inputs,
-    make_plan,
     needs_separation,
     used_sources,
     used_tracks,

@@ -132,18 +132,25 @@ class Song:
     """The song that a track is a stem of, as separation left it: before any stage.
 
     Args:
-        stems: the stems that the stage's `StemRef` parameter names and the track's own, in the
-            song's order; empty when the stage has no such parameter. All at one rate, of one
-            channel count and length.
+        stems: all of them, in the song's order; empty when the stage has no `StemRef` parameter.
+            All at one rate, of one channel count and length.
         own: which of them the track is.
         mixture: what all stems were made from (their sum, when they are all there is).
         analysis: what the stage's `Analysis` found; empty when it has none.
+        against: the stems that the `StemRef` parameter names; none are all others.
     """
 
     stems: Mapping[str, Signal]
     own: str
     mixture: Signal
     analysis: Mapping[str, Any] = field(default_factory=dict)
+    against: tuple[str, ...] = ()
+
+    @property
+    def others(self) -> Mapping[str, Signal]:
+        """The stems that the stage is to listen to: those of `against`."""
+        names = self.against or tuple(name for name in self.stems if name != self.own)
+        return {name: self.stems[name] for name in names}
 
 
 @dataclass

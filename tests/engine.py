@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,16 @@ from stemfx.registry import Registry, build_registry
 from stemfx.run import Observer, Outcome, run
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
 from stemfx.session import Request, load_recipe, prepare
-from stemfx.stage import Stage, StageContext, StageParams, knob, stage
+from stemfx.stage import (
+    Analysis,
+    Song,
+    Stage,
+    StageContext,
+    StageParams,
+    StemRef,
+    knob,
+    stage,
+)
 
 
 class ShareSeparator(Separator):
@@ -165,6 +174,52 @@ def checks_and_gives(signal: Signal, params: Amount, context: StageContext) -> I
     yield from signal.blocks()
 
 
+class Beside(StageParams):
+    against: list[StemRef] = knob(default=[], help="other stems")
+    amount: float = knob(0.5, low=0, high=1, help="of the others, taken off")
+    keep_removed: bool = knob(default=False, help="keep what is taken away")
+
+
+ANALYSED: list[tuple[str, ...]] = []
+"""The stems of every analysis of `subtracts_others`, so that a test can count them."""
+
+
+def _peaks(song: Song, settings: Mapping[str, Any]) -> dict[str, Any]:
+    ANALYSED.append(tuple(song.stems))
+    return {
+        "peak": {name: float(np.abs(stem.read()).max()) for name, stem in song.stems.items()},
+        "amount": settings["amount"],
+    }
+
+
+@stage(Beside, hears_song=True, analysis=Analysis(_peaks, ("amount",)), heeds_origin=True)
+def subtracts_others(signal: Signal, params: Beside, context: StageContext) -> Iterator[Block]:
+    """Take a share of the other stems off; report what it heard."""
+    song = context.own_song
+    context.report(
+        own=song.own,
+        stems=" ".join(song.stems),
+        against=" ".join(song.others),
+        mixture_peak=float(np.abs(song.mixture.read()).max()),
+        own_peak=song.analysis["peak"][song.own],
+        is_generated=context.is_generated,
+    )
+    done = 0
+    for block in signal.blocks():
+        n = block.shape[1]
+        others = [stem.read(done, done + n) for stem in song.others.values()]
+        done += n
+        yield block - np.float32(song.analysis["amount"]) * np.sum(others, axis=0, dtype=np.float32)
+
+
+@stage(Amount, is_check=True, hears_song=True)
+def compares(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Compare with the song."""
+    gap = context.own_song.mixture.read() - signal.read()
+    context.report(largest_difference=float(np.abs(gap).max()))
+    yield from ()
+
+
 class TestPlugin:
     """What a test adds to the registry."""
 
@@ -182,6 +237,8 @@ class TestPlugin:
             reports_infinity,
             finds_a_level_that_is_none,
             checks_and_gives,
+            subtracts_others,
+            compares,
         ]
 
     @hookimpl

@@ -15,7 +15,9 @@ from stemfx.stages import BUILTIN
 from stemfx.testing import LAWS, Case, Law, check_stage, example_audio, null_db
 
 EXAMPLES: dict[str, dict[str, Any]] = {
+    "align": {"delay_ms": -3.3, "polarity": "invert"},
     "compress": {"threshold_lu": -6.0, "ratio": 4.0},
+    "debleed": {"max_cut_db": 12.0, "coherence_min": 0.0},
     "deess": {"threshold_db": -30.0},
     "duck": {"by": "vocals", "depth_db": 9.0},
     "eq": {
@@ -27,15 +29,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "fade": {"in_s": 0.2, "out_s": 0.3},
     "gain": {"gain_db": -4.5},
+    "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
+    "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
     "pan": {"pan": -0.4},
     "reverb": {"mix": 0.5, "pre_delay_ms": 20.0},
     "saturate": {"drive_db": 12.0},
     "transient": {"attack_db": 4.0, "sustain_db": -3.0},
     "trim": {"start_s": 0.1, "end_s": 1.9},
-    "width": {"width": 1.6},
+    "width": {"width": 1.6, "bands": [{"high_hz": 150.0, "width": 0.2}]},
 }
 """Parameters at which a stage works hard; the defaults for all others."""
 

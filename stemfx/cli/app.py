@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stemfx.cli.cache import cache
+from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
@@ -42,6 +43,6 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, score, recipes, stages, plugins, cache, schema):
+for command in (demo, run, plan, separate, score, check, recipes, stages, plugins, cache, schema):
     app.command()(command)
 app.add_typer(models, name="models")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from stemfx.errors import EXIT_FINDING, EXIT_OK
 if TYPE_CHECKING:
     from stemfx.run import Outcome
     from stemfx.session import Request
+    from stemfx.stage import Finding
 
 
 class FailOn(StrEnum):
@@ -93,6 +95,11 @@ def show(outcome: Outcome, *, as_json: bool) -> None:
 
 def exit_code(outcome: Outcome, fail_on: FailOn) -> int:
     """Return 1 when a finding reached `fail_on`, else 0."""
-    bad = {FailOn.WARN: {"warn", "error"}, FailOn.ERROR: {"error"}, FailOn.NEVER: set()}[fail_on]
-    reached = any(finding.level in bad for _, finding in outcome.findings)
+    reached = is_reached((finding for _, finding in outcome.findings), fail_on)
     return EXIT_FINDING if reached else EXIT_OK
+
+
+def is_reached(findings: Iterable[Finding], fail_on: FailOn) -> bool:
+    """Tell whether one of `findings` is as bad as `fail_on`."""
+    bad = {FailOn.WARN: {"warn", "error"}, FailOn.ERROR: {"error"}, FailOn.NEVER: set()}[fail_on]
+    return any(finding.level in bad for finding in findings)

@@ -36,17 +36,17 @@ def n_frames(n_samples: int) -> int:
     return -(-(n_samples + _LEAD) // HOP) if n_samples else 0
 
 
-def forward(signal: Signal, start: int, stop: int) -> Spectrum:
-    """Transform frames `start` up to `stop`; frames beyond the signal are zero.
+def forward(signal: Signal, start: int, stop: int, step: int = 1) -> Spectrum:
+    """Transform frames `start` up to `stop`, every `step`-th; beyond the signal they are zero.
 
-    Shape: `(channels, stop - start, N_BINS)`.
+    Shape: `(channels, ceil((stop - start) / step), N_BINS)`.
     """
     first, last = start * HOP - _LEAD, stop * HOP
     before = max(0, -first)
     samples = signal.read(min(first + before, signal.n_samples), min(last, signal.n_samples))
     padded = np.zeros((signal.channels, last - first), np.float32)
     padded[:, before : before + samples.shape[1]] = samples
-    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[:, ::HOP]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT, axis=-1)[:, :: step * HOP]
     spectrum = np.empty((*windows.shape[:2], N_BINS), np.complex64)
     for row in range(0, windows.shape[1], _ROWS):
         rows = slice(row, row + _ROWS)

@@ -13,20 +13,19 @@ a mask and its artefacts. That the true stems are independent tells the leak.
 - `mask`: neither does. So it is with what a separator leaves: its masks lend every stem the phase
   of the one mixture, and no matrix undoes that. Unmixing them would cost up to 7 dB.
 
-`unmix` then takes the leak out of one stem, block by block. A stem that needs nothing comes back
-bit by bit.
+`unmixed.Unmixed` is then a stem without the leak.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemfx.audio import Block, Signal, read_only
+from stemfx.audio import Signal
 from stemfx.dsp import unmixing_convolutive as convolutive
 from stemfx.dsp import unmixing_linear as linear
 from stemfx.dsp.units import FLOOR_DB, Float64s, gain_to_db, power_to_db
@@ -260,76 +259,3 @@ def _placed(found: Mixing, playing: NDArray[np.intp], n_stems: int) -> Mixing:
     deviation[np.ix_(playing, playing)] = found.deviation
     filters = {(int(playing[j]), int(playing[k])): f for (j, k), f in found.filters.items()}
     return Mixing(found.regime, _rows(matrix), _rows(deviation), filters, found.dependence)
-
-
-# --- taking it out ------------------------------------------------------------------------
-
-
-def unmix(own: int, stems: Sequence[Signal], mixing: Mixing) -> Iterator[Block]:
-    """Yield stem `own` without what leaked into it.
-
-    As long as the stem, in time with it, and without a leak the same bits.
-    """
-    if not mixing.leaks_into(own):
-        yield from stems[own].blocks()
-    elif mixing.filters:
-        yield from _filtered(own, stems, mixing)
-    else:
-        row = np.linalg.inv(np.array(mixing.matrix, np.float64))[own]
-        row[np.abs(row) < 1e-12] = 0
-        for blocks in zip(*(stem.blocks() for stem in stems), strict=True):
-            parts = [
-                gain * b.astype(np.float64) for gain, b in zip(row, blocks, strict=True) if gain
-            ]
-            yield read_only(sum(parts[1:], parts[0]).astype(np.float32))
-
-
-def _filtered(own: int, stems: Sequence[Signal], mixing: Mixing) -> Iterator[Block]:
-    """Filter all stems with the own one's row of the inverse, by overlap-save."""
-    import scipy.fft
-
-    used, first, taps = _inverse_row(own, len(stems), mixing)
-    length = taps.shape[-1]
-    size = 1 << (4 * length - 1).bit_length()
-    spectra = scipy.fft.rfft(taps.astype(np.float32), size)
-    n_samples, channels = stems[own].n_samples, stems[own].channels
-    step = size - length + 1
-    for at in range(0, n_samples, step):
-        # Output n needs inputs n - first - length + 1 up to n - first.
-        start = at - first - length + 1
-        total = np.zeros((channels, size // 2 + 1), np.complex64)
-        for spectrum, k in zip(spectra, used, strict=True):
-            padded = np.zeros((channels, size), np.float32)
-            there = stems[k].read(max(0, start), max(0, start + size))
-            offset = max(0, -start)
-            padded[:, offset : offset + there.shape[1]] = there[:, : size - offset]
-            total += spectrum * scipy.fft.rfft(padded)
-        block = scipy.fft.irfft(total, size)[:, length - 1 :]
-        yield read_only(block[:, : n_samples - at].astype(np.float32))
-
-
-def _inverse_row(own: int, n_stems: int, mixing: Mixing) -> tuple[tuple[int, ...], int, Float64s]:
-    """Return the stems that are needed, the lag of the first tap and all taps.
-
-    The inverse of A is endless, but what comes back a third time is 30 dB down: it is kept for
-    twice the length of the longest filter.
-
-    Shape of the taps: `(n_used, channels, n_taps)`.
-    """
-    import scipy.fft
-
-    earliest = min(0, *(f.first for f in mixing.filters.values()))
-    latest = max(1, *(f.first + len(f.taps[0]) for f in mixing.filters.values()))
-    channels = len(next(iter(mixing.filters.values())).taps)
-    size = 1 << (8 * (latest - earliest) - 1).bit_length()
-    matrices = np.zeros((channels, size // 2 + 1, n_stems, n_stems), np.complex128)
-    matrices[:] = np.eye(n_stems)
-    for (j, k), leak in mixing.filters.items():
-        padded = np.zeros((channels, size))
-        padded[:, : len(leak.taps[0])] = leak.taps
-        matrices[:, :, j, k] = scipy.fft.rfft(np.roll(padded, leak.first, axis=-1))
-    row = scipy.fft.irfft(np.linalg.inv(matrices)[:, :, own].transpose(2, 0, 1), size)
-    before, after = -2 * earliest, 2 * latest
-    taps = np.concatenate([row[..., size - before :], row[..., :after]], axis=-1)
-    used = tuple(int(k) for k in range(n_stems) if np.abs(taps[k]).max() > 1e-9)
-    return used, -before, taps[list(used)]

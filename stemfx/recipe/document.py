@@ -51,6 +51,10 @@ class SourceShape(Shape):
 
     file: str | None = Field(None, description="audio file, relative to the recipe")
     stems: dict[str, str | None] | None = Field(None, description="audio file of each stem")
+    mixture: str | None = Field(None, description="audio file that the given stems were made from")
+    generated: bool | None = Field(
+        None, description="whether an AI made it; unsaid, the tags of the file tell"
+    )
     fold_down: bool = Field(False, description="accept more than two channels, folded to stereo")
 
 
@@ -88,7 +92,9 @@ class TrackShape(Shape):
     """One layer of the mix."""
 
     from_: str | None = Field(
-        None, alias="from", description="SOURCE/STEM, SOURCE, or a file in the recipe's folder"
+        None,
+        alias="from",
+        description="SOURCE/STEM, SOURCE, TRACK/removed, or a file in the recipe's folder",
     )
     stages: list[StageEntry] = Field([], description="what is done to it, in order")
     gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level after the stages")

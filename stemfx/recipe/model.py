@@ -26,6 +26,7 @@ class StageCall:
         where: place of the stage's name.
         files: the resolved file of each `FileRef` parameter.
         sidechains: the tracks that each `TrackRef` parameter names.
+        stems: what its `StemRef` parameter names; none are all others of the song.
     """
 
     stage: Stage
@@ -33,13 +34,26 @@ class StageCall:
     where: str
     files: Mapping[str, Path] = field(default_factory=dict)
     sidechains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stems: tuple[str, ...] = ()
+
+    @property
+    def hears_stems(self) -> bool:
+        """Whether it listens to other stems of its song."""
+        return bool(self.stage.references("stem"))
+
+    @property
+    def keeps_removed(self) -> bool:
+        """Whether what it takes away is kept."""
+        return bool(getattr(self.params, "keep_removed", False))
 
 
 @dataclass(frozen=True)
 class Source:
     """A song: one absolute `file`, or the absolute files of its `stems`; never both.
 
-    `fold_down` accepts more than two channels, folded to stereo.
+    `mixture` is the file that given stems were made from. `fold_down` accepts more than two
+    channels, folded to stereo. `generated` says whether an AI made it; None leaves that to the
+    tags of its files.
     """
 
     name: str
@@ -47,11 +61,23 @@ class Source:
     stems: Mapping[str, Path] | None
     fold_down: bool
     where: str
+    mixture: Path | None = None
+    generated: bool | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every audio file of it, in order."""
+        stems = () if self.stems is None else tuple(self.stems.values())
+        return (*stems, *(path for path in (self.file, self.mixture) if path is not None))
 
 
 @dataclass(frozen=True)
 class Track:
-    """One layer of the mix: a stem of a source, a whole source (`stem` is None) or an `asset`."""
+    """One layer of the mix.
+
+    It plays a stem of a source, a whole source (`stem` is None), an `asset`, or what the stages of
+    the track `removed_of` took away.
+    """
 
     name: str
     source: str | None
@@ -63,6 +89,7 @@ class Track:
     mute: bool
     where: str
     from_where: str
+    removed_of: str | None = None
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,28 @@ class _Reader:
             return None
         files = {stem: self._found(want, key, name, stem) for stem, want in wanted.items()}
         stems = {stem: file for stem, file in files.items() if file is not None}
-        if len(stems) < len(files):
+        mixture = self._mixture(shape, node, key, name)
+        if len(stems) < len(files) or (shape.mixture is not None and mixture is None):
             return None
         whole = stems.pop(_WHOLE, None)
-        return Source(name, whole, stems or None, shape.fold_down, str(key))
+        return Source(
+            name,
+            whole,
+            stems or None,
+            shape.fold_down,
+            str(key),
+            mixture if whole is None else None,  # `--source` put one file in the place of stems
+            shape.generated,
+        )
+
+    def _mixture(self, shape: SourceShape, node: Node, key: Mark, name: str) -> Path | None:
+        if shape.mixture is None or not isinstance(node, Table):
+            return None
+        mark, title = node.where("mixture"), f"sources.{name}.mixture"
+        if shape.stems is None:
+            self.problems.add(mark, f"{title}: is for given `stems`; this source is one file")
+            return None
+        return self._found(_Wanted(shape.mixture, self.folder, mark, title), key, name, "")
 
     def _shape(self, name: str, node: Node) -> SourceShape | None:
         if isinstance(node, Table):

@@ -73,6 +73,10 @@ class StageReader:
             else:
                 return
 
+    def follows(self, track: str, heard: str, mark: Mark) -> None:
+        """Note that one track plays what comes from another."""
+        self._edges.setdefault((track, heard), mark)
+
     def _call(self, entry: Node, title: str, track: str | None) -> StageCall | None:
         name, key, node = self._named(entry, title)
         if not name:
@@ -108,7 +112,12 @@ class StageReader:
         if params is None:
             return None
         heard = {param: names for param, names in sidechains.items() if names}
-        return StageCall(stage, params, str(key), files, heard)
+        stems = tuple(
+            str(leaf.value)
+            for param in stage.references("stem")
+            for leaf in _texts(node, param, params)
+        )
+        return StageCall(stage, params, str(key), files, heard, stems)
 
     def _why_unknown(self, name: str) -> str:
         try:

@@ -21,11 +21,16 @@ MAX_TRACKS = 256
 
 @dataclass(frozen=True)
 class Origin:
-    """What a track plays: a source (or one stem of it), or a file of the recipe's folder."""
+    """What a track plays; see `Track`."""
 
     source: str | None = None
     stem: str | None = None
     asset: Path | None = None
+    removed_of: str | None = None
+
+
+REMOVED = "removed"
+"""`TRACK/removed` is what the stages of a track took away, where they were told to keep it."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class TrackReader:
         stages = self.stages.calls(node.get("stages"), f"{title}.stages", name)
         written = node.get("from")
         if isinstance(written, Leaf) and isinstance(written.value, str):
-            origin = self._named(written.value, written.mark, f"{title}.from")
+            origin = self._named(written.value, written.mark, f"{title}.from", name)
         else:
             origin = self._implied(name, key) if written is None else None
         if shape is None or origin is None:
@@ -81,13 +86,17 @@ class TrackReader:
             mute=shape.mute,
             where=str(key),
             from_where=str(written.mark if written else key),
+            removed_of=origin.removed_of,
         )
 
-    def _named(self, text: str, mark: Mark, title: str) -> Origin | None:
-        """Return what `from` names: a source, a stem of one, else a file."""
+    def _named(self, text: str, mark: Mark, title: str, track: str) -> Origin | None:
+        """Return what `from` names: a source, a stem of one, what a track removed, else a file."""
         source, slash, stem = text.partition("/")
         if source in self.sources:
             return self._stem(source, stem, mark, title) if slash else Origin(source)
+        if stem == REMOVED and source in self.stages.tracks:
+            self.stages.follows(track, source, mark)
+            return Origin(removed_of=source)
         try:
             return Origin(asset=asset(text, self.folder))
         except PathError as error:

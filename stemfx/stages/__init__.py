@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
+from stemfx.stages.align import align
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
+from stemfx.stages.dc_remove import dc_remove
+from stemfx.stages.debleed import debleed
+from stemfx.stages.declip import declip
 from stemfx.stages.deess import deess
 from stemfx.stages.delay import delay
+from stemfx.stages.denoise import denoise
 from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
 from stemfx.stages.gain import gain
+from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
+from stemfx.stages.level_check import level_check
 from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
 from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
+from stemfx.stages.mono_check import mono_check
+from stemfx.stages.mono_safe import mono_safe
+from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
+from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
 from stemfx.stages.reverb import reverb
 from stemfx.stages.saturate import saturate
@@ -34,6 +45,7 @@ BUILTIN: tuple[Stage, ...] = (
     polarity,
     width,
     mono_below,
+    mono_safe,
     # tone
     high_pass,
     low_pass,
@@ -45,6 +57,14 @@ BUILTIN: tuple[Stage, ...] = (
     gate,
     duck,
     transient,
+    # repair
+    align,
+    dc_remove,
+    declip,
+    denoise,
+    # other stems' sound
+    debleed,
+    gap_expander,
     # space
     reverb,
     delay,
@@ -57,6 +77,11 @@ BUILTIN: tuple[Stage, ...] = (
     # length
     fade,
     trim,
+    # checks
+    phase_check,
+    mono_check,
+    level_check,
+    null_check,
 )
 
 

@@ -46,3 +46,8 @@ def test_a_tone_stands_in_its_bin() -> None:
 def test_no_samples_have_no_frames() -> None:
     assert stft.n_frames(0) == 0
     assert list(stft.inverse([], 0)) == []
+
+
+def test_every_second_frame_is_the_same_frame() -> None:
+    signal = noise(50_000)
+    assert np.array_equal(stft.forward(signal, 3, 40, 2), stft.forward(signal, 3, 40)[:, ::2])

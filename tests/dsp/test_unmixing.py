@@ -12,7 +12,8 @@ from stemfx.audio import Audio, Block
 from stemfx.demo_song import demo_song
 from stemfx.dsp import masks, stft
 from stemfx.dsp.separation_metrics import si_sdr_db
-from stemfx.dsp.unmixing import Mixing, estimate, unmix
+from stemfx.dsp.unmixed import Unmixed
+from stemfx.dsp.unmixing import Mixing, estimate
 from stemfx.dsp.unmixing_linear import stretches
 from stemfx.io import probe, read_blocks
 
@@ -66,7 +67,9 @@ def through_rooms(stems: np.ndarray, gain: float, sides: int = 1, delay: int = 0
 
 def unmixed(given: np.ndarray, mixing: Mixing) -> np.ndarray:
     stems = signals(given)
-    return np.stack([np.concatenate([*unmix(j, stems, mixing)], axis=1) for j in range(len(stems))])
+    return np.stack(
+        [np.concatenate([*Unmixed(j, stems, mixing).blocks()], axis=1) for j in range(len(stems))]
+    )
 
 
 def gains_db(true: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -158,7 +161,7 @@ def test_block_size_changes_nothing(
     assert estimate(chopped) == mixing
     whole = unmixed(given, mixing)
     assert whole.shape == given.shape
-    parts = np.concatenate([*unmix(1, chopped, mixing)], axis=1)
+    parts = np.concatenate([*Unmixed(1, chopped, mixing).blocks(1000)], axis=1)
     assert np.array_equal(parts, whole[1])
 
 

@@ -188,10 +188,10 @@ def test_a_source_without_a_file_must_come_from_the_command_line(read, faults, f
 @pytest.mark.parametrize(
     ("declared", "fault"),
     [
-        ("5", ("2:17: sources.song: expects an audio file or a mapping of file, stems, fold_down, "
-         "got the number 5")),
+        ("5", ("2:17: sources.song: expects an audio file or a mapping of file, "
+         "stems, mixture, generated, fold_down, got the number 5")),
         ("{fil: gen.wav}", ("2:18: 'fil' is unknown in sources.song; did you mean 'file'? (known: "
-         "file, stems, fold_down)")),
+         "file, stems, mixture, generated, fold_down)")),
         ("{file: gen.wav, stems: {a: v.wav}}", ("2:17: sources.song: give either `file` "
          "or `stems`, "
          "not both")),

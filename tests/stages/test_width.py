@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
+from stemfx.errors import StageError
 from stemfx.stages.width import width
-from stemfx.testing import apply, example_audio, null_db
+from stemfx.testing import apply, example_audio, null_db, rms_dbfs, tone
 
 
 def mid_and_side(audio):
@@ -52,3 +53,52 @@ def test_a_track_that_vanishes_in_mono_is_a_warning_and_its_clean_twin_is_not():
     wide, narrow = (apply(width, Audio(0.1 * noise, 44_100), width=w)[1] for w in (1.5, 0.9))
     assert [finding.code for finding in wide.findings] == ["too_wide"]
     assert not narrow.findings
+
+
+def side_gain(freq_hz, **params):
+    audio = Audio(np.array([[1.0], [-1.0]], np.float32) * tone(freq_hz).samples, 44_100)
+    out, _ = apply(width, audio, **params)
+    return 10 ** ((rms_dbfs(out, 0.3, 0.7) - rms_dbfs(audio, 0.3, 0.7)) / 20)
+
+
+BANDS = [{"high_hz": 150.0, "width": 0.25}, {"low_hz": 4000.0, "high_hz": 8000.0, "width": 1.5}]
+
+
+@pytest.mark.parametrize(
+    ("freq_hz", "expected"),
+    [(60.0, 0.25), (100.0, 0.25), (700.0, 0.8), (5700.0, 1.5), (15_000.0, 0.8)],
+)
+def test_each_band_has_its_width_and_the_rest_the_common_one(freq_hz, expected):
+    assert side_gain(freq_hz, width=0.8, bands=BANDS) == pytest.approx(expected, rel=0.01)
+
+
+def test_bands_leave_the_mono_fold_down_alone():
+    audio = example_audio()
+    out, _ = apply(width, audio, bands=BANDS)
+    assert mid_and_side(out)[0] == pytest.approx(mid_and_side(audio)[0], abs=1e-7)
+
+
+def test_bands_of_width_one_are_the_same_bits():
+    audio = example_audio()
+    out, _ = apply(width, audio, bands=[{"low_hz": 200.0, "width": 1.0}])
+    assert np.array_equal(out.samples, audio.samples)
+
+
+@pytest.mark.parametrize(
+    ("bands", "reason"),
+    [
+        ([{"low_hz": 500.0, "high_hz": 400.0, "width": 1.0}], "no band"),
+        ([{"high_hz": 400.0, "width": 1.0}, {"low_hz": 300.0, "width": 1.0}], "without overlap"),
+    ],
+)
+def test_bands_that_overlap_or_are_empty_are_refused(bands, reason):
+    with pytest.raises(StageError, match=reason):
+        apply(width, example_audio(), bands=bands)
+
+
+def test_too_wide_a_band_is_a_warning_with_its_remedy():
+    audio = Audio(np.array([[1.0], [-0.2]], np.float32) * tone(6000.0).samples, 44_100)
+    _, context = apply(width, audio, bands=[{"low_hz": 3000.0, "width": 2.0}])
+    (finding,) = context.findings
+    assert finding.code == "too_wide"
+    assert "- mono_safe: {}" in finding.message
