@@ -129,6 +129,47 @@ def test_a_room_may_differ_between_the_sides_and_come_late(song: np.ndarray) -> 
     assert np.all(np.abs(taps).argmax(axis=1) + leak.first == delay)
 
 
+def test_gains_may_differ_between_the_sides(song: np.ndarray) -> None:
+    sides = np.random.default_rng(1).uniform(0.02, 0.15, (2, 4, 4))
+    sides[:, range(4), range(4)] = 1
+    given = on_16_bits(np.einsum("cjk,kcn->jcn", sides, song))
+    # the mean of both sides' gains would leave half of their difference: 9 dB at best
+    assert gains_db(song, given, unmixed(given, estimate(signals(given)))).min() > 12
+
+
+def test_a_click_in_two_stems_is_no_leak_and_hides_none(song: np.ndarray) -> None:
+    # Both fall silent and click at one sample: alike in every band, in cells with nothing else.
+    true = song.copy()
+    true[2:, :, 8 * RATE :] = 0
+    true[2:, :, 9 * RATE] = 0.5
+    given = leaked(true, 0.03)
+    assert gains_db(true, given, unmixed(given, estimate(signals(given)))).min() > 25
+
+
+def test_what_is_louder_than_a_leak_is_left_alone(song: np.ndarray) -> None:
+    # Two halves of one mixture can be told from such a leak by nothing but its level.
+    given = on_16_bits(np.stack([song[0], song[1] + 0.8 * song[0]]))
+    mixing = estimate(signals(given))
+    assert mixing.regime == "mask"
+    assert np.array_equal(unmixed(given, mixing), given)
+
+
+@pytest.mark.parametrize("exponent", [1, 2])
+def test_a_voice_and_the_rest_of_one_mixture_are_not_unmixed(
+    exponent: float, song: np.ndarray
+) -> None:
+    # As a separator of two stems leaves them; a voice that pauses makes the rest look unmasked.
+    n = song.shape[-1]
+    true = np.stack([song[0], song[1:].sum(axis=0)])
+    true[0, :, : 6 * RATE] = 0
+    spectra = np.stack([stft.forward(s, 0, stft.n_frames(n)) for s in signals(true)])
+    shares = np.abs(spectra) ** exponent + 1e-20
+    shared = (shares / shares.sum(axis=0) * spectra.sum(axis=0)).astype(np.complex64)
+    given = on_16_bits(np.concatenate([*stft.inverse([shared], n)], axis=-1))
+    mixing = estimate(signals(given))
+    assert mixing.regime == "mask"
+
+
 @pytest.mark.parametrize("sharpness", [1, 2, 12])
 def test_masks_are_not_unmixed(sharpness: float, song: np.ndarray) -> None:
     n = song.shape[-1]
