@@ -205,7 +205,7 @@ def _leaks(cells: linear.Cells, mixing: Float64s) -> tuple[NDArray[np.bool_], fl
 def _estimate_rooms(stems: Sequence[Signal]) -> Mixing | None:
     """Return the leak through rooms, if there is one and it explains what ties stems together."""
     heard = convolutive.listen(stems)
-    if not heard.shape[2]:
+    if not heard.shape[-1]:
         return None
     filters = convolutive.estimate(heard, stems[0].sample_rate)
     if filters.evidence.max() < _ROOM_EVIDENCE:

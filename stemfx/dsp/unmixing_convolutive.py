@@ -89,17 +89,17 @@ class Filters:
 
 def dependence(covariances: NDArray[np.complex64], filters: Filters | None) -> Float64s:
     """Return the mean correlations that are left once a leak is undone; see `unmixing_linear`."""
-    if filters is not None:
-        size = 2 * (covariances.shape[1] - 1)
-        covariances = undone(covariances, filters.spectra(size))
-    some = covariances[:, _LOWEST_BIN::_EVERY_BIN].real.transpose(3, 4, 0, 2, 1)
     size = 2 * (covariances.shape[1] - 1)
-    weights = np.full(some.shape[-1], 2.0 * CELL_FRAMES)
-    return mean_correlation(some.astype(np.float64) / (0.375 * size), weights)
+    bins = slice(_LOWEST_BIN, None, _EVERY_BIN)
+    some = covariances[:, bins]
+    if filters is not None:
+        some = undone(some, filters.spectra(size)[:, bins])
+    power = some.real.transpose(2, 3, 0, 4, 1).astype(np.float64) / (0.375 * size)
+    return mean_correlation(power, np.full(power.shape[-1], 2.0 * CELL_FRAMES))
 
 
 def listen(stems: Sequence[Signal], listen_s: float = LISTEN_S) -> NDArray[np.complex64]:
-    """Gather covariances `(channels, n_bins, n_cells, n_stems, n_stems)`, sums over a cell."""
+    """Gather covariances `(channels, n_bins, n_stems, n_stems, n_cells)`, sums over a cell."""
     rate, channels = stems[0].sample_rate, stems[0].channels
     size = frame_samples(rate, FRAME_S)
     gathered = []
@@ -114,16 +114,21 @@ def listen(stems: Sequence[Signal], listen_s: float = LISTEN_S) -> NDArray[np.co
         spectra = spectra[:, :, : cells * CELL_FRAMES].reshape(
             len(stems), channels, cells, CELL_FRAMES, -1
         )
-        x = np.ascontiguousarray(spectra.transpose(1, 4, 2, 0, 3))
-        gathered.append(x @ x.conj().swapaxes(-1, -2))
+        products = np.empty((channels, size // 2 + 1, *2 * (len(stems),), cells), np.complex64)
+        for j in range(len(stems)):
+            for k in range(j + 1):
+                summed = (spectra[j] * spectra[k].conj()).sum(axis=2).swapaxes(1, 2)
+                products[:, :, j, k] = summed
+                products[:, :, k, j] = summed.conj()
+        gathered.append(products)
     if not gathered:
-        return np.zeros((channels, size // 2 + 1, 0, len(stems), len(stems)), np.complex64)
-    return np.concatenate(gathered, axis=2)
+        return np.zeros((channels, size // 2 + 1, len(stems), len(stems), 0), np.complex64)
+    return np.concatenate(gathered, axis=-1)
 
 
 def estimate(covariances: NDArray[np.complex64], sample_rate: int) -> Filters:
     """Return the filters that make the stems most independent."""
-    channels, n_bins, _, n_stems, _ = covariances.shape
+    channels, n_bins, n_stems = covariances.shape[:3]
     size = 2 * (n_bins - 1)
     first = round(EARLIEST_S * sample_rate)
     n_taps = min(round(LONGEST_S * sample_rate) - first, size)
@@ -148,9 +153,15 @@ def estimate(covariances: NDArray[np.complex64], sample_rate: int) -> Filters:
 
 def undone(covariances: NDArray[np.complex64], matrices: Complex) -> NDArray[np.complex64]:
     """Return the covariances of the stems once the leak is undone."""
-    inverse = np.linalg.inv(matrices).astype(np.complex64)[:, :, np.newaxis]
-    through = inverse @ covariances @ inverse.conj().swapaxes(-1, -2)
-    return np.asarray(through, np.complex64)
+    size = matrices.shape[-1]
+    if np.array_equal(matrices, np.broadcast_to(np.eye(size), matrices.shape)):
+        return covariances
+    inverse = np.linalg.inv(matrices).astype(np.complex64)
+    # B C B^H of all cells at once: (B kron conj B) vec(C), one matrix product a frequency.
+    both = np.einsum("cfij,cfkl->cfikjl", inverse, inverse.conj())
+    flat = covariances.reshape(*covariances.shape[:2], size * size, -1)
+    through = both.reshape(*both.shape[:2], size * size, size * size) @ flat
+    return np.asarray(through.reshape(covariances.shape), np.complex64)
 
 
 def _newton(covariances: NDArray[np.complex64], matrices: Complex) -> tuple[Complex, Float64s]:
@@ -161,7 +172,7 @@ def _newton(covariances: NDArray[np.complex64], matrices: Complex) -> tuple[Comp
     from scipy.ndimage import uniform_filter1d
 
     seen = undone(covariances, matrices)
-    power = np.ascontiguousarray(np.einsum("cftjj->jcft", seen).real)
+    power = np.ascontiguousarray(np.einsum("cfjjt->jcft", seen).real)
     scale = np.float32(1 / (power.mean(dtype=np.float64) + 1e-30))
     power *= scale
     power += np.float32(_MODEL_ERROR) * (power.sum(axis=0) - power)
@@ -172,7 +183,7 @@ def _newton(covariances: NDArray[np.complex64], matrices: Complex) -> tuple[Comp
     variance = np.ones(matrices.shape)
     for j in range(n_stems):
         for k in range(j):
-            cross = scale * seen[..., j, k]
+            cross = scale * seen[:, :, j, k]
             ratio_jk, ratio_kj = power[k] * inverse[j], power[j] * inverse[k]
             h_jk = ratio_jk.sum(axis=-1, dtype=np.float64)
             h_kj = ratio_kj.sum(axis=-1, dtype=np.float64)
