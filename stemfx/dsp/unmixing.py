@@ -45,7 +45,9 @@ _SMALLEST_GAIN = 1e-5  # -100 dB: below it nobody hears whether it is there
 # What may still tie stems together: unmixed ones reached 0.21 (the worst pair) and 0.045 (the mean
 # of all pairs), masks 0.067 at least on average, and networks 0.44 for the worst pair.
 _LEFT_AT_MOST, _LEFT_ON_AVERAGE = 0.25, 0.05
-_HOPELESS = 0.45  # the worst pair after the best gains: rooms reached 0.36, masks up to 0.9
+_LEFT_BY_GAINS = 0.1  # the worst pair after plain gains: 0.08 at most, if they are the same in
+# both channels
+_LARGEST_GAIN = 0.35  # -9 dB: two halves of one mixture may look like a louder leak than that
 
 Matrix = tuple[tuple[float, ...], ...]
 
@@ -161,25 +163,43 @@ def estimate(stems: Sequence[Signal]) -> Mixing:
 
 def _estimate(stems: Sequence[Signal], cells: linear.Cells) -> Mixing:
     size = len(stems)
-    mixing = linear.diagonalise(cells)
-    deviation = linear.deviations(cells, mixing)
-    gains = np.abs(mixing - np.eye(size))
-    certainty = gains / np.where(deviation > 0, deviation, np.inf)
-    leaks = (certainty > _SIGNIFICANT) & (gains > _SMALLEST_GAIN)
-    mixing = linear.diagonalise(cells, leaks)
     before = linear.dependence(cells, np.eye(size))
-    after = linear.dependence(cells, mixing)
-    worst = _worst(before), _worst(after)
-    if certainty.max() > _CERTAIN and _is_explained(after):
-        return _plain("linear", mixing, np.where(leaks, deviation, 0), worst)
-    if worst[1] < _HOPELESS:
-        through_rooms = _estimate_rooms(stems)
-        if through_rooms is not None:
-            return through_rooms
-    if leaks.any() and _is_explained(after):
-        return _plain("linear", mixing, np.where(leaks, deviation, 0), worst)
+    by_gains = _estimate_gains(cells, before)
+    if by_gains is not None:
+        return by_gains
+    through_rooms = _estimate_rooms(stems)
+    if through_rooms is not None:
+        return through_rooms
     regime: Regime = "none" if _is_explained(before) else "mask"
-    return _plain(regime, np.eye(size), np.zeros((size, size)), (worst[0], worst[0]))
+    nothing = np.zeros((size, size))
+    return _plain(regime, np.eye(size), nothing, (_worst(before), _worst(before)))
+
+
+def _estimate_gains(cells: linear.Cells, before: Float64s) -> Mixing | None:
+    """Return the leak by plain gains, if there is one and it explains what ties stems together."""
+    full = linear.diagonalise(cells)
+    leaks, certainty = _leaks(cells, full)
+    if certainty < _CERTAIN:
+        return None
+    if leaks.sum() < leaks.size - len(leaks):
+        # It is a linear leak: so it is worth asking once more for the gains that were uncertain.
+        cells = linear.without_accidents(cells, full)
+        leaks |= _leaks(cells, linear.diagonalise(cells))[0]
+    mixing = linear.diagonalise(cells, leaks)
+    after = linear.dependence(cells, mixing)
+    gains = np.abs(mixing - np.eye(len(mixing)))
+    if gains.max() > _LARGEST_GAIN or not _is_explained(after, _LEFT_BY_GAINS):
+        return None
+    deviation = np.where(leaks, linear.deviations(cells, mixing), 0)
+    return _plain("linear", mixing, deviation, (_worst(before), _worst(after)))
+
+
+def _leaks(cells: linear.Cells, mixing: Float64s) -> tuple[NDArray[np.bool_], float]:
+    """Return which gains are significant, and how many deviations the clearest one is worth."""
+    deviation = linear.deviations(cells, mixing)
+    gains = np.abs(mixing - np.eye(len(mixing)))
+    certainty = gains / np.where(deviation > 0, deviation, np.inf)
+    return (certainty > _SIGNIFICANT) & (gains > _SMALLEST_GAIN), float(certainty.max())
 
 
 def _estimate_rooms(stems: Sequence[Signal]) -> Mixing | None:
@@ -206,11 +226,11 @@ def _estimate_rooms(stems: Sequence[Signal]) -> Mixing | None:
     return Mixing("convolutive", _rows(np.eye(size)), _rows(np.zeros((size, size))), kept, worst)
 
 
-def _is_explained(dependence: Float64s) -> bool:
+def _is_explained(dependence: Float64s, left_at_most: float = _LEFT_AT_MOST) -> bool:
     """Say whether nothing ties the stems together any more."""
     pairs = dependence[np.tril_indices(len(dependence), -1)]
     worst, mean = float(np.abs(pairs).max()), float(np.abs(pairs.mean()))
-    return worst < _LEFT_AT_MOST and mean < _LEFT_ON_AVERAGE
+    return worst < left_at_most and mean < _LEFT_ON_AVERAGE
 
 
 def _worst(dependence: Float64s) -> float:

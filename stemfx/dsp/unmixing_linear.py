@@ -207,26 +207,48 @@ def deviations(cells: Cells, mixing: Float64s) -> Float64s:
 
     Shape: `(n_stems, n_stems)`, zero on the diagonal.
     """
+    out = np.zeros(mixing.shape)
+    for j, k, parts in _scatter(cells, mixing):
+        sums = parts, _by_second(parts), parts.sum(axis=0)
+        out[j, k] = np.sqrt(max(float(np.sum(p**2)) for p in sums))
+    return out
+
+
+def without_accidents(cells: Cells, mixing: Float64s) -> Cells:
+    """Leave out the seconds that alone make an element uncertain.
+
+    Two stems that are cut at one sample, or hit by one click, are alike in all bands at once; a
+    second that holds more than half of the scatter of an element is taken as that.
+    """
+    n_times = cells.covariances.shape[3]
+    kept = np.ones(n_times, dtype=bool)
+    for _, _, parts in _scatter(cells, mixing):
+        scatter = _by_second(parts) ** 2
+        worst = int(scatter.argmax())
+        if scatter[worst] > 0.5 * scatter.sum():
+            kept[worst * _CLUSTER_CELLS : (worst + 1) * _CLUSTER_CELLS] = False
+    return Cells(cells.covariances[:, :, :, kept], cells.weights)
+
+
+def _scatter(cells: Cells, mixing: Float64s) -> Iterator[tuple[int, int, Float64s]]:
+    """Yield j, k and what each cell adds to the error of a_jk: `(n_times, n_bands)`."""
     seen = cells.through(_inverse(mixing))
     power = powers_of(seen, cells.weights)
-    size, n_times = len(mixing), seen.shape[3]
-    out = np.zeros((size, size))
-    clusters = np.arange(0, max(n_times, 1), _CLUSTER_CELLS)
     total = cells.weights.sum() * seen[0, 0, ..., 0].size
-    for j in range(size):
-        for k in range(size):
-            if j == k:
-                continue
+    for j in range(len(mixing)):
+        for k in set(range(len(mixing))) - {j}:
             at_j, at_k = cells.weights / power[j], cells.weights / power[k]
             h = at_j * power[k]
             h_jk, h_kj = float(h.sum()), float(np.sum(at_k * power[j]))
             determinant = max(h_jk * h_kj - total * total, 1e-6 * h_jk * h_kj)
             parts = (h_kj * at_j - total * at_k) * seen[j, k] / determinant
-            parts = (parts - parts.sum() * h / h_jk).sum(axis=0)  # channels belong together
-            by_time = np.add.reduceat(parts.sum(axis=1), clusters) if n_times else parts
-            by_band = parts.sum(axis=0)
-            out[j, k] = np.sqrt(max(float(np.sum(p**2)) for p in (parts, by_time, by_band)))
-    return out
+            # channels belong together
+            yield j, k, (parts - parts.sum() * h / h_jk).sum(axis=0)
+
+
+def _by_second(parts: Float64s) -> Float64s:
+    starts = np.arange(0, len(parts), _CLUSTER_CELLS)
+    return np.asarray(np.add.reduceat(parts.sum(axis=1), starts))
 
 
 def dependence(cells: Cells, mixing: Float64s) -> Float64s:
