@@ -395,8 +395,8 @@ def _clock(seconds: float) -> str:
 
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
 
-_FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$")
-"""What a step measured by bands or by other stems: in the JSON, too much for a table."""
+_FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$")
+"""What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
 
 _WORDS = {
     "wet": ("{:.0%} of the repair applied", "repair left out"),
@@ -411,6 +411,8 @@ _WORDS = {
     "change_db": ("changed at {:.0f} dB relative to what came in", None),
     "mono_loss_before_db": ("mono loss {:.1f} dB before", ""),
     "mono_loss_db": ("mono loss {:.1f} dB", "no loss in mono"),
+    "late_ms": ("{:+.3f} ms late", "in time"),
+    "interchannel_delay_ms": ("right channel {:+.3f} ms late", ""),
     "lufs": ("loudness {:.1f} LUFS", None),
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),

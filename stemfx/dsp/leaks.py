@@ -53,6 +53,7 @@ _STEP = 2  # every second frame: Hann windows that overlap by half lose almost n
 _CHUNK = 16  # frames at a time, so that their products stay in cache
 _GROUPS = 8
 _GROUP_FRAMES = 32  # 1.5 s at 44.1 kHz: longer than a note, so that groups are independent
+_MOST_STRETCHES = 64  # 95 s at 44.1 kHz: more tells no more about a leak that does not change
 _ITERATIONS = 3
 _TINY = 1e-30
 _RIDGE = 1.0  # pulls |h| of what is hardly there to zero: a prior of 1, where leaks are 0.1
@@ -286,6 +287,7 @@ def _fit(stems: Sequence[Signal], quiet: _QuietTenth) -> _Fit:
     n_stems, rate = len(stems), stems[0].sample_rate
     n_bins = min(stft.N_BINS, int(CUTOFF_HZ * stft.N_FFT / rate) + 1)
     mean_power = np.zeros((n_stems, stft.N_BINS))
+    n_frames = 0
     h: Complexes | None = None
     for iteration in range(_ITERATIONS):
         sums = _Sums(n_stems, n_bins)
@@ -295,10 +297,11 @@ def _fit(stems: Sequence[Signal], quiet: _QuietTenth) -> _Fit:
             sums.add(group, spectra[..., :n_bins], power[..., :n_bins], h)
             if not iteration:
                 mean_power += power.sum(axis=1)
+                n_frames += power.shape[1]
             elif iteration == _ITERATIONS - 1:
                 quiet.add(power, mean_power)
         if not iteration:
-            mean_power *= _FIRST_STEP / max(1, stft.n_frames(stems[0].n_samples))
+            mean_power /= max(1, n_frames)
         h = sums.solve()
     assert h is not None  # noqa: S101 - there is at least one iteration
     groups = np.flatnonzero(sums.counts)
@@ -330,14 +333,20 @@ def _of_true_stems(h: Complexes) -> Complexes:
 
 
 def _looked_at(stems: Sequence[Signal], step: int) -> Iterator[tuple[int, stft.Spectrum]]:
-    """Yield the group and the spectra, `(n_stems, channels, up to _CHUNK, N_BINS)`, of a chunk."""
+    """Yield the group and the spectra, `(n_stems, channels, up to _CHUNK, N_BINS)`, of a chunk.
+
+    Of a long song `_MOST_STRETCHES`, evenly spread.
+    """
     n_looked = -(-stft.n_frames(stems[0].n_samples) // step)
     stretch = min(_GROUP_FRAMES, max(1, -(-n_looked // _GROUPS)))
-    for first in range(0, n_looked, stretch):
+    n_stretches = -(-n_looked // stretch)
+    n_heard = min(n_stretches, _MOST_STRETCHES)
+    for i in range(n_heard):
+        first = i * n_stretches // n_heard * stretch
         for start in range(first, min(first + stretch, n_looked), _CHUNK):
             stop = min(start + _CHUNK, first + stretch, n_looked)
             spectra = [stft.forward(s, start * step, stop * step, step) for s in stems]
-            yield (first // stretch) % _GROUPS, np.stack(spectra)
+            yield i % _GROUPS, np.stack(spectra)
 
 
 def _power(spectra: stft.Spectrum) -> NDArray[np.float32]:

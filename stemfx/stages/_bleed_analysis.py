@@ -122,7 +122,8 @@ def hear(signal: Signal, context: StageContext) -> Heard:
         )
         mixing = None
     elif mixing is not None and mixing.regime in ("linear", "convolutive"):
-        stems = {name: Unmixed(k, raw, mixing) for k, name in enumerate(names)}
+        # The others stay as they came: their power is the same to a percent, and free.
+        stems[song.own] = Unmixed(own, raw, mixing)
         against = [k for k, name in enumerate(names) if name in song.others]
         signal = Unmixed(own, raw, mixing, against) if mixing.leaks_into(own) else signal
     elif weights := found.get("weights"):
