@@ -296,4 +296,22 @@ def test_a_stem_that_was_changed_before_is_left_alone_and_the_remedy_is_told() -
     louder = Audio(np.float32(2) * song.stems["vocals"].read(), RATE)
     out, context = apply(debleed, louder, song=replace(song, own="vocals"))
     assert np.array_equal(out.samples, louder.samples)
-    assert "not_the_stem" in findings(context)
+    assert findings(context) == {"not_the_stem"}  # and not that nothing leaks
+
+
+def test_only_leaks_that_are_taken_out_are_reported() -> None:
+    song = as_song(with_leak(0.1))
+
+    def told(*against: str) -> tuple[set[str], StageContext]:
+        heard = replace(song, own="vocals", against=against)
+        _, context = apply(debleed, song.stems["vocals"], song=heard, against=list(against))
+        return {name for name in context.measurements if name.endswith("_leak_db")}, context
+
+    assert told()[0] == {"drums_leak_db", "bass_leak_db", "other_leak_db"}
+    assert told("drums")[0] == {"drums_leak_db"}
+    leaked = true_stems().copy()
+    leaked[0] += 0.1 * leaked[1]
+    song = as_song(leaked)
+    leaks, context = told("bass")
+    assert leaks == set()
+    assert findings(context) == {"no_bleed"}
