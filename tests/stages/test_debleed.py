@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -315,3 +316,20 @@ def test_only_leaks_that_are_taken_out_are_reported() -> None:
     leaks, context = told("bass")
     assert leaks == set()
     assert findings(context) == {"no_bleed"}
+
+
+@pytest.mark.parametrize("leak", [with_leak, with_room])
+def test_a_mono_stem_of_a_stereo_song_loses_its_leak(leak: Callable[[float], Samples]) -> None:
+    """What the analysis hears is as wide as the widest stem; the stage, as wide as its track."""
+    true, leaked = true_stems()[0].mean(axis=0, keepdims=True), leak(0.1)
+    leaked[0] = leaked[0].mean(axis=0)  # what a run makes of a mono file beside stereo ones
+    wide = as_song(leaked)
+    settings = debleed.params.model_validate({"mode": "cancel"})
+    found = analysed(debleed, settings, wide)
+    narrow = {n: Audio(s.read().mean(axis=0, keepdims=True), RATE) for n, s in wide.stems.items()}
+    context = StageContext(song=replace(found, own="vocals", stems=narrow))
+    out = Audio.from_blocks(debleed.process(narrow["vocals"], settings, context), RATE).samples
+    before_db, after_db = si_sdr_db(true, leaked[0][:1]), si_sdr_db(true, out)
+    assert before_db is not None
+    assert after_db is not None
+    assert after_db > before_db + 3  # the goal for stereo rooms
