@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
 from stemfx.dsp.channels import fold_down, pan_gains, widen
+from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
 from stemfx.errors import AudioFileError, PluginError
 from stemfx.graph import (
@@ -261,37 +262,6 @@ def return_residual(inputs: Sequence[Signal], notes: Notes) -> Iterator[NDArray[
 # --- stages, faders, mix -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Beside:
-    """A signal as long and as wide as the one that it is heard beside.
-
-    It ends in silence or is cut; mono is heard on both channels, stereo folded to its mean.
-    """
-
-    signal: Signal
-    channels: int
-    n_samples: int
-
-    @property
-    def sample_rate(self) -> int:
-        return self.signal.sample_rate
-
-    def blocks(self, n_samples: int = BLOCK_SAMPLES) -> Iterator[Block]:
-        for start in range(0, self.n_samples, n_samples):
-            yield self.read(start, start + n_samples)
-
-    def read(self, start: int = 0, stop: int | None = None) -> Block:
-        start = max(0, start)
-        stop = self.n_samples if stop is None else min(stop, self.n_samples)
-        heard = self.signal.read(start, min(stop, self.signal.n_samples))
-        if heard.shape[0] > self.channels:
-            heard = heard.mean(axis=0, keepdims=True, dtype=np.float32)
-        missing = stop - start - heard.shape[1]
-        if missing > 0:
-            heard = np.pad(heard, ((0, 0), (0, missing)))
-        return read_only(widen(heard) if self.channels == 2 else heard)
-
-
 def _song(stems: Mapping[str, Signal], own: str, mixture: Signal, beside: Sequence[Signal]) -> Song:
     """Return a song whose signals all are as long and as wide as the largest of `beside`."""
     channels = max(signal.channels for signal in beside)
@@ -299,7 +269,7 @@ def _song(stems: Mapping[str, Signal], own: str, mixture: Signal, beside: Sequen
 
     def fitted(signal: Signal) -> Signal:
         is_so = (signal.channels, signal.n_samples) == (channels, n_samples)
-        return signal if is_so else _Beside(signal, channels, n_samples)
+        return signal if is_so else Fitted(signal, channels, n_samples)
 
     return Song({name: fitted(stem) for name, stem in stems.items()}, own, fitted(mixture))
 

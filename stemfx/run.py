@@ -196,7 +196,8 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
     read: dict[str, set[str]] = {}  # the signals of each node that a missing node will read
     for node in reversed(list(plan.nodes.values())):  # whoever reads a node comes after it
         signals = read.get(node.id, set())
-        if node.signals and not signals and not node.is_told:
+        is_read = bool(node.signals) or isinstance(node.work, Analyse)
+        if is_read and not signals and not node.is_told:
             continue  # nobody needs it
         entry = cached_entry(node, cache)
         if entry is not None and not all(

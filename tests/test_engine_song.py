@@ -72,6 +72,19 @@ def test_the_second_run_analyses_nothing_and_another_setting_does(folder: Path) 
     assert f"song/{STAGE}/analysis" in statuses(other, "done")
 
 
+def test_an_analysis_that_nobody_reads_is_not_made_again(folder: Path) -> None:
+    cache = Cache(folder / "cache")
+    first = run_text(folder, SOURCES + ONE_TRACK, cache=cache)
+    cache.discard(first.plan.nodes[f"song/{STAGE}/analysis"].key)
+    assert statuses(run_text(folder, SOURCES + ONE_TRACK, cache=cache), "done") == set()
+    # A stage that has to run again needs it.
+    cache.discard(first.plan.nodes[f"song/{STAGE}/analysis"].key)
+    cache.discard(first.plan.nodes[f"vocals/{STAGE}"].key)
+    softer = ONE_TRACK.replace("]}}", "], gain_db: -1}}")
+    done = statuses(run_text(folder, SOURCES + softer, cache=cache), "done")
+    assert {f"song/{STAGE}/analysis", f"vocals/{STAGE}"} <= done
+
+
 def test_a_stage_hears_all_stems_and_knows_which_of_them_it_was_told(folder: Path) -> None:
     text = SOURCES + (
         f"tracks: {{vocals: {{stages: [{STAGE}: {{against: [bass]}}]}}}}\noutput: {{stems: out/}}\n"

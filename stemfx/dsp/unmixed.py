@@ -89,7 +89,7 @@ class Unmixed:
 
     @cached_property
     def _filter(self) -> _InverseRow:
-        return _InverseRow(self._own, len(self._stems), self._mixing, self._out)
+        return _InverseRow(self._own, len(self._stems), self._mixing, self._out, self.channels)
 
     def _stretch(self, at: int) -> Block:
         """Return one stretch of the filtered stems, from sample `at` on, by overlap-save."""
@@ -117,7 +117,8 @@ class _InverseRow:
     """The filters that take leaks out of one stem, by way of the inverse of all filters.
 
     The inverse is endless, but what comes back a third time is 30 dB down: it is kept for twice
-    the length of the longest filter.
+    the length of the longest filter. A mono stem of a stereo song is filtered by the mean of both
+    sides' filters.
 
     Attributes:
         used: the stems that are filtered.
@@ -126,19 +127,23 @@ class _InverseRow:
         step: samples that one stretch gives.
     """
 
-    def __init__(self, own: int, n_stems: int, mixing: Mixing, out: Sequence[int]) -> None:
+    def __init__(
+        self, own: int, n_stems: int, mixing: Mixing, out: Sequence[int], channels: int
+    ) -> None:
         import scipy.fft
 
         filters = mixing.filters
         earliest = min(0, *(f.first for f in filters.values()))
         latest = max(1, *(f.first + len(f.taps[0]) for f in filters.values()))
-        channels = len(next(iter(filters.values())).taps)
+        channels = min(channels, len(next(iter(filters.values())).taps))
         size = 1 << (8 * (latest - earliest) - 1).bit_length()
         matrices = np.zeros((channels, size // 2 + 1, n_stems, n_stems), np.complex128)
         matrices[:] = np.eye(n_stems)
         for (j, k), leak in filters.items():
             padded = np.zeros((channels, size))
-            padded[:, : len(leak.taps[0])] = leak.taps
+            padded[:, : len(leak.taps[0])] = (
+                leak.taps if len(leak.taps) == channels else np.mean(leak.taps, axis=0)
+            )
             matrices[:, :, j, k] = scipy.fft.rfft(np.roll(padded, leak.first, axis=-1))
         inverse = np.linalg.inv(matrices)
         spectra = -np.einsum("cfk,cfki->icf", matrices[:, :, own, out], inverse[:, :, out])

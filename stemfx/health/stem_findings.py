@@ -36,6 +36,7 @@ def set_findings(health: SetHealth) -> Iterator[StemFinding]:
             yield StemFinding(name, _cut_off(health, stem))
     if health.common is not None:
         yield from (StemFinding(None, found) for found in _common(health, health.common))
+    yield from (StemFinding(None, found) for found in _mixture(health))
     yield from (StemFinding(None, found) for found in _leftover(health))
     yield from _pairs(health)
     yield from _leaks(health)
@@ -81,6 +82,8 @@ def _length(health: SetHealth, stem: StemHealth) -> Iterator[Finding]:
     move = stem.move or Move()
     if move.speed != 1.0 or move.is_lost or stem.hole is not None:
         return  # told as what it is
+    if health.unheard_s or health.mixture_is_silent:
+        return  # it is the mixture's fault
     over_s = stem.n_samples / stem.sample_rate - health.duration_s
     late_s = move.delay_samples / health.sample_rate
     if abs(over_s) <= _LENGTH_S or abs(over_s - late_s) <= _LENGTH_S:  # else told as a delay
@@ -245,6 +248,31 @@ def _common(health: SetHealth, move: Move) -> Iterator[Finding]:
             "mixture_level",
             f"the mixture is {abs(gain_db):.2f} dB {louder} than the stems together, all of them "
             f"alike. To match it add to the mix's stages: - gain: {{gain_db: {gain_db:.2f}}}",
+        )
+
+
+def _mixture(health: SetHealth) -> Iterator[Finding]:
+    if health.mixture_is_silent:
+        yield Finding(
+            "error",
+            "mixture_silent",
+            "the mixture is silent, so the stems cannot be held against it: export it again",
+        )
+        return
+    if health.unheard_s:
+        yield Finding(
+            "warn",
+            "mixture_cut_off",
+            f"the mixture ends {health.unheard_s:.2f} s before the stems, which still sound there: "
+            "it is cut off, or another version. All that is told here holds up to its end; export "
+            "or copy it again",
+        )
+    if health.mixture_is_narrower:
+        yield Finding(
+            "info",
+            "mixture_mono",
+            "the mixture is mono and the stems are stereo: they were compared in mono, so what "
+            "differs between left and right was not looked at",
         )
 
 

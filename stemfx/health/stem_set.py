@@ -11,6 +11,7 @@ import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.dsp.delay import MAX_MS, DelayEstimate
+from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import gain_to_db, power_to_db
 from stemfx.health.stem_leaks import stem_leaks, without_leaks
@@ -27,6 +28,7 @@ _HOLE = 1e-7  # -70 dB beside the stem's mean: not playing
 _BAD = 1e-4  # -40 dB beside the mixture's mean: worth an explanation
 _EXPLAINED = 0.9
 _EDGE_S = 0.5
+_HEARD_BEHIND = 1e-4  # -40 dB of a stem's energy: more than reverberation that dies away
 _STEADIED = 0.6  # a missing stem leaves 0.85 at least, a mastered mixture 0.35 at most
 
 
@@ -106,6 +108,10 @@ class SetHealth:
         pairs: delay of the second stem behind the first, of those that are one source.
         leaks_db: how loud other stems are in each: `leaks_db[stem][other]`, beside the other.
         leaks_are_linear: they are summed signals; else what a separator's masks left.
+        mixture_is_silent: so nothing can be held against it.
+        mixture_is_narrower: it is mono and stems are stereo; they were folded to compare them.
+        unheard_s: for so long the stems go on sounding behind the mixture's end; they were
+            compared up to there.
         findings: what is wrong, errors first.
     """
 
@@ -119,6 +125,9 @@ class SetHealth:
     pairs: Mapping[tuple[str, str], DelayEstimate] = field(default_factory=dict)
     leaks_db: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     leaks_are_linear: bool = True
+    mixture_is_silent: bool = False
+    mixture_is_narrower: bool = False
+    unheard_s: float = 0.0
     findings: tuple[StemFinding, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -207,7 +216,15 @@ def examine_set(stems: Mapping[str, Signal], mixture: Signal | None = None) -> S
     rate = mixture.sample_rate if mixture is not None else _usual_rate(stems)
     at_rate = [_at(signal, rate) for signal in stems.values()]
     whole = _at_most(at_rate) if mixture is None else mixture
-    reading = read_set(at_rate, whole)
+    channels = max(signal.channels for signal in at_rate)
+    is_narrower = mixture is not None and mixture.channels < channels
+    if is_narrower:
+        at_rate = [Fitted(signal, 1, signal.n_samples) for signal in at_rate]
+    reading, unheard_s = read_set(at_rate, whole), 0.0
+    if mixture is not None and _sound_behind(reading, whole.n_samples):
+        unheard_s = (_at_most(at_rate).n_samples - whole.n_samples) / rate
+        at_rate = [Fitted(signal, signal.channels, whole.n_samples) for signal in at_rate]
+        reading = read_set(at_rate, whole)
     solution = (
         solve(at_rate, mixture, reading) if mixture is not None and _is_bad(reading) else None
     )
@@ -225,6 +242,9 @@ def examine_set(stems: Mapping[str, Signal], mixture: Signal | None = None) -> S
         pairs={} if mixture is not None else _pairs(names, reading),
         leaks_db=_leaks_db(names, leaks.gains),
         leaks_are_linear=leaks.are_linear,
+        mixture_is_silent=mixture is not None and not reading.mixture_energy,
+        mixture_is_narrower=is_narrower,
+        unheard_s=unheard_s,
     )
     found = sorted(set_findings(health), key=lambda each: _ORDER[each.finding.level])
     return SetHealth(**{**health.__dict__, "findings": tuple(found)})
@@ -244,6 +264,15 @@ def _at(signal: Signal, rate: int) -> Signal:
 
 def _at_most(signals: list[Signal]) -> Signal:
     return max(signals, key=lambda signal: signal.n_samples)
+
+
+def _sound_behind(reading: SetReading, n_samples: int) -> bool:
+    """Tell whether most stems go on sounding behind the mixture's end; one alone may be late."""
+    segment = round(SEGMENT_S * reading.spectra.sample_rate)
+    own = reading.energies[:, : reading.n_stems]
+    behind = own[-(-n_samples // segment) :].sum(axis=0) > _HEARD_BEHIND * own.sum(axis=0)
+    n_audible = int(np.count_nonzero(own.sum(axis=0) > 0))
+    return reading.mixture_energy > 0 and int(np.count_nonzero(behind)) > n_audible / 2
 
 
 def _null_db(reading: SetReading) -> float | None:
@@ -303,7 +332,7 @@ def _hole(solution: Solution, j: int) -> Hole | None:
     """Return the stretch of a stem's silence in which almost all of the null's energy lies."""
     energies = solution.reading.energies
     own, mixed = energies[:, j], energies[:, -3]
-    null = np.where(solution.unreached[: len(own)], 0.0, energies[:, -1])
+    null = np.where(solution.unreached, 0.0, energies[:, -1])
     bad = null > _BAD * mixed.mean()
     silent = own < _HOLE * own.mean()
     if not bad.any() or not silent.any() or silent.all():

@@ -87,8 +87,7 @@ class Solution:
     @property
     def residual_energy(self) -> float:
         """Of the mixture minus the stems put right, where all are there."""
-        n = min(len(self.unreached), len(self.reading.energies))
-        return float(self.reading.energies[:n, -1][~self.unreached[:n]].sum())
+        return float(self.reading.energies[~self.unreached, -1].sum())
 
 
 def solve(stems: Sequence[Signal], mixture: Signal, reading: SetReading) -> Solution:
@@ -291,12 +290,13 @@ class _Solver:
             lost = j in use and abs(gain) < _LOST_GAIN and not estimate.has_common_source
             moves.append(replace(whole, gain=gain, is_lost=lost, coherence=estimate.coherence))
         aligned = [replace(move, gain=float(np.sign(move.gain)) or 1.0) for move in moves]
+        reading = self.read_with(moves)
         return Solution(
             tuple(moves),
             _common([moves[j] for j in use]),
-            self.read_with(moves),
-            self.read_with(aligned) if aligned != moves else self.read_with(moves),
-            self.unreached(moves),
+            reading,
+            self.read_with(aligned) if aligned != moves else reading,
+            self.unreached(moves, len(reading.energies)),
         )
 
     def read_with(self, moves: Sequence[Move]) -> SetReading:
@@ -307,11 +307,11 @@ class _Solver:
         ]
         return read_set(right, self.mixture)
 
-    def unreached(self, moves: Sequence[Move]) -> NDArray[np.bool_]:
-        """Return the segments at either end that a stem left when it was moved."""
+    def unreached(self, moves: Sequence[Move], n_segments: int) -> NDArray[np.bool_]:
+        """Return which of the segments at either end a stem left when it was moved."""
         segment = round(SEGMENT_S * self.mixture.sample_rate)
         at = np.arange(-(-self.mixture.n_samples // segment))
-        out: NDArray[np.bool_] = np.zeros(len(self.reading.energies), np.bool_)
+        out: NDArray[np.bool_] = np.zeros(n_segments, np.bool_)
         for move in moves:
             late = move.delay_samples
             if not late or move.is_lost:

@@ -84,6 +84,8 @@ class Heard:
         mixing: how the stems leak into each other, if that was asked and can be undone.
         own: the place of the stem in it.
         names: of all stems, in its order.
+        taken: those whose leak is taken out of this one.
+        is_changed: an earlier stage changed the stem, so its leak cannot be taken out.
     """
 
     signal: Signal
@@ -94,11 +96,8 @@ class Heard:
     mixing: Mixing | None
     own: int
     names: tuple[str, ...]
-
-    @property
-    def unmixes(self) -> bool:
-        """Whether a leak is taken out of this stem."""
-        return self.mixing is not None and bool(self.mixing.leaks_into(self.own))
+    taken: tuple[int, ...] = ()
+    is_changed: bool = False
 
 
 def hear(signal: Signal, context: StageContext) -> Heard:
@@ -112,7 +111,10 @@ def hear(signal: Signal, context: StageContext) -> Heard:
     names, raw = list(song.stems), list(song.stems.values())
     own, stems, came = names.index(song.own), dict(song.stems), signal
     mixing = Mixing.from_json(found["mixing"]) if "mixing" in found else None
-    if mixing is not None and mixing.leaks_into(own) and not _is_same(signal, raw[own]):
+    leaks_in = () if mixing is None else mixing.leaks_into(own)
+    taken = tuple(k for k in leaks_in if names[k] in song.others)
+    is_changed = bool(taken) and not _is_same(signal, raw[own])
+    if is_changed:
         context.find(
             "warn",
             "not_the_stem",
@@ -120,12 +122,11 @@ def hear(signal: Signal, context: StageContext) -> Heard:
             "it is left as it is; move debleed to the front of the track's stages, or turn the "
             "bleed down with - debleed: {mode: eq}",
         )
-        mixing = None
+        mixing, taken = None, ()
     elif mixing is not None and mixing.regime in ("linear", "convolutive"):
         # The others stay as they came: their power is the same to a percent, and free.
         stems[song.own] = Unmixed(own, raw, mixing)
-        against = [k for k, name in enumerate(names) if name in song.others]
-        signal = Unmixed(own, raw, mixing, against) if mixing.leaks_into(own) else signal
+        signal = Unmixed(own, raw, mixing, taken) if taken else signal
     elif weights := found.get("weights"):
         stems = {
             name: Consistent(stem, raw, song.mixture, weights[name])
@@ -140,10 +141,13 @@ def hear(signal: Signal, context: StageContext) -> Heard:
             f"{found['lacking_db']:.0f} dB) and hold less of each other when they do: each was "
             "first given its share of the difference",
         )
-    ratios = leaks.ratios_in(found, song.own) if "leak_power_ratios" in found else {}
+    is_eased = "leak_power_ratios" in found and not is_changed
+    ratios = leaks.ratios_in(found, song.own) if is_eased else {}
     ratios = {name: ratio for name, ratio in ratios.items() if name in song.others}
     others = {name: stems[name] for name in ratios}
-    return Heard(signal, stems[song.own], others, ratios, came, mixing, own, tuple(names))
+    return Heard(
+        signal, stems[song.own], others, ratios, came, mixing, own, tuple(names), taken, is_changed
+    )
 
 
 def _is_same(signal: Signal, stem: Signal) -> bool:

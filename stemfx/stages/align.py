@@ -146,10 +146,9 @@ def _measure(signal: Signal, params: AlignParams, song: Song) -> _Measured | Non
     own = song.stems[song.own]
     others = tuple(song.others.values())
     signals = [signal, own, song.mixture, *others]
-    spectra = CrossSpectra(signal.sample_rate, len(signals), signal.n_samples)
-    for blocks in beside(signals):
-        spectra.add(blocks)
-    spectra.finish()
+    spectra = _spectra(signals, where=2)
+    if not spectra.n_frames:  # a silent mixture
+        spectra = _spectra(signals, where=None)
     rest = (0.0, 0.0, 1.0, *(-1.0 for _ in others))
     is_mixture = not params.against and not _is_itself(spectra, rest)
     if not is_mixture and not others:
@@ -160,6 +159,20 @@ def _measure(signal: Signal, params: AlignParams, song: Song) -> _Measured | Non
     found = spectra.delay(mine, rest if is_mixture else together, wide_ms)
     weights = rest if is_mixture else together
     return _Measured(found, Weighted(tuple(signals[2:]), weights[2:]), is_mixture)
+
+
+def _spectra(signals: Sequence[Signal], where: int | None) -> CrossSpectra:
+    """Read the signals, or only the blocks in which the one called `where` is there.
+
+    A mixture that ends before its stems would leave them upside down from there on: minus the
+    other stems.
+    """
+    spectra = CrossSpectra(signals[0].sample_rate, len(signals), signals[0].n_samples)
+    for blocks in beside(signals):
+        if where is None or blocks[where].any():
+            spectra.add(blocks)
+    spectra.finish()
+    return spectra
 
 
 def _is_itself(spectra: CrossSpectra, rest: Sequence[float]) -> bool:

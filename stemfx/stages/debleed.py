@@ -95,16 +95,17 @@ def debleed(signal: Signal, params: DebleedParams, context: StageContext) -> Ite
         yield from signal.blocks()
         return
     heard = hear(signal, context)
-    if heard.unmixes:
+    if heard.taken:
         _tell_leaks(heard, context)
     if heard.ratios:
         _tell_gentleness(params, context)
         yield from _eased(heard, params, max_cut_db, context)
-    elif heard.unmixes:
+    elif heard.taken:
         yield from _unmixed(heard, context)
     else:
         context.report(mean_cut_db=0.0)
-        _tell_nothing(heard, params, context)
+        if not heard.is_changed:  # that was told
+            _tell_nothing(heard, params, context)
         yield from signal.blocks()
 
 
@@ -115,10 +116,7 @@ def _tell_leaks(heard: Heard, context: StageContext) -> None:
     before, after = heard.mixing.dependence
     context.report(
         regime=heard.mixing.regime,
-        **{
-            f"{heard.names[k]}_leak_db": round(leaks_db[k], 1)
-            for k in heard.mixing.leaks_into(heard.own)
-        },
+        **{f"{heard.names[k]}_leak_db": round(leaks_db[k], 1) for k in heard.taken},
         dependence_before=round(before, 3),
         dependence_after=round(after, 3),
     )
@@ -145,7 +143,8 @@ def _tell_nothing(heard: Heard, params: DebleedParams, context: StageContext) ->
             message += "; to turn bleed down write - debleed: {mode: eq}"
         context.find("info", "masks_not_leaks", message)
     else:
-        context.find("info", "no_bleed", "no other stem leaks into this one: it is left as it is")
+        who = f"none of {', '.join(params.against)}" if params.against else "no other stem"
+        context.find("info", "no_bleed", f"{who} leaks into this one: it is left as it is")
 
 
 def _unmixed(heard: Heard, context: StageContext) -> Iterator[Block]:

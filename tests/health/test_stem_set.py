@@ -204,6 +204,34 @@ def test_a_file_that_breaks_off_is_cut_off(stems: Stems, keeps_length: bool):  #
     assert "breaks off at 8.0 s of 11.0 s" in message(health, "stem_cut_off")
 
 
+def test_a_mixture_that_breaks_off_is_told_and_what_lies_before_is_compared(stems: Stems):
+    short = Audio(added(stems).samples[:, : 7 * RATE], RATE)
+    health = examine_set(stems, short)
+    assert told(health) == {(None, "mixture_cut_off")}
+    assert "4.00 s before" in message(health, "mixture_cut_off")
+    assert health.null_db is not None
+    assert health.null_db < -100
+    late_drums = stems | {"drums": late(stems["drums"], 300.0)}
+    assert ("drums", "stem_late") in told(examine_set(late_drums, short))
+    leaked = {n: Audio(s.samples + 0.1 * added(stems).samples, RATE) for n, s in stems.items()}
+    assert (None, "mixture_cut_off") in told(examine_set(leaked, short))
+
+
+def test_a_mono_mixture_is_compared_in_mono(stems: Stems):
+    mono = Audio(added(stems).samples.mean(axis=0, keepdims=True), RATE)
+    health = examine_set(stems, mono)
+    assert told(health) == {(None, "mixture_mono")}
+    assert health.null_db is not None
+    assert health.null_db < -100
+    late_drums = stems | {"drums": late(stems["drums"], 300.0)}
+    assert ("drums", "stem_late") in told(examine_set(late_drums, mono))
+
+
+def test_a_silent_mixture_is_told(stems: Stems):
+    silent = Audio(np.zeros((2, 5 * RATE), np.float32), RATE)
+    assert told(examine_set(stems, silent)) == {(None, "mixture_silent")}
+
+
 def test_silence_at_the_end_more_or_less_is_worth_a_word(stems: Stems):
     longer = np.pad(stems["drums"].samples, ((0, 0), (0, RATE)))
     health = examine_set(stems | {"drums": Audio(longer, RATE)}, added(stems))

@@ -76,6 +76,19 @@ def test_it_needs_a_mixture_of_its_own_to_know_its_place(name: str):
     assert [finding.code for finding in context.findings] == ["align_unrelated"]
 
 
+@pytest.mark.parametrize("name", ["vocals", "drums", "bass", "other"])
+def test_a_mixture_that_ends_early_turns_no_stem_upside_down(name: str):
+    """What follows its end is silence minus the other stems."""
+    whole = added(demo())
+    short = np.where(np.arange(whole.n_samples) < 2.5 * RATE, whole.samples, np.float32(0))
+    right, late = demo()[name], moved(demo()[name], 70.0)
+    out, _ = apply(align, right, song=song(name, right, mixture=Audio(short, RATE)))
+    assert np.array_equal(out.samples, right.samples)
+    _, context = apply(align, late, song=song(name, late, mixture=Audio(short, RATE)))
+    assert context.measurements["delay_samples"] == pytest.approx(-70.0, abs=0.2)
+    assert context.measurements["polarity"] == "kept"
+
+
 def test_it_is_found_though_another_stem_is_wrong_too():
     late = moved(demo()["drums"], 70.0)
     beside = song("drums", late, vocals=moved(demo()["vocals"], 0.0, -1.0))

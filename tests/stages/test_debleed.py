@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -296,4 +297,39 @@ def test_a_stem_that_was_changed_before_is_left_alone_and_the_remedy_is_told() -
     louder = Audio(np.float32(2) * song.stems["vocals"].read(), RATE)
     out, context = apply(debleed, louder, song=replace(song, own="vocals"))
     assert np.array_equal(out.samples, louder.samples)
-    assert "not_the_stem" in findings(context)
+    assert findings(context) == {"not_the_stem"}  # and not that nothing leaks
+
+
+def test_only_leaks_that_are_taken_out_are_reported() -> None:
+    song = as_song(with_leak(0.1))
+
+    def told(*against: str) -> tuple[set[str], StageContext]:
+        heard = replace(song, own="vocals", against=against)
+        _, context = apply(debleed, song.stems["vocals"], song=heard, against=list(against))
+        return {name for name in context.measurements if name.endswith("_leak_db")}, context
+
+    assert told()[0] == {"drums_leak_db", "bass_leak_db", "other_leak_db"}
+    assert told("drums")[0] == {"drums_leak_db"}
+    leaked = true_stems().copy()
+    leaked[0] += 0.1 * leaked[1]
+    song = as_song(leaked)
+    leaks, context = told("bass")
+    assert leaks == set()
+    assert findings(context) == {"no_bleed"}
+
+
+@pytest.mark.parametrize("leak", [with_leak, with_room])
+def test_a_mono_stem_of_a_stereo_song_loses_its_leak(leak: Callable[[float], Samples]) -> None:
+    """What the analysis hears is as wide as the widest stem; the stage, as wide as its track."""
+    true, leaked = true_stems()[0].mean(axis=0, keepdims=True), leak(0.1)
+    leaked[0] = leaked[0].mean(axis=0)  # what a run makes of a mono file beside stereo ones
+    wide = as_song(leaked)
+    settings = debleed.params.model_validate({"mode": "cancel"})
+    found = analysed(debleed, settings, wide)
+    narrow = {n: Audio(s.read().mean(axis=0, keepdims=True), RATE) for n, s in wide.stems.items()}
+    context = StageContext(song=replace(found, own="vocals", stems=narrow))
+    out = Audio.from_blocks(debleed.process(narrow["vocals"], settings, context), RATE).samples
+    before_db, after_db = si_sdr_db(true, leaked[0][:1]), si_sdr_db(true, out)
+    assert before_db is not None
+    assert after_db is not None
+    assert after_db > before_db + 3  # the goal for stereo rooms
