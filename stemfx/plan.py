@@ -189,7 +189,7 @@ class _Builder:
         if self._recipe.output.master is not None:
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
-            master = self._chain("master", self._recipe.master, bus)
+            master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
             reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
             outputs["measure"] = reading.node
             outputs["master"] = self._write_master(master)
@@ -355,12 +355,17 @@ class _Builder:
         return self._graph.add(f"{track.name}/sum", "mix", Mix(), ports) if ports[1:] else ports[0]
 
     def _chain(
-        self, prefix: str, calls: tuple[StageCall, ...], port: Port, track: Track | None = None
+        self,
+        prefix: str,
+        calls: tuple[StageCall, ...],
+        port: Port,
+        track: Track | None = None,
+        before: tuple[StageCall, ...] = (),
     ) -> Port:
         for i, call in enumerate(calls):
             heard = dict.fromkeys(sidechain_tracks([call]))
             keys = [self._track(self._recipe.tracks[name]) for name in heard]
-            hears, song = self._song_for(call, track, calls[:i])
+            hears, song = self._song_for(call, track, (*before, *calls[:i]))
             is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
                 self._registry.version_of(call.stage),
@@ -444,6 +449,8 @@ class _Builder:
 
     def _is_generated(self, track: Track | None) -> bool:
         """Tell whether an AI generator made what a track plays, or any song of the mix."""
+        while track is not None and track.removed_of is not None:
+            track = self._recipe.tracks[track.removed_of]
         songs = used_sources(self._recipe) if track is None else [self._song_of(track)]
         return any(s and (s.generated or s.name in self._inputs.generators) for s in songs)
 

@@ -220,6 +220,13 @@ def compares(signal: Signal, params: Amount, context: StageContext) -> Iterator[
     yield from ()
 
 
+@stage(Amount, is_check=True, heeds_origin=True)
+def origin(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
+    """Tell whether an AI made it."""
+    context.report(is_generated=context.is_generated)
+    yield from ()
+
+
 class TestPlugin:
     """What a test adds to the registry."""
 
@@ -239,6 +246,7 @@ class TestPlugin:
             checks_and_gives,
             subtracts_others,
             compares,
+            origin,
         ]
 
     @hookimpl

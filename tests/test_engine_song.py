@@ -150,6 +150,15 @@ def test_a_bus_compares_with_the_song(folder: Path) -> None:
     assert float(str(told["largest_difference"])) < 1e-6
 
 
+def test_the_master_comes_behind_the_stages_of_the_mix(folder: Path) -> None:
+    text = SOURCES + (
+        "tracks: {vocals: , drums: , bass: }\nmix: {stages: [trim: {start_s: 0.1}]}\n"
+        "master: [compares]\noutput: {master: out.wav}\n"
+    )
+    with pytest.raises(RecipeError, match="move it before `trim`"):
+        run_text(folder, text)
+
+
 @pytest.mark.parametrize(
     ("tracks", "why"),
     [
@@ -222,6 +231,14 @@ def test_the_recipe_or_a_tag_tells_that_an_ai_made_the_song(folder: Path) -> Non
     assert is_generated(SOURCES) is True
     assert [(f.level, f.code) for _, f in outcome.findings] == [("info", "generated")]
     assert is_generated(SOURCES.replace(STEMS, f"{STEMS}, generated: false")) is False
+
+
+def test_what_a_generated_song_lost_is_generated_too(folder: Path) -> None:
+    text = SOURCES.replace(STEMS, f"{STEMS}, generated: true") + (
+        f"tracks: {{vocals: {{stages: [{STAGE}: {{keep_removed: true}}]}}, "
+        "back: {from: vocals/removed, stages: [origin]}}\noutput: {master: out.wav}\n"
+    )
+    assert of(run_text(folder, text), "back/origin")["is_generated"] is True
 
 
 def test_a_title_is_no_proof(folder: Path) -> None:

@@ -80,28 +80,38 @@ class _Reader:
             return None
         files = {stem: self._found(want, key, name, stem) for stem, want in wanted.items()}
         stems = {stem: file for stem, file in files.items() if file is not None}
-        mixture = self._mixture(shape, node, key, name)
-        if len(stems) < len(files) or (shape.mixture is not None and mixture is None):
-            return None
         whole = stems.pop(_WHOLE, None)
+        mixture = self._mixture(shape, node, name, is_one_file=_WHOLE in wanted)
+        # `--source` may put one file in the place of stems: what those came from is no matter then.
+        is_needed = shape.mixture is not None and not (_WHOLE in wanted and shape.stems)
+        if len(stems) + (whole is not None) < len(files) or (is_needed and mixture is None):
+            return None
         return Source(
             name,
             whole,
             stems or None,
             shape.fold_down,
             str(key),
-            mixture if whole is None else None,  # `--source` put one file in the place of stems
+            mixture,
             shape.generated,
         )
 
-    def _mixture(self, shape: SourceShape, node: Node, key: Mark, name: str) -> Path | None:
+    def _mixture(
+        self, shape: SourceShape, node: Node, name: str, *, is_one_file: bool
+    ) -> Path | None:
         if shape.mixture is None or not isinstance(node, Table):
             return None
         mark, title = node.where("mixture"), f"sources.{name}.mixture"
-        if shape.stems is None:
-            self.problems.add(mark, f"{title}: is for given `stems`; this source is one file")
+        if is_one_file:
+            if not shape.stems:
+                what = "is for given `stems`; this source is one file"
+                self.problems.add(mark, f"{title}: {what}")
             return None
-        return self._found(_Wanted(shape.mixture, self.folder, mark, title), key, name, "")
+        try:
+            return source_file(shape.mixture, self.folder)
+        except PathError as error:
+            self.problems.add(mark, f"{title}: {error}; without it the stems' sum is the mixture")
+            return None
 
     def _shape(self, name: str, node: Node) -> SourceShape | None:
         if isinstance(node, Table):

@@ -166,6 +166,24 @@ def test_the_command_line_replaces_sources_and_stems(read, folder, monkeypatch):
     assert read(text, sources={"song": "gen.wav", "own": "gen.wav"}).sources["own"].stems is None
 
 
+def test_a_mixture_is_for_stems_and_goes_with_them(read, faults, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    text = "stemfx: 1\nsources: {own: {stems: {vocals: v.wav, drums: d.wav}, mixture: MIX}}\n"
+    assert read(text.replace("MIX", "gen.wav")).sources["own"].mixture == folder / "gen.wav"
+    (fault,) = faults(text.replace("MIX", "nix.wav"))
+    assert fault.startswith("r.yaml:2:64: sources.own.mixture: there is no file")
+    assert "--source" not in fault  # that would put one file in the place of all stems
+    # Whoever has a shared recipe and a song has not the author's mixture.
+    replaced = read(text.replace("MIX", "nix.wav"), sources={"own": "gen.wav"}).sources["own"]
+    assert (replaced.file, replaced.stems, replaced.mixture) == (folder / "gen.wav", None, None)
+    one = "stemfx: 1\nsources: {own: {file: gen.wav, mixture: gen.wav}}\n"
+    assert faults(one) == [
+        "r.yaml:2:41: sources.own.mixture: is for given `stems`; this source is one file"
+    ]
+    given = "stemfx: 1\nsources: {own: {mixture: gen.wav}}\n"
+    assert read(given, sources={"own/vocals": "v.wav"}).sources["own"].mixture is not None
+
+
 def test_a_file_without_a_name_is_the_only_source_or_a_question(read, faults, folder):
     recipe = read("stemfx: 1\nsources: {song: }\n", sources={"": folder / "gen.wav"})
     assert recipe.sources["song"].file == folder / "gen.wav"
