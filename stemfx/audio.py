@@ -54,6 +54,19 @@ def read_only(samples: ArrayLike) -> Block:
     return view
 
 
+def read_forward(signal: Signal, start: int = 0, stop: int | None = None) -> Block:
+    """Return samples `start` up to `stop` of a signal that can only run from its start."""
+    start = max(0, start)
+    stop = signal.n_samples if stop is None else min(stop, signal.n_samples)
+    parts, position = [np.zeros((signal.channels, 0), np.float32)], 0
+    for block in signal.blocks():
+        if position >= stop:
+            break
+        parts.append(block[:, max(0, start - position) : stop - position])
+        position += block.shape[1]
+    return read_only(np.concatenate(parts, axis=1))
+
+
 @dataclass(frozen=True, eq=False)
 class Audio:
     """A signal in memory.

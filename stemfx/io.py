@@ -24,7 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_forward, read_only
 from stemfx.dsp.channels import FOLDABLE, fold_down
 from stemfx.errors import AudioFileError, DiskFullError, OutputError, StemfxError
 
@@ -456,15 +456,7 @@ class FileSignal:
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return samples `start` up to `stop`, decoded from the start of the file."""
-        start = max(0, start)
-        stop = self.n_samples if stop is None else min(stop, self.n_samples)
-        parts, position = [np.zeros((self.channels, 0), np.float32)], 0
-        for block in self.blocks():
-            if position >= stop:
-                break
-            parts.append(block[:, max(0, start - position) : stop - position])
-            position += block.shape[1]
-        return read_only(np.concatenate(parts, axis=1))
+        return read_forward(self, start, stop)
 
 
 # --- writing -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_forward, read_only
 
 Quality = Literal["HQ", "VHQ"]
 """soxr's 20-bit and 28-bit filters: aliases below -120 and -150 dB, flat to 0.91 Nyquist."""
@@ -147,12 +147,4 @@ class Resampled:
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return samples `start` up to `stop` as a read-only block."""
-        start = max(0, start)
-        stop = self.n_samples if stop is None else min(stop, self.n_samples)
-        parts, position = [np.zeros((self.channels, 0), np.float32)], 0
-        for block in self.blocks():
-            if position >= stop:
-                break
-            parts.append(block[:, max(0, start - position) : stop - position])
-            position += block.shape[1]
-        return read_only(np.concatenate(parts, axis=1))
+        return read_forward(self, start, stop)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stemfx.audio import BLOCK_SAMPLES, Audio, Block, Signal, read_only
+from stemfx.audio import BLOCK_SAMPLES, Audio, Block, Signal, read_forward, read_only
 from stemfx.dsp.delay import estimate_delay
 from stemfx.dsp.resample import rechunk, resample_blocks
 from stemfx.dsp.shift import Shifted
@@ -96,8 +96,7 @@ class Slowed:
 
     def read(self, start: int = 0, stop: int | None = None) -> Block:
         """Return samples `start` up to `stop`; it runs from the start of the signal."""
-        whole = np.concatenate([np.zeros((self.channels, 0), np.float32), *self.blocks()], axis=1)
-        return read_only(whole[:, max(0, start) : stop])
+        return read_forward(self, start, stop)
 
 
 def find_speed(signal: Signal, original: Signal) -> SpeedEstimate | None:
