@@ -25,6 +25,9 @@ _TOP_HZ = 400.0  # this close to half the rate every converter cuts
 _CLIFF_DB = 19.0  # a lossless master drops 14 dB at 20.2 kHz, MP3 and AAC 20 and more
 _NOTHING_DB = -92.0  # beside the loudest bin: what a float file has below is nothing too
 _FLAT_DB = 8.0
+_FAINT_DB = -65.0  # beside the loudest bin: from here on down the end of a spectrum is a cut only
+_STEEPER = 6.0  # if it falls so much faster than before; fading pads did 4 times, MP3s 12
+_BEFORE_STEPS = 3
 _FLOOR_DB = -85.0  # beside the loudest bin: nothing that is heard
 
 
@@ -113,6 +116,10 @@ def _largest_step(db: NDArray[np.float64], freq_hz: NDArray[np.float64]) -> tupl
     highest = np.maximum.accumulate(smooth[::-1])[::-1][above]
     lowest = np.minimum.accumulate(smooth[::-1])[::-1][above]
     drops[highest - lowest > _FLAT_DB] = 0.0
+    # Where the highest partial ends, the ones before it were fading too; a cut comes unannounced.
+    before = smooth[np.maximum(at - _BEFORE_STEPS * (side + gap), 0)]
+    fades = _STEEPER * (before - smooth[at]) / _BEFORE_STEPS > drops
+    drops[fades & (smooth[at] < db.max() + _FAINT_DB)] = 0.0
     best = int(np.argmax(drops))
     middle = at[best] + (side + gap) // 2
     return float(freq_hz[middle]), float(drops[best])

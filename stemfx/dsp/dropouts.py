@@ -21,7 +21,7 @@ _ABRUPT = 0.25  # of the level around: a decay or a fade is far lower at its end
 _SLOPE = 0.06  # a slow wave's top, flat by quantising, is left at 0.02 of the level around
 _AWAY = 0.3
 _STEPS = 30.0
-_TOP = 0.98
+_TOP = 0.85  # of what is beside it: a limiter after clipping left flat tops at 0.87 of the others
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -185,8 +186,13 @@ def layout_findings(health: StereoHealth) -> Iterator[Finding]:
             "unbalanced_channels",
             f"the {louder} channel is {abs(difference):.1f} dB louder than the {quieter}: right "
             "for an instrument that is panned, not for a mix. To move it back add to the track's "
-            f"stages: - pan: {{pan: {0.5 if louder == 'left' else -0.5:g}}}",
+            f"stages: - pan: {{pan: {_pan_back(difference):g}}}",
         )
+
+
+def _pan_back(difference_db: float) -> float:
+    """Return the `pan` that makes sides equal of which the left is so much louder."""
+    return round(4.0 / math.pi * math.atan(10 ** (difference_db / 20)) - 1.0, 3)
 
 
 def phase_findings(health: StereoHealth, limits: StereoLimits | None = None) -> Iterator[Finding]:

@@ -198,6 +198,13 @@ def test_rests_between_notes_and_a_gate_are_no_dropouts():
     assert len(dropouts(quantised(np.stack([0.2 * chord * gate] * 2))).at_s) == 0
 
 
+def test_flat_tops_at_the_heights_a_limiter_leaves_are_no_dropouts():
+    clipped = np.clip(20 * song(), -1, 1)
+    # A limiter after the clipping turns each hit down by another dB, and flat tops stay flat.
+    turned_down = np.where(np.arange(clipped.shape[1]) // 441 % 2, 0.87, 1.0)
+    assert len(dropouts(quantised(0.8 * clipped * turned_down)).at_s) == 0
+
+
 # ---------------------------------------------------------------------------- hum
 
 
@@ -233,6 +240,17 @@ def test_a_lower_sample_rate_in_between_leaves_a_cliff(rate_hz: int):
     # soxr's passband ends at 0.91 of half the rate.
     assert 0.9 * rate_hz / 2 < found.cliff_hz < rate_hz / 2
     assert found.bandwidth_hz == found.cliff_hz
+
+
+@pytest.mark.parametrize(("end_db", "is_cut"), [(-50, True), (-73, False)])
+def test_the_end_of_a_fading_spectrum_is_no_cliff_where_it_is_faint(end_db: float, *, is_cut: bool):
+    # A synthetic pad: noise that falls evenly from 1 kHz on, to `end_db` at 7 kHz, then nothing.
+    noise = np.fft.rfft(np.random.default_rng(0).standard_normal(4 * RATE))
+    freq_hz = np.fft.rfftfreq(4 * RATE, 1 / RATE)
+    level_db = np.clip((freq_hz - 1000) / 6000, 0, 1) * end_db
+    pad = np.fft.irfft(noise * 10 ** (level_db / 20) * (freq_hz < 7000))
+    found = bandwidth(np.stack([0.1 * pad] * 2))
+    assert (found.cliff_hz is not None) == is_cut
 
 
 def test_spectra_of_an_hour_take_no_more_memory_than_those_of_minutes():

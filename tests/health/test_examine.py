@@ -12,7 +12,8 @@ import pytest
 from stemfx.audio import Audio
 from stemfx.demo_song import demo_song
 from stemfx.health import FileFacts, FileHealth, examine
-from stemfx.testing import RaggedSignal
+from stemfx.stages.pan import pan
+from stemfx.testing import RaggedSignal, apply
 
 RATE = 44_100
 Wave = np.ndarray
@@ -173,6 +174,16 @@ def test_a_few_samples_are_examined_too(n_samples: int):
 def test_blocks_do_not_matter():
     audio = Audio(mix(), RATE)
     assert examine(audio).to_json() == examine(RaggedSignal(audio)).to_json()
+
+
+@pytest.mark.parametrize("left", [0.1, 0.2, 5.0])
+def test_the_pan_that_is_advised_brings_an_unbalanced_file_back(left: float):
+    lopsided = mix() * np.array([[left], [1.0]]) / 5.0
+    (told,) = (f for f in health(lopsided).findings if f.code == "unbalanced_channels")
+    pan_to = float(told.message.partition("- pan: {pan: ")[2].rstrip("}"))
+    panned, _ = apply(pan, Audio(lopsided.astype(np.float32), RATE), pan=pan_to)
+    # Equal to the hundredth of a dB, but for the third decimal that `pan` has.
+    assert health(panned.samples).to_json()["balance_db"] == pytest.approx(0.0, abs=0.1)
 
 
 def test_findings_are_sorted_and_say_what_to_do():
