@@ -113,7 +113,7 @@ def material_findings(health: MaterialHealth) -> Iterator[Finding]:
             f"mains hum at {hum.mains_hz:.0f} Hz and {hum.lines - 1} of its multiples, "
             f"{hum.level_dbfs:.0f} dBFS: heard in the pauses. Where the track has no bass, add to "
             f"its stages: - high_pass: {{cutoff_hz: {3 * hum.mains_hz:.0f}}}; it takes the lowest "
-            "lines, the rest is for - denoise: {}",
+            "lines. Those above lie among the music: for them use a hum filter in an editor",
         )
     cliff_hz = health.bandwidth.cliff_hz
     if cliff_hz is not None and cliff_hz < CLIFF_HZ and health.duration_s >= UNSURE_S:

@@ -289,6 +289,15 @@ def _leftover(health: SetHealth) -> Iterator[Finding]:
             "stems and mixture differ only in the first or last half second, as by a fade of one "
             "of them; nothing to mend",
         )
+    elif left.kind == "noise":
+        yield Finding(
+            "warn",
+            "mixture_coded",
+            f"the stems have the sound of the mixture, but for something like noise that follows "
+            f"it in all bands, {-left.level_db:.1f} dB below it: the mixture, or the stems, went "
+            "through a lossy codec (MP3, AAC), or else a soft stem is missing. Use the WAV or FLAC "
+            "that they were made from if there is one",
+        )
     elif left.kind == "missing":
         yield Finding(
             level,

@@ -29,6 +29,10 @@ _BAD = 1e-4  # -40 dB beside the mixture's mean: worth an explanation
 _EXPLAINED = 0.9
 _EDGE_S = 0.5
 _HEARD_BEHIND = 1e-4  # -40 dB of a stem's energy: more than reverberation that dies away
+# Of what good MP3 and Vorbis files differ by, 0.29 at most was less than 6 dB under the mixture,
+# and it went with that to 3.7 dB (one deviation). Of missing stems 0.49 at least stood out so.
+_MASKED, _STANDS_OUT, _STEADY_DB = 0.25, 0.35, 4.5
+_SMOOTH_BINS, _PLAYS = 9, 1e-3
 _STEADIED = 0.6  # a missing stem leaves 0.85 at least, a mastered mixture 0.35 at most
 
 
@@ -82,7 +86,8 @@ class Leftover:
         low_hz: 5 % of its energy lies below.
         high_hz: 95 % of its energy lies below.
         kind: `missing` sound, or the same sound `processed`: the whole mixture's or `stem`'s; or
-            only at the `edges`: a fade in or out that one has and the other has not.
+            `noise` that goes with the mixture, as a codec makes it; or only at the `edges`: a fade
+            in or out that one has and the other has not.
         stem: whose it is.
     """
 
@@ -383,7 +388,25 @@ def _leftover(names: list[str], solution: Solution) -> Leftover | None:
         kind, whose = "processed", names[audible[best]] if shares[best] > 0.5 else None
     elif reading.steadied_energy < _STEADIED * left:
         kind = "processed"
+    elif _goes_with_the_mixture(reading):
+        kind = "noise"
     return Leftover(power_to_db(solution.residual_energy / mixed), low, high, kind, whose)
+
+
+def _goes_with_the_mixture(reading: SetReading) -> bool:
+    """Tell a codec's noise, masked in all bands and at all times, from an instrument."""
+    n = reading.n_stems
+    power = reading.spectra.power
+    null, mixed, summed = (
+        np.convolve(power(np.array(weights, float)), np.ones(_SMOOTH_BINS), "same")
+        for weights in ([-1] * n + [1], [0] * n + [1], [1] * n + [0])
+    )
+    stands_out = null > _MASKED * np.maximum(mixed, summed)
+    whole, left = reading.energies[:, -3], reading.energies[:, -1]
+    plays = whole > _PLAYS * whole.mean()
+    ratio_db = power_to_db((left[plays] + 1e-12) / whole[plays])
+    is_steady = float(np.std(ratio_db)) < _STEADY_DB
+    return is_steady and float(null[stands_out].sum()) < _STANDS_OUT * float(null.sum())
 
 
 def _pairs(names: list[str], reading: SetReading) -> dict[tuple[str, str], DelayEstimate]:

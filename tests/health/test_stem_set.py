@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import soxr
 
 from stemfx.audio import Audio
@@ -275,6 +277,23 @@ def test_a_mastered_mixture_is_not_taken_for_a_missing_stem(stems: Stems):
     mastered = Audio(np.array(chain(2 * added(stems).samples, RATE)), RATE)
     assert (None, "mixture_processed") in told(examine_set(stems, mastered))
     assert (None, "stem_missing") not in told(examine_set(stems, mastered))
+
+
+@pytest.mark.parametrize("codec", [("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")])
+def test_a_coded_mixture_is_not_taken_for_a_missing_stem(stems: Stems, codec: tuple[str, str]):
+    if codec[0] not in soundfile.available_formats():
+        pytest.skip(f"libsndfile was built without {codec[0]}")
+    mixture, coded = added(stems), io.BytesIO()
+    soundfile.write(
+        coded, mixture.samples.T, RATE, format=codec[0], subtype=codec[1], compression_level=0.5
+    )
+    coded.seek(0)
+    heard = np.ascontiguousarray(soundfile.read(coded, dtype="float32")[0].T)
+    health = examine_set(stems, Audio(heard[:, : mixture.n_samples], RATE))
+    assert told(health) == {(None, "mixture_coded")}
+    # With a stem less it is still a missing stem, however the rest was coded.
+    without = {name: stem for name, stem in stems.items() if name != "vocals"}
+    assert (None, "stem_missing") in told(examine_set(without, Audio(heard, RATE)))
 
 
 @pytest.mark.parametrize("leak", [0.03, 0.1])
