@@ -400,7 +400,7 @@ _FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samp
 
 _WORDS = {
     "wet": ("{:.0%} of the repair applied", "repair left out"),
-    "mean_cut_db": ("{:.1f} dB cut on average", "nothing cut"),
+    "mean_cut_db": ("{:.1f} dB cut on average", ""),
     "gap_cut_db": ("gaps {:.1f} dB lower", ""),
     "bleed_before_db": ("bleed from {:.0f} dB", None),
     "bleed_after_db": ("down to {:.0f} dB", None),
