@@ -109,9 +109,6 @@ class BleedEq:
         )
 
         def aim(start: int, heard: Powers) -> Cuts:
-            known = self._memory.recall(start)
-            if known is not None:
-                return known
             if not start:
                 self._reset()
             own = heard if signal is stem else powers_of(stem, start, len(heard))
@@ -123,14 +120,13 @@ class BleedEq:
             share = _smooth(leaked) / (_smooth(own) + _TINY)
             wanted = np.maximum(1 - _OVERESTIMATE * share, floor)
             cuts_db = follow(np.float32(-20) * np.log10(wanted))
-            self._memory.keep(start, cuts_db)
             factors = gains(cuts_db)
             self.stem.add(own, factors)
             for name, leak in leaks.items():
                 self.leaks[name].add(leak, factors)
             return cuts_db
 
-        yield from cut(signal, aim)
+        yield from cut(signal, aim, self._memory)
 
 
 def _smooth(power: Powers) -> Powers:

@@ -91,9 +91,6 @@ class GapExpander:
         )
 
         def aim(start: int, heard: Powers) -> Cuts:
-            known = self._memory.recall(start)
-            if known is not None:
-                return known
             if not start:
                 self._reset()
             share_db = self._share_db(start, heard)
@@ -103,14 +100,13 @@ class GapExpander:
             for frames in range(1, self._ahead + 1):
                 opened = np.minimum(opened, wanted[frames : frames + len(heard)])
             cuts_db: Cuts = follow(opened) @ self._bands
-            self._memory.keep(start, cuts_db)
             factors = gains(cuts_db)
             in_gap = (opened >= expansion.max_cut_db).astype(np.float32) @ self._bands
             self.stem.add(heard, factors)
             self.gaps.add(heard * in_gap, factors)
             return cuts_db
 
-        yield from cut(self._signal, aim)
+        yield from cut(self._signal, aim, self._memory)
 
     def _share_db(self, start: int, heard: Powers) -> NDArray[np.float64]:
         """Return the stem's share in each band, from `start` up to the end of the look-ahead."""

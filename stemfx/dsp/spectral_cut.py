@@ -96,13 +96,13 @@ def gains(cuts_db: Cuts) -> Cuts:
     return factors
 
 
-def cut(signal: Signal, aim: Aim) -> Iterator[Block]:
-    """Yield the signal, cut as `aim` says, asked for chunk after chunk.
+def cut(signal: Signal, aim: Aim, memory: Memory) -> Iterator[Block]:
+    """Yield the signal, cut as `aim` says, asked for chunk after chunk unless `memory` knows.
 
     A frame between two for which the cuts are known is cut like the one that loses less: what
     begins in it is heard from its first sample on.
     """
-    for block in stft.inverse(_cut_spectra(signal, aim), signal.n_samples):
+    for block in stft.inverse(_cut_spectra(signal, aim, memory), signal.n_samples):
         yield np.ascontiguousarray(block)
 
 
@@ -130,14 +130,18 @@ class Memory:
         return None if kept is None else kept * self._step_db
 
 
-def _cut_spectra(signal: Signal, aim: Aim) -> Iterator[stft.Spectrum]:
+def _cut_spectra(signal: Signal, aim: Aim, memory: Memory) -> Iterator[stft.Spectrum]:
     n_frames = stft.n_frames(signal.n_samples)
     held: stft.Spectrum | None = None  # the frame before, which waits for the cuts of the next
     before: Cuts | None = None
     for start in range(0, n_frames, CHUNK_FRAMES):
         stop = min(start + CHUNK_FRAMES, n_frames)
         spectra = stft.forward(signal, start, stop)
-        factors = gains(aim(start, powers(spectra[:, ::EVERY])))
+        cuts_db = memory.recall(start)
+        if cuts_db is None:
+            cuts_db = aim(start, powers(spectra[:, ::EVERY]))
+            memory.keep(start, cuts_db)
+        factors = gains(cuts_db)
         if held is not None and before is not None:
             yield held * np.maximum(before, factors[:1])
         between = np.maximum(factors[:-1], factors[1:])

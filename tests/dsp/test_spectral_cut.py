@@ -24,7 +24,7 @@ def constant(cut_db: float) -> object:
 
 
 def cut_with(signal: Signal, aim: object) -> Audio:
-    return Audio.from_blocks(cut(signal, aim), RATE)  # type: ignore[arg-type]
+    return Audio.from_blocks(cut(signal, aim, Memory(signal.n_samples, 12.0)), RATE)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n_samples", [1, 1024, 29_696, 32_768, 33_793, 70_001])
