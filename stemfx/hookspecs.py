@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pluggy
 
+from stemfx.hits import HitClassifier
 from stemfx.kit import Kit
 from stemfx.separator import Separator
 from stemfx.stage import Stage
@@ -43,4 +44,10 @@ def stemfx_open_model(path: Path) -> Separator | None:
 @hookspec
 def stemfx_kits() -> list[Kit]:
     """Return the drum kits that this plugin adds."""
+    raise NotImplementedError
+
+
+@hookspec
+def stemfx_hit_classifiers() -> list[HitClassifier]:
+    """Return the ways to tell which drum was struck that this plugin adds."""
     raise NotImplementedError

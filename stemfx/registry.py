@@ -18,6 +18,7 @@ import pluggy
 
 from stemfx import __version__, hookspecs, registered
 from stemfx.errors import ModelError, PluginError
+from stemfx.hits import HitClassifier
 from stemfx.kit import Kit
 from stemfx.separator import ModelCard, Separator, WeightsState
 from stemfx.separators.weights import check_plain
@@ -26,7 +27,7 @@ from stemfx.stage import Stage, StageParams
 GROUP = "stemfx"
 SUITE = "stemfx-suite"
 Openers = Mapping[str, Callable[[Path], Separator | None]]
-BUILT_IN = ("stemfx.stages", "stemfx.separators", "stemfx.kits")
+BUILT_IN = ("stemfx.stages", "stemfx.separators", "stemfx.kits", "stemfx.drums")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Plugin:
     stages: tuple[str, ...] = ()
     separators: tuple[str, ...] = ()
     kits: tuple[str, ...] = ()
+    hit_classifiers: tuple[str, ...] = ()
     broken: str | None = None
 
 
@@ -46,13 +48,15 @@ class Plugin:
 class Registry:
     """Everything that is installed, by name.
 
-    `clashes` says, by kind (`stage`, `model`, `kit`) and name, which two plugins offer one name.
+    `clashes` says, by kind (`stage`, `model`, `kit`, `hit classifier`) and name, which two plugins
+    offer one name.
     Such a name is in none of the other mappings: nothing is picked silently.
     """
 
     stages: Mapping[str, Stage]
     separators: Mapping[str, Separator]
     kits: Mapping[str, Kit]
+    hit_classifiers: Mapping[str, HitClassifier]
     plugins: tuple[Plugin, ...]
     clashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _openers: Openers = field(default_factory=dict, repr=False)
@@ -195,6 +199,7 @@ class _Collector:
         self._stages: dict[str, Stage] = {}
         self._separators: dict[str, Separator] = {}
         self._kits: dict[str, Kit] = {}
+        self._hit_classifiers: dict[str, HitClassifier] = {}
         self._openers: dict[str, Callable[[Path], Separator | None]] = {}
         self._plugins: list[Plugin] = []
 
@@ -204,6 +209,7 @@ class _Collector:
             "stage": self._stages,
             "model": self._separators,
             "kit": self._kits,
+            "hit classifier": self._hit_classifiers,
         }
         for kind, name in self._clashes:
             del offers[kind][name]
@@ -212,6 +218,7 @@ class _Collector:
             stages=self._stages,
             separators=self._separators,
             kits=self._kits,
+            hit_classifiers=self._hit_classifiers,
             plugins=tuple(self._plugins),
             clashes=self._clashes,
             _openers=self._openers,
@@ -256,18 +263,32 @@ class _Collector:
             for separator in _offered(manager.hook.stemfx_separators(), "model")
         }
         kits = {kit.name: kit for kit in _offered(manager.hook.stemfx_kits(), "kit")}
-        plugin = Plugin(name, distribution, version, tuple(stages), tuple(separators), tuple(kits))
+        classifiers = {
+            classifier.name: classifier
+            for classifier in _offered(manager.hook.stemfx_hit_classifiers(), "hit classifier")
+        }
+        plugin = Plugin(
+            name,
+            distribution,
+            version,
+            tuple(stages),
+            tuple(separators),
+            tuple(kits),
+            tuple(classifiers),
+        )
         self._claim(
             plugin,
             [
                 *(("stage", name) for name in stages),
                 *(("model", name) for name in separators),
                 *(("kit", name) for name in kits),
+                *(("hit classifier", name) for name in classifiers),
             ],
         )
         self._stages |= stages
         self._separators |= separators
         self._kits |= kits
+        self._hit_classifiers |= classifiers
         self._plugins.append(plugin)
         if manager.hook.stemfx_open_model.get_hookimpls():
             self._openers[f"{name!r} ({distribution})"] = partial(_opened, manager)
@@ -335,4 +356,13 @@ def _check_kit(thing: Any) -> None:
     _check_is(thing, Kit)
 
 
-_CHECKS = {"stage": _check_stage, "model": _check_separator, "kit": _check_kit}
+def _check_hit_classifier(thing: Any) -> None:
+    _check_is(thing, HitClassifier)
+
+
+_CHECKS = {
+    "stage": _check_stage,
+    "model": _check_separator,
+    "kit": _check_kit,
+    "hit classifier": _check_hit_classifier,
+}

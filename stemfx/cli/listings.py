@@ -128,7 +128,12 @@ def plugins(json: a.Json = False) -> None:
         return
     table = Table("plugin", "package", "offers")
     for plugin in found:
-        offers = {"stages": plugin.stages, "models": plugin.separators, "kits": plugin.kits}
+        offers = {
+            "stages": plugin.stages,
+            "models": plugin.separators,
+            "kits": plugin.kits,
+            "hit classifiers": plugin.hit_classifiers,
+        }
         told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
         table.add_row(
             plain(plugin.name),

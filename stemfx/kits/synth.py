@@ -161,7 +161,15 @@ class SynthKit(Kit):
         """All seven drum classes."""
         return tuple(DRUMS)
 
-    def sample(self, drum_class: str, velocity: float, sample_rate: int) -> Audio:
+    def sample(
+        self,
+        drum_class: str,
+        velocity: float,
+        sample_rate: int,
+        *,
+        variant: str | None = None,
+        take: int = 0,
+    ) -> Audio:
         """Return one hit, mono `(1, n)`, starting at its attack and ending in silence.
 
         Args:
@@ -169,6 +177,8 @@ class SynthKit(Kit):
             velocity: (0, 1]. The amplitude follows it; a one-pole low-pass closes with it,
                 geometrically from `OPEN_HZ` at 1 to the drum's `dull_hz` at 0.
             sample_rate: in Hz; above the kit's own 48 kHz nothing is added.
+            variant: there is one of each drum.
+            take: there is one of each drum.
 
         Raises:
             KeyError: the kit has no such class.

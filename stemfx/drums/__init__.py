@@ -1,0 +1,12 @@
+"""Drum stems: which drums are struck when, and how hard."""
+
+from __future__ import annotations
+
+from stemfx.hits import HitClassifier
+from stemfx.hookspecs import hookimpl
+
+
+@hookimpl
+def stemfx_hit_classifiers() -> list[HitClassifier]:
+    """Return the ways to tell drums apart that come with stemfx."""
+    return []

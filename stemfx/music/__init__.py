@@ -1,0 +1,1 @@
+"""Songs: their tempo, beats, bars and key."""

@@ -1,0 +1,47 @@
+"""What a song plays to: its tempo, beats, bars and key, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MusicReading:
+    """The tempo, beats and key of a song.
+
+    Args:
+        bpm: beats a minute, from a line through all beats; 0 where no beat was found.
+        bpm_confidence: 0 (a guess) to 1 (a machine's beat).
+        beats_s: every beat, in seconds from the start.
+        downbeats_s: those of the beats that begin a bar.
+        key: such as `A minor` or `Eb major`; empty where nothing has a pitch.
+        key_confidence: 0 to 1: how far ahead of the runner-up it is.
+        key_runner_up: the second best key.
+        tuning_cents: how far A4 lies from 440 Hz, in (-50, 50].
+        duration_s: length of what was read.
+    """
+
+    bpm: float
+    bpm_confidence: float
+    beats_s: tuple[float, ...]
+    downbeats_s: tuple[float, ...]
+    key: str
+    key_confidence: float
+    key_runner_up: str
+    tuning_cents: float
+    duration_s: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self) | {
+            "beats_s": list(self.beats_s),
+            "downbeats_s": list(self.downbeats_s),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> MusicReading:
+        """Return what `to_json` wrote."""
+        times = {name: tuple(values[name]) for name in ("beats_s", "downbeats_s")}
+        return cls(**{**values, **times})
