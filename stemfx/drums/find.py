@@ -20,7 +20,7 @@ def find_hits(signal: Signal, classifier: HitClassifier | None = None) -> tuple[
     Raises:
         PluginError: the classifier failed, or its answer is not what `HitClassifier` declares.
     """
-    from stemfx.dsp.onsets import find_onsets  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from stemfx.dsp.onsets import find_onsets
 
     onsets_s = [float(time) for time in find_onsets(signal)]
     if not onsets_s:
