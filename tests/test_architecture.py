@@ -21,7 +21,7 @@ LAYERS = [
     {"stage", "separator", "kit", "hits", "music_reading", "hookspecs", "https", "download"},
     {"health", "drums", "music"},
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
-    {"recipe", "registered", "registry", "models", "io"},
+    {"recipe", "registered", "registry", "models", "io", "kit_files"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_inputs", "plan_stems"},
     {"operations", "run"},
