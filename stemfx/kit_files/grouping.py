@@ -76,12 +76,12 @@ def _split_by_lone_words(
     for (folder, variant), group in groups.items():
         has_layers = len({s.reading.dynamics for s in group} - {""}) > 1
         for sample in group:
-            word = sample.reading.dynamics
-            if word and not has_layers:
-                read = replace(sample.reading, variant=(*variant, word), dynamics="")
-                split.setdefault((folder, read.variant), []).append(replace(sample, reading=read))
-            else:
-                split.setdefault((folder, variant), []).append(sample)
+            read = sample.reading
+            if read.dynamics and not has_layers:
+                read = replace(read, variant=(*variant, read.dynamics), dynamics="")
+            elif has_layers and not read.dynamics:  # `Ride-Soft`, `Ride-Hard` and `24Ride-1`
+                read = replace(read, variant=(*variant, "numbered"))
+            split.setdefault((folder, read.variant), []).append(replace(sample, reading=read))
     return split
 
 
@@ -102,12 +102,10 @@ def _layered(group: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
     ordered = sorted(group, key=lambda s: natural(s.source.name))
     columns = _varying(ordered)
     velocity, take = _velocities(ordered), [s.reading.take for s in ordered]
-    if (
-        (velocity is None and len(columns) > 1)
-        or (velocity is None and columns and any(t is not None for t in take))
-        or (velocity is None and columns and _like_midi(columns[0]))
-    ):
-        velocity, columns = [float(n) for n in columns[0]], columns[1:]
+    if velocity is None and columns:
+        is_marked = len(columns) > 1 or any(t is not None for t in take) or _like_midi(columns[0])
+        if is_marked:
+            velocity, columns = [float(n) for n in columns[0]], columns[1:]
     sources = [s.source for s in ordered]
     if velocity is None:
         if columns or (len(ordered) > 1 and len({*take}) == 1):

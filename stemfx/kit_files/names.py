@@ -160,16 +160,11 @@ def _family(levels: Sequence[Sequence[str]]) -> str | None:
     Whole words come before abbreviations, the file before its folders, and in a name the first.
     """
     for words in levels:
-        for word in words:
-            if word in STRONG:
-                return STRONG[word]
-            if word in OTHER:
-                return f"={word}"
-    for words in levels:
-        for word in words:
-            if word in WEAK:
-                return WEAK[word]
-    return None
+        if known := next((STRONG[word] for word in words if word in STRONG), None):
+            return known
+        if other := next((word for word in words if word in OTHER), None):
+            return f"={other}"
+    return next((WEAK[word] for words in levels for word in words if word in WEAK), None)
 
 
 def _marks(words: Sequence[str], family: str) -> _Marks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,10 @@ def even_layers(takes: Sequence[Sequence[Take]]) -> tuple[Layer, ...]:
 def nearest_layers(takes: dict[float, list[Take]]) -> tuple[Layer, ...]:
     """Return layers for takes at known velocities: each reaches halfway to its neighbours."""
     at = sorted(takes)
-    edges = [0.0, *((a + b) / 2 for a, b in zip(at, at[1:], strict=False)), 1.0]
+    edges = [0.0, *((a + b) / 2 for a, b in pairwise(at)), 1.0]
     return tuple(
-        Layer(low, high, tuple(takes[v])) for v, low, high in zip(at, edges, edges[1:], strict=True)
+        Layer(low, high, tuple(takes[v]))
+        for v, (low, high) in zip(at, pairwise(edges), strict=True)
     )
 
 

@@ -3,90 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-STRONG = {
-    **dict.fromkeys(("kick", "kicks", "kik", "kck", "bassdrum", "kickdrum", "bombo"), "kick"),
-    **dict.fromkeys(("snare", "snares", "snr", "sidestick", "rimshot", "xstick"), "snare"),
-    **dict.fromkeys(("rim", "rims", "rimclick"), "snare"),
-    **dict.fromkeys(("hat", "hats", "hihat", "hihats"), "hat"),
-    **dict.fromkeys(("tom", "toms", "tomtom", "floortom", "racktom"), "tom"),
-    **dict.fromkeys(("crash", "crashes", "ride", "rides", "splash", "china", "chinese"), "crash"),
-    **dict.fromkeys(("cymbal", "cymbals", "cym", "cymb", "cra"), "crash"),
-    **dict.fromkeys(("clap", "claps", "handclap", "handclaps"), "clap"),
-}
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+def _table(words_by_drum: Mapping[str, str]) -> dict[str, str]:
+    return {word: drum for drum, words in words_by_drum.items() for word in words.split()}
+
+
+STRONG = _table(
+    {
+        "kick": "kick kicks kik kck bassdrum kickdrum bombo",
+        "snare": "snare snares snr sidestick rimshot xstick rim rims rimclick",
+        "hat": "hat hats hihat hihats",
+        "tom": "tom toms tomtom floortom racktom",
+        "crash": "crash crashes ride rides splash china chinese cymbal cymbals cym cymb cra",
+        "clap": "clap claps handclap handclaps",
+    }
+)
 """Words that mean one drum wherever they stand."""
 
-WEAK = {
-    **dict.fromkeys(("bd", "kd", "bdrum"), "kick"),
-    **dict.fromkeys(("sd", "sn", "rs", "stick", "ss"), "snare"),
-    **dict.fromkeys(("hh", "chh", "ch", "hhc", "clhh", "clh", "ohh", "oh", "hho", "ophh"), "hat"),
-    **dict.fromkeys(("oph", "phh", "ph", "hhp", "pedal", "closed", "open"), "hat"),
-    **dict.fromkeys(("lt", "mt", "ht", "ft"), "tom"),
-    **dict.fromkeys(("cr", "cy", "rd", "bell"), "crash"),
-    **dict.fromkeys(("cp", "hc"), "clap"),
-}
+WEAK = _table(
+    {
+        "kick": "bd kd bdrum",
+        "snare": "sd sn rs ss stick",
+        "hat": "hh chh ch hhc clhh clh ohh oh hho ophh oph phh ph hhp pedal closed open",
+        "tom": "lt mt ht ft",
+        "crash": "cr cy rd bell",
+        "clap": "cp hc",
+    }
+)
 """Abbreviations: taken for a drum where no other word says one (`Kick_OH` is an overhead)."""
 
-OTHER = frozenset(
-    [
-        "cowbell",
-        "conga",
-        "congas",
-        "bongo",
-        "bongos",
-        "shaker",
-        "maraca",
-        "maracas",
-        "tambourine",
-        "tamb",
-        "tambo",
-        "clave",
-        "claves",
-        "guiro",
-        "whistle",
-        "triangle",
-        "timbale",
-        "timbales",
-        "agogo",
-        "cabasa",
-        "vibraslap",
-        "woodblock",
-        "snap",
-        "snaps",
-        "perc",
-        "percussion",
-        "fx",
-        "bass",
-        "synth",
-        "vox",
-        "vocal",
-        "noise",
-        "shell",
-        "gong",
-        "tabla",
-        "djembe",
-        "cajon",
-        "chime",
-        "chimes",
-        "castanet",
-        "castanets",
-        "cuica",
-        "surdo",
-        "metronome",
-        "click",
-        "beep",
-    ]
+OTHER = _words(
+    "cowbell conga congas bongo bongos shaker maraca maracas tambourine tamb tambo clave "
+    "claves guiro whistle triangle timbale timbales agogo cabasa vibraslap woodblock snap "
+    "snaps perc percussion fx bass synth vox vocal noise shell gong tabla djembe cajon chime "
+    "chimes castanet castanets cuica surdo metronome click beep"
 )
 """What stemfx has no drum class for."""
 
-LOOPS = frozenset(("loop", "loops", "bpm", "groove", "grooves", "fill", "fills"))
+LOOPS = _words("loop loops bpm groove grooves fill fills")
 
-OPEN = frozenset(("open", "opened", "half", "semi", "loose", "sizzle", "washy"))
-OPEN |= {"ohh", "oh", "hho", "ophh", "oph"}
-CLOSED = frozenset(("closed", "close", "clsd", "tight", "pedal", "foot", "chick", "ped"))
-CLOSED |= {"chh", "ch", "hhc", "clhh", "clh", "phh", "ph", "hhp"}
+OPEN = _words("open opened half semi loose sizzle washy ohh oh hho ophh oph")
+CLOSED = _words("closed close clsd tight pedal foot chick ped chh ch hhc clhh clh phh ph hhp")
 
 _RANKS = {
     1: "ppp softest",
@@ -102,61 +66,20 @@ _RANKS = {
 DYNAMICS = {word: rank for rank, words in _RANKS.items() for word in words.split()}
 """How hard a drum was struck, by rank."""
 
-VELOCITY_MARKS = frozenset(("v", "vel", "velo", "velocity", "vl", "layer", "lyr", "lv"))
-TAKE_MARKS = frozenset(("rr", "r", "take", "alt", "robin", "hit", "seq", "rnd"))
+VELOCITY_MARKS = _words("v vel velo velocity vl layer lyr lv")
+TAKE_MARKS = _words("rr r take alt robin hit seq rnd")
 
-MACHINES = frozenset(("505", "606", "626", "707", "727", "808", "909"))
+MACHINES = _words("505 606 626 707 727 808 909")
 """Drum machines: the one kind of number that names a drum."""
 
-UNUSUAL = frozenset(
-    [
-        "sidestick",
-        "rimshot",
-        "rim",
-        "rims",
-        "rimclick",
-        "xstick",
-        "stick",
-        "rs",
-        "ss",
-        "ghost",
-        "flam",
-        "drag",
-        "roll",
-        "buzz",
-        "brush",
-        "pedal",
-        "foot",
-        "ped",
-        "phh",
-        "ph",
-        "hhp",
-        "half",
-        "semi",
-        "ride",
-        "rides",
-        "bell",
-        "splash",
-        "china",
-        "chinese",
-        "rd",
-        "choke",
-        "choked",
-        "muted",
-        "mute",
-        "off",
-        "room",
-        "overhead",
-        "far",
-        "bottom",
-        "btm",
-        "reverse",
-        "rev",
-    ]
+UNUSUAL = _words(
+    "sidestick rimshot rim rims rimclick xstick stick rs ss ghost flam drag roll buzz brush "
+    "pedal foot ped phh ph hhp half semi ride rides bell splash china chinese rd choke "
+    "choked muted mute off room overhead far bottom btm reverse rev"
 )
 """Words of a drum that is not the first choice of its class."""
 
-_NEUTRAL = frozenset(("drum", "drums", "sample", "samples", "shot", "oneshot", "note", "midi"))
+_NEUTRAL = _words("drum drums sample samples shot oneshot note midi")
 
 _PAIRS = {
     ("bass", "drum"): "bassdrum",
