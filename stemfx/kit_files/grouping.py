@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -51,18 +51,17 @@ def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
     for sample in samples:
         groups.setdefault((sample.folder, sample.reading.variant), []).append(sample)
     groups = _split_by_lone_words(groups)
-    drums: list[tuple[tuple[object, ...], Drum]] = []
+    drums: list[tuple[NameReading, Drum]] = []
     names: set[str] = set()
     for (folder, variant), group in groups.items():
         name = " ".join(variant) or group[0].reading.plain
         if name in names and folder:
             name = f"{' '.join(words_of(folder[-1])) or folder[-1]} {name}"
+        names.add(name)
         for drum in _layered(group, unsorted):
             full = " ".join(filter(None, (name, drum.name)))
-            full = full if full not in names else f"{full} {len(names) + 1}"
-            names.add(full)
-            drums.append((_rank(variant, full), replace(drum, name=full)))
-    return [drum for _, drum in sorted(drums, key=lambda ranked: ranked[0])]
+            drums.append((group[0].reading, replace(drum, name=full)))
+    return sorted_drums(drums)
 
 
 def _split_by_lone_words(
@@ -89,6 +88,28 @@ def _rank(variant: Sequence[str], name: str) -> tuple[object, ...]:
     """Return what the drums of a class are sorted by: plain before special, then by name."""
     odd = sum(word in UNUSUAL for word in variant)
     return odd, len(variant) > 0, natural(name)
+
+
+def sorted_drums(
+    found: Iterable[tuple[NameReading, Drum]], *, keep_order: bool = False
+) -> list[Drum]:
+    """Return the drums of a class, the usual one first, each under a name of its own.
+
+    Plain ones come before special ones; among these the order is that of their names, or with
+    `keep_order` the one that they are in.
+    """
+    ranked = sorted(
+        found,
+        key=lambda pair: _rank(pair[0].variant, pair[1].name)[: 1 if keep_order else None],
+    )
+    drums: dict[str, Drum] = {}
+    for _, drum in ranked:
+        name, n = drum.name.casefold(), 1
+        while name in drums:
+            n += 1
+            name = f"{drum.name.casefold()} ({n})"
+        drums[name] = replace(drum, name=name)
+    return list(drums.values())
 
 
 def natural(name: str) -> list[tuple[int, str]]:

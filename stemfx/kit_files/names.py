@@ -71,6 +71,7 @@ class NameReading:
         numbers: the other numbers, in order, as written.
         is_strong: a whole word said the class, not an abbreviation or a number.
         says_how: a hat's name says whether it is open.
+        is_other: it names something that is none of the drums.
     """
 
     drum_class: str | None
@@ -83,6 +84,7 @@ class NameReading:
     numbers: tuple[str, ...] = ()
     is_strong: bool = False
     says_how: bool = False
+    is_other: bool = False
 
 
 @dataclass
@@ -116,7 +118,8 @@ def read_name(name: str) -> NameReading:
     if family == "crash" and _HAT_ONLY & set(own) and not _BRONZE & set(every):
         family = "hat"  # `cymbal_closed`
     if family.startswith("="):
-        return NameReading(None, f"`{family[1:]}`: stemfx has no such drum class")
+        why_not = f"`{family[1:]}`: stemfx has no such drum class"
+        return NameReading(None, why_not, is_other=True)
     marks = _marks(own, family)
     is_open = any(word in OPEN for word in every)
     says_how = is_open or any(word in CLOSED for word in every)

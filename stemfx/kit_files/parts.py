@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,55 @@ def nearest_layers(takes: dict[float, list[Take]]) -> tuple[Layer, ...]:
     return tuple(
         Layer(low, high, tuple(takes[v]))
         for v, (low, high) in zip(at, pairwise(edges), strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One sound of a drum as samplers list them: when it is heard, and what.
+
+    Args:
+        low: velocities above this one, in [0, 1].
+        high: up to this one.
+        turn: its place among the takes that are played in turn; None is heard every time.
+        source: what is heard.
+    """
+
+    low: float
+    high: float
+    turn: tuple[float, ...] | None
+    source: Source
+
+
+_SAME_EDGE = 0.004  # half a step of MIDI velocity
+
+
+def layers_of(pieces: Sequence[Piece]) -> tuple[Layer, ...]:
+    """Return the layers that pieces make; those heard at one velocity in one turn sound together.
+
+    Microphones of one drum may have layers of their own: each span between two edges is a layer.
+    """
+    edges: list[float] = []
+    for edge in sorted({edge for piece in pieces for edge in (piece.low, piece.high)}):
+        if not edges or edge - edges[-1] > _SAME_EDGE:
+            edges.append(edge)
+    layers: list[Layer] = []
+    for low, high in pairwise(edges):
+        middle = (low + high) / 2
+        takes = _takes([piece for piece in pieces if piece.low < middle < piece.high])
+        if layers and takes == layers[-1].takes:
+            layers[-1] = replace(layers[-1], high=high)
+        elif takes:
+            layers.append(Layer(low, high, takes))
+    return tuple(layers)
+
+
+def _takes(pieces: Sequence[Piece]) -> tuple[Take, ...]:
+    turns = sorted({piece.turn for piece in pieces if piece.turn is not None})
+    if not turns:
+        return (tuple(piece.source for piece in pieces),) if pieces else ()
+    return tuple(
+        tuple(piece.source for piece in pieces if piece.turn in (None, turn)) for turn in turns
     )
 
 
