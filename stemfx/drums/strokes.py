@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -114,10 +115,7 @@ class _Frames:
         self._window = (window / np.sqrt((window**2).sum() * n)).astype(np.float32)
         hz = np.arange(n // 2 + 1) * rate / n
         self._shares = np.stack(
-            [
-                (hz >= low) & (hz < high)
-                for low, high in zip(edges_hz[:-1], edges_hz[1:], strict=True)
-            ],
+            [(hz >= low) & (hz < high) for low, high in itertools.pairwise(edges_hz)],
             axis=1,
         ).astype(np.float32)
 
