@@ -15,7 +15,7 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
     """Read a kit; every sample's header is checked, and none is decoded before it has to be.
 
     Args:
-        path: a folder of samples or of a Hydrogen kit, its `drumkit.xml`, or an `.h2drumkit`.
+        path: a folder of samples or of another kit; an `.sfz`, a `drumkit.xml`, an `.h2drumkit`.
         root: the folder that nothing in the kit may lead out of; the kit's own if not given.
 
     Raises:
@@ -30,6 +30,10 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
         from stemfx.kit_files.hydrogen import read_hydrogen
 
         return read_hydrogen(path, root or path.parent, shown=str(path))
+    if path.suffix.lower() == ".sfz":
+        from stemfx.kit_files.sfz import read_sfz
+
+        return read_sfz(path, root or path.parent)
     if path.suffix.lower() == ".h2drumkit":
         return _read_archive(path)
     raise KitError(
@@ -45,6 +49,17 @@ def _read_folder(folder: Path, root: Path) -> FileKit:
 
     if (folder / XML_NAME).is_file():
         return read_hydrogen(folder / XML_NAME, root, shown=str(folder / XML_NAME))
+    maps = [each for each in sorted(folder.rglob("*.sfz")) if not each.name.startswith(".")]
+    if len(maps) == 1:
+        from stemfx.kit_files.sfz import read_sfz
+
+        return read_sfz(maps[0], root)
+    if len(maps) > 1:
+        names = ", ".join(str(each.relative_to(folder)) for each in maps[:5])
+        raise KitError(
+            f"{len(maps)} .sfz files are in this folder; name one of them: {names}",
+            where=str(folder),
+        )
     return read_folder(folder)
 
 
