@@ -7,8 +7,11 @@ from pathlib import Path
 
 from stemfx.errors import KitError, StemfxError
 from stemfx.kit_files.file_kit import FileKit
+from stemfx.kit_files.kit_sample import KitSample
+from stemfx.kit_files.write_hydrogen import write_h2drumkit
+from stemfx.kit_files.write_sfz import write_sfz
 
-__all__ = ["FileKit", "KitError", "read_kit"]
+__all__ = ["FileKit", "KitError", "KitSample", "read_kit", "write_h2drumkit", "write_sfz"]
 
 
 def read_kit(path: Path, *, root: Path | None = None) -> FileKit:

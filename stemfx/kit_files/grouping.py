@@ -33,7 +33,7 @@ def _says_how_hard(words: Sequence[str]) -> bool:
     return bool(words) and all(w in DYNAMICS or w in marks or w.isdigit() for w in words)
 
 
-Unsorted = Callable[[Sequence[Source]], list[Drum]]
+Unsorted = Callable[[Sequence[Source]], list[tuple[list[Source], Drum]]]
 """Makes drums of samples whose names differ only by a number that says nothing of velocity."""
 
 
@@ -43,7 +43,22 @@ def drums_of(named: Sequence[Named], unsorted: Unsorted) -> dict[str, list[Drum]
     for sample in named:
         if sample.reading.drum_class:
             by_class.setdefault(sample.reading.drum_class, []).append(sample)
-    return {name: _drums(samples, unsorted) for name, samples in by_class.items()}
+    common = _common_words(by_class)
+    return {
+        name: _drums([_without(common, sample) for sample in samples], unsorted)
+        for name, samples in by_class.items()
+    }
+
+
+def _common_words(by_class: Mapping[str, Sequence[Named]]) -> frozenset[str]:
+    """Return the words that all names have: the kit's name, not a drum's."""
+    names = [set(s.reading.variant) for samples in by_class.values() for s in samples]
+    return frozenset(set.intersection(*names)) if len(by_class) > 1 else frozenset()
+
+
+def _without(words: frozenset[str], sample: Named) -> Named:
+    variant = tuple(word for word in sample.reading.variant if word not in words)
+    return replace(sample, reading=replace(sample.reading, variant=variant))
 
 
 def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
@@ -130,7 +145,10 @@ def _layered(group: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
     sources = [s.source for s in ordered]
     if velocity is None:
         if columns or (len(ordered) > 1 and len({*take}) == 1):
-            return unsorted(sources)
+            found = unsorted(sources)
+            numbers = {s.source: " ".join(s.reading.numbers) for s in ordered}
+            several = len(found) > 1
+            return [replace(drum, name=numbers[of[0]] if several else "") for of, drum in found]
         return [Drum("", (Layer(0.0, 1.0, tuple((s,) for s in sources)),))]
     takes: dict[float, list[Take]] = {}
     for value, source in zip(velocity, sources, strict=True):

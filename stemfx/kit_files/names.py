@@ -15,6 +15,7 @@ from stemfx.kit_files.words import (
     OTHER,
     STRONG,
     TAKE_MARKS,
+    USUAL,
     VELOCITY_MARKS,
     WEAK,
     words_of,
@@ -109,6 +110,8 @@ def read_name(name: str) -> NameReading:
     every = [word for words in levels for word in words]
     if loop := next((word for word in own if word in LOOPS), None):
         return NameReading(None, f"`{loop}` in its name: no single hit")
+    if own == ["bass"]:  # of a drum machine
+        levels[0] = own = ["bassdrum"]
     family = _family(levels)
     if family is None:
         number = next((int(w) for w in own if w.isdigit()), 0) if _is_number(own) else 0
@@ -121,8 +124,9 @@ def read_name(name: str) -> NameReading:
         why_not = f"`{family[1:]}`: stemfx has no such drum class"
         return NameReading(None, why_not, is_other=True)
     marks = _marks(own, family)
-    is_open = any(word in OPEN for word in every)
-    says_how = is_open or any(word in CLOSED for word in every)
+    letters = {word for word in own if len(word) == 1} if family == "hat" else set()
+    is_open = any(word in OPEN for word in every) or "o" in letters
+    says_how = is_open or any(word in CLOSED for word in every) or bool(letters & {"c", "p"})
     drum_class = family if family != "hat" else "hat_open" if is_open else "hat_closed"
     if not any(_says(word, family) for word in own):  # the folder names the drum
         folder = next(words for words in levels if any(_says(word, family) for word in words))
@@ -189,6 +193,8 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
         elif not (follows and word in (VELOCITY_MARKS | TAKE_MARKS)):
             if word in DYNAMICS and not marks.dynamics:
                 marks.dynamics = word
+            elif family == "hat" and word in ("o", "c"):
+                marks.words.append({"o": "open", "c": "closed"}[word])
             elif len(word) == 1 and i == len(words) - 1 and i and word.isascii():
                 marks.take = ord(word)
             else:
@@ -200,14 +206,7 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
 
 def _variant(words: Sequence[str], family: str) -> tuple[tuple[str, ...], str]:
     """Return the words that tell drums of one family apart, and those that only name it."""
-    usual = {
-        "kick": ("kick", "kicks", "kik", "kck", "bassdrum", "bd", "kd", "bdrum", "kickdrum"),
-        "snare": ("snare", "snares", "snr", "sd", "sn"),
-        "hat": ("hat", "hats", "hihat", "hihats", "hh", "open", "closed", "chh", "ohh", "ch", "oh"),
-        "tom": ("tom", "toms", "tomtom"),
-        "crash": ("crash", "crashes", "cymbals"),
-        "clap": ("clap", "claps", "handclap", "handclaps", "cp"),
-    }[family]
+    usual = USUAL[family]
     telling = tuple(dict.fromkeys(word for word in words if word not in usual))
     return telling, " ".join(dict.fromkeys(word for word in words if word in usual)) or family
 

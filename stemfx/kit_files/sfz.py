@@ -78,7 +78,7 @@ class _Regions:
         self._probe: Callable[[Path, str, str], FileInfo] = cache(probe_sample)
         self._pieces: dict[tuple[str, str], list[Piece]] = {}
         self._readings: dict[tuple[str, str], NameReading] = {}
-        self._groups: dict[tuple[str, str], set[str]] = {}
+        self._groups: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._ignored: dict[Ignored, None] = {}
         self.count = 0
 
@@ -129,8 +129,8 @@ class _Regions:
         )
         self._pieces.setdefault(drum, []).append(piece)
         self._readings.setdefault(drum, reading)
-        names = {opcodes.get("group", "0"), opcodes.get("off_by", "")}
-        self._groups.setdefault(drum, set()).update(names if "off_by" in opcodes else names - {""})
+        group = opcodes.get("group", "0")
+        self._groups.setdefault(drum, set()).add((group, opcodes.get("off_by", "")))
 
     def _why_not(self, name: str, opcodes: Mapping[str, str], where: str) -> str:
         """Say why a region is not played, or return nothing."""
@@ -180,31 +180,34 @@ class _Regions:
         return {name: sorted_drums(drums, keep_order=True) for name, drums in found.items()}
 
     def _chokes(self) -> dict[tuple[str, str], str]:
-        """Return the choke group of every drum that silences another or is silenced.
+        """Return the choke group of every drum that silences one of another class, or itself.
 
-        `off_by` names a group; drums whose groups are so connected silence each other.
+        `off_by` names a group; drums whose groups are so connected silence each other. A sample
+        of a hand on the crash is connected to the crash only; that is no group of the kit.
         """
         connected: list[set[str]] = []
-        for names in self._groups.values():
-            if len(names) > 1:
-                joined = set(names).union(*(each for each in connected if each & names))
-                connected = [each for each in connected if not each & names] + [joined]
-        return {
-            drum: f"group {min(each - {'0'}, default='0')}"
-            for drum, names in self._groups.items()
-            for each in connected
-            if each & names
-        }
+        for group, off_by in {pair for pairs in self._groups.values() for pair in pairs}:
+            if off_by:
+                pair = {group, off_by}
+                joined = pair.union(*(each for each in connected if each & pair))
+                connected = [each for each in connected if not each & pair] + [joined]
+        chokes: dict[tuple[str, str], str] = {}
+        for each in connected:
+            members = {d: p for d, p in self._groups.items() if each & {group for group, _ in p}}
+            itself = any(group == off_by for pairs in members.values() for group, off_by in pairs)
+            if itself or len({drum_class for drum_class, _ in members}) > 1:
+                chokes |= dict.fromkeys(members, f"group {min(each)}")
+        return chokes
 
 
 def _reading(name: str, key: int | None, opcodes: Mapping[str, str]) -> NameReading:
-    """Say which drum a region is: by its sample's name or its label, else by its key.
+    """Say which drum a region is: by its label or its sample's name, else by its key.
 
     A hat whose name does not say whether it is open goes by its key.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     labels = [opcodes.get(label, "") for label in ("region_label", "group_label", "master_label")]
-    texts = [path.name, *labels, str(path)]
+    texts = [*labels, path.name, str(path)]
     by_name = [read_name(str(PurePosixPath(text).with_suffix(""))) for text in texts if text]
     by_key = GM_NOTES.get(key) if key is not None else None
     strong = next((r for r in by_name if r.is_strong or r.is_other), None)

@@ -19,7 +19,7 @@ STRONG = _table(
     {
         "kick": "kick kicks kik kck bassdrum kickdrum bombo",
         "snare": "snare snares snr sidestick rimshot xstick rim rims rimclick",
-        "hat": "hat hats hihat hihats",
+        "hat": "hat hats hihat hihats ophat ohat clhat",
         "tom": "tom toms tomtom floortom racktom",
         "crash": "crash crashes ride rides splash china chinese cymbal cymbals cym cymb cra",
         "clap": "clap claps handclap handclaps",
@@ -31,13 +31,23 @@ WEAK = _table(
     {
         "kick": "bd kd bdrum",
         "snare": "sd sn rs ss stick",
-        "hat": "hh chh ch hhc clhh clh ohh oh hho ophh oph phh ph hhp pedal closed open",
+        "hat": "hh chh ch hhc hhf hhl clhh clh ohh oh hho ophh oph phh ph hhp pedal closed open",
         "tom": "lt mt ht ft",
         "crash": "cr cy rd bell",
         "clap": "cp hc",
     }
 )
 """Abbreviations: taken for a drum where no other word says one (`Kick_OH` is an overhead)."""
+
+USUAL = {
+    "kick": _words("kick kicks kik kck bassdrum kickdrum bd kd bdrum"),
+    "snare": _words("snare snares snr sd sn"),
+    "hat": _words("hat hats hihat hihats hh open closed chh ohh ch oh hhc hho ophat clhat"),
+    "tom": _words("tom toms tomtom"),
+    "crash": _words("crash crashes cymbals"),
+    "clap": _words("clap claps handclap handclaps cp"),
+}
+"""Words that name the usual drum of a class, and so tell none from another."""
 
 OTHER = _words(
     "cowbell conga congas bongo bongos shaker maraca maracas tambourine tamb tambo clave "
@@ -49,8 +59,10 @@ OTHER = _words(
 
 LOOPS = _words("loop loops bpm groove grooves fill fills")
 
-OPEN = _words("open opened half semi loose sizzle washy ohh oh hho ophh oph")
-CLOSED = _words("closed close clsd tight pedal foot chick ped chh ch hhc clhh clh phh ph hhp")
+OPEN = _words("open opened half semi loose sizzle washy ohh oh hho hhl ophh oph ophat ohat")
+CLOSED = _words(
+    "closed close clsd tight pedal foot chick ped chh ch hhc hhf clhh clh clhat phh ph hhp"
+)
 
 _RANKS = {
     1: "ppp softest",
