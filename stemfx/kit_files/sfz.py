@@ -77,7 +77,7 @@ class _Regions:
         self._control: dict[str, str] = {}
         self._probe: Callable[[Path, str, str], FileInfo] = cache(probe_sample)
         self._pieces: dict[tuple[str, str], list[Piece]] = {}
-        self._readings: dict[tuple[str, str], NameReading] = {}
+        self._readings: dict[tuple[str, str], tuple[NameReading, str]] = {}
         self._groups: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._ignored: dict[Ignored, None] = {}
         self.count = 0
@@ -113,13 +113,13 @@ class _Regions:
             self._ignored[Ignored(name, why_not)] = None
             return
         key = self._key(opcodes, where)
-        reading = _reading(name, key, opcodes)
+        reading, label = _reading(name, key, opcodes)
         if reading.drum_class is None:
             self._ignored[Ignored(name, reading.why_not)] = None
             return
         full = self._control.get("default_path", "") + name
         info = self._probe(self._folder.find(full, where), name, f"{where}: {name}")
-        drum = reading.drum_class, str(key) if key is not None else " ".join(reading.variant)
+        drum = reading.drum_class, str(key) if key is not None else label
         low, high = (_number(opcodes, *each, where) for each in (("lovel", 0), ("hivel", MIDI_MAX)))
         piece = Piece(
             max(0.0, (low - 0.5) / MIDI_MAX),
@@ -128,7 +128,7 @@ class _Regions:
             _source(info, name, opcodes, where),
         )
         self._pieces.setdefault(drum, []).append(piece)
-        self._readings.setdefault(drum, reading)
+        self._readings.setdefault(drum, (reading, label))
         group = opcodes.get("group", "0")
         self._groups.setdefault(drum, set()).add((group, opcodes.get("off_by", "")))
 
@@ -171,8 +171,7 @@ class _Regions:
         chokes = self._chokes()
         found: dict[str, list[tuple[NameReading, Drum]]] = {}
         for (drum_class, key), pieces in self._pieces.items():
-            reading = self._readings[drum_class, key]
-            name = " ".join(reading.variant) or reading.plain
+            reading, name = self._readings[drum_class, key]
             layers = layers_of(pieces)
             if layers:
                 drum = Drum(name, layers, chokes.get((drum_class, key)))
@@ -200,29 +199,30 @@ class _Regions:
         return chokes
 
 
-def _reading(name: str, key: int | None, opcodes: Mapping[str, str]) -> NameReading:
-    """Say which drum a region is: by its label or its sample's name, else by its key.
+def _reading(sample: str, key: int | None, opcodes: Mapping[str, str]) -> tuple[NameReading, str]:
+    """Say which drum a region is, and what it is called.
 
-    A hat whose name does not say whether it is open goes by its key.
+    By its label or its sample's name where a whole word says it, else by its key. A hat whose name
+    does not say whether it is open goes by its key.
     """
-    path = PurePosixPath(name.replace("\\", "/"))
+    path = PurePosixPath(sample.replace("\\", "/"))
     labels = [opcodes.get(label, "") for label in ("region_label", "group_label", "master_label")]
-    texts = [*labels, path.name, str(path)]
-    by_name = [read_name(str(PurePosixPath(text).with_suffix(""))) for text in texts if text]
+    texts = [*filter(None, labels), path.stem, str(path.with_suffix(""))]
+    readings = [(read_name(text), text) for text in texts]
+    strong = next(((r, text) for r, text in readings if r.is_strong or r.is_other), None)
+    weak = next(((r, text) for r, text in readings if r.drum_class), readings[0])
+    reading, text = strong or weak
     by_key = GM_NOTES.get(key) if key is not None else None
-    strong = next((r for r in by_name if r.is_strong or r.is_other), None)
-    weak = next((r for r in by_name if r.drum_class), by_name[0])
-    reading = strong or weak
-    if reading.is_other or (by_key is None and reading.drum_class is None):
-        return reading
-    if by_key is None:
-        return reading
-    is_vague = reading.drum_class == "hat_closed" and not reading.says_how
-    if (is_vague and by_key.startswith("hat")) or not strong:
-        reading = replace(reading, drum_class=by_key)
-    if not reading.variant and key in GM_NAMES:
-        reading = replace(reading, variant=(GM_NAMES[key],))
-    return reading
+    if by_key and not reading.is_other:
+        is_vague = reading.drum_class == "hat_closed" and not reading.says_how
+        if (is_vague and by_key.startswith("hat")) or not strong:
+            reading = replace(reading, drum_class=by_key)
+    name = " ".join(reading.variant) or reading.plain
+    if text in labels:
+        name = text
+    elif key in GM_NAMES and (not strong or not reading.variant):
+        name = GM_NAMES[key]
+    return reading, name
 
 
 def _source(info: FileInfo, name: str, opcodes: Mapping[str, str], where: str) -> Source:
