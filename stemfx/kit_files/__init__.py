@@ -49,7 +49,11 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
 def _read_folder(folder: Path, root: Path) -> FileKit:
     from stemfx.kit_files.folder import read_folder
     from stemfx.kit_files.hydrogen import XML_NAME, read_hydrogen
+    from stemfx.kit_files.manifest import MANIFEST_NAMES, read_manifest
 
+    for name in MANIFEST_NAMES:
+        if (folder / name).is_file():
+            return read_folder(folder, read_manifest(folder / name, root))
     if (folder / XML_NAME).is_file():
         return read_hydrogen(folder / XML_NAME, root, shown=str(folder / XML_NAME))
     maps = [each for each in sorted(folder.rglob("*.sfz")) if not each.name.startswith(".")]
