@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from stemfx.kit_files.names import NameReading
 from stemfx.kit_files.parts import Drum, Layer, Source, Take, even_layers, nearest_layers
-from stemfx.kit_files.words import DYNAMICS, TAKE_MARKS, UNUSUAL, VELOCITY_MARKS, words_of
+from stemfx.kit_files.words import DYNAMICS, UNUSUAL, says_how_hard, words_of
 
 MIDI_MAX = 127
 
@@ -25,12 +25,7 @@ class Named:
     def folder(self) -> tuple[str, ...]:
         """The folders that it lies in, without those that only say how hard it was struck."""
         parts = PurePosixPath(self.source.name).parent.parts
-        return tuple(part for part in parts if not _says_how_hard(words_of(part)))
-
-
-def _says_how_hard(words: Sequence[str]) -> bool:
-    marks = VELOCITY_MARKS | TAKE_MARKS
-    return bool(words) and all(w in DYNAMICS or w in marks or w.isdigit() for w in words)
+        return tuple(part for part in parts if not says_how_hard(words_of(part)))
 
 
 Unsorted = Callable[[Sequence[Source]], list[tuple[list[Source], Drum]]]
@@ -67,14 +62,12 @@ def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
         groups.setdefault((sample.folder, sample.reading.variant), []).append(sample)
     groups = _split_by_lone_words(groups)
     drums: list[tuple[NameReading, Drum]] = []
-    names: set[str] = set()
-    for (folder, variant), group in groups.items():
-        name = " ".join(variant) or group[0].reading.plain
-        if name in names and folder:
-            name = f"{' '.join(words_of(folder[-1])) or folder[-1]} {name}"
-        names.add(name)
+    names = [" ".join(variant) or group[0].reading.plain for (_, variant), group in groups.items()]
+    for name, ((folder, _), group) in zip(names, groups.items(), strict=True):
+        # Kits beside each other: `Acoustic/kick` and `808/kick`.
+        of = " ".join(words_of(folder[-1])) if folder and names.count(name) > 1 else ""
         for drum in _layered(group, unsorted):
-            full = " ".join(filter(None, (name, drum.name)))
+            full = " ".join(filter(None, (of, name, drum.name)))
             drums.append((group[0].reading, replace(drum, name=full)))
     return sorted_drums(drums)
 

@@ -18,6 +18,7 @@ from stemfx.kit_files.words import (
     USUAL,
     VELOCITY_MARKS,
     WEAK,
+    says_how_hard,
     words_of,
 )
 
@@ -126,6 +127,11 @@ def read_name(name: str) -> NameReading:
     marks = _marks(own, family)
     letters = {word for word in own if len(word) == 1} if family == "hat" else set()
     is_open = any(word in OPEN for word in every) or "o" in letters
+    for words in filter(says_how_hard, levels[1:]):  # `soft/kick`, `v1/rr2/snare`
+        outer = _marks(words, family)
+        marks.dynamics = marks.dynamics or outer.dynamics
+        marks.velocity = outer.velocity if marks.velocity is None else marks.velocity
+        marks.take = outer.take if marks.take is None else marks.take
     says_how = is_open or any(word in CLOSED for word in every) or bool(letters & {"c", "p"})
     drum_class = family if family != "hat" else "hat_open" if is_open else "hat_closed"
     if not any(_says(word, family) for word in own):  # the folder names the drum

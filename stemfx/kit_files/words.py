@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 
@@ -133,6 +133,12 @@ def words_of(name: str) -> list[str]:
         else:
             joined.append(word)
     return [word for word in joined if word not in _NEUTRAL]
+
+
+def says_how_hard(words: Sequence[str]) -> bool:
+    """Tell whether words say only how hard a drum was struck, or which take it is."""
+    marks = VELOCITY_MARKS | TAKE_MARKS
+    return bool(words) and all(w in DYNAMICS or w in marks or w.isdigit() for w in words)
 
 
 def _parts(word: str) -> Iterable[str]:
