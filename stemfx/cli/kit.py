@@ -136,7 +136,7 @@ def to_json(found: Kit) -> dict[str, Any]:
         told["classes"][drum_class] = {
             "choke_group": found.choke_group(drum_class),
             "variants": [
-                _drum_json(found.drum(drum_class, variant), is_unpacked=found.holds is not None)
+                _drum_json(found.drum(drum_class, variant), is_unpacked=found.is_unpacked)
                 if isinstance(found, FileKit)
                 else {"name": variant, "takes": found.n_takes(drum_class, 1.0, variant)}
                 for variant in found.variants(drum_class)

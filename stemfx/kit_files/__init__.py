@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from stemfx.errors import KitError, StemfxError
@@ -47,8 +50,9 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
 
 
 def _read_folder(folder: Path, root: Path) -> FileKit:
+    from stemfx.kit_files.archive import XML_NAME
     from stemfx.kit_files.folder import read_folder
-    from stemfx.kit_files.hydrogen import XML_NAME, read_hydrogen
+    from stemfx.kit_files.hydrogen import read_hydrogen
     from stemfx.kit_files.manifest import MANIFEST_NAMES, read_manifest
 
     for name in MANIFEST_NAMES:
@@ -73,20 +77,20 @@ def _read_folder(folder: Path, root: Path) -> FileKit:
 def _read_archive(path: Path) -> FileKit:
     """Read an archive from a temporary folder, which lives as long as the kit."""
     from stemfx.kit_files.archive import unpack
-    from stemfx.kit_files.hydrogen import XML_NAME, read_hydrogen
+    from stemfx.kit_files.hydrogen import read_hydrogen
 
-    folder = tempfile.TemporaryDirectory(prefix="stemfx-kit-", ignore_cleanup_errors=True)
+    folder = tempfile.mkdtemp(prefix="stemfx-kit-")
     try:
-        inside = Path(folder.name)
-        unpack(path, inside)
-        found = sorted(inside.rglob(XML_NAME), key=lambda xml: len(xml.parts))
-        if not found:
-            raise KitError(f"no {XML_NAME} in it, so this is no Hydrogen kit", where=str(path))
-        kit = read_hydrogen(found[0], inside, shown=f"{path}/{found[0].relative_to(inside)}")
-    except StemfxError as error:
-        folder.cleanup()
+        inside = Path(os.path.realpath(folder))
+        xml = unpack(path, inside)
+        kit = read_hydrogen(xml, inside, shown=f"{path}/{xml.relative_to(inside)}")
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, StemfxError):
+            raise
         # The temporary folder means nothing to anybody.
-        where = (error.where or str(path)).replace(folder.name, str(path))
-        raise KitError(error.message.replace(folder.name, str(path)), where=where) from None
-    kit.holds = folder
+        where = (error.where or str(path)).replace(str(inside), str(path))
+        raise KitError(error.message.replace(str(inside), str(path)), where=where) from None
+    kit.is_unpacked = True
+    weakref.finalize(kit, shutil.rmtree, folder, ignore_errors=True)  # also at exit
     return kit

@@ -62,8 +62,8 @@ class FileKit(Kit):
         self._decoded: OrderedDict[tuple[Take, int], Audio] = OrderedDict()
         self._powers: dict[Take, float] = {}
         self._lock = Lock()
-        self.holds: object = None
-        """What lives as long as the kit: the folder that an archive was unpacked to."""
+        self.is_unpacked = False
+        """Whether the files are a temporary copy, which goes when the kit does."""
 
     @property
     def classes(self) -> tuple[str, ...]:

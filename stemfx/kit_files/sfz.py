@@ -207,7 +207,7 @@ def _reading(sample: str, key: int | None, opcodes: Mapping[str, str]) -> tuple[
     """
     path = PurePosixPath(sample.replace("\\", "/"))
     labels = [opcodes.get(label, "") for label in ("region_label", "group_label", "master_label")]
-    texts = [*filter(None, labels), path.stem, str(path.with_suffix(""))]
+    texts = [*filter(None, labels), path.stem, str(path.parent / path.stem)]
     readings = [(read_name(text), text) for text in texts]
     strong = next(((r, text) for r, text in readings if r.is_strong or r.is_other), None)
     weak = next(((r, text) for r, text in readings if r.drum_class), readings[0])
@@ -237,14 +237,14 @@ def _source(info: FileInfo, name: str, opcodes: Mapping[str, str], where: str) -
             where=where,
         )
     start = min(max(0, int(_number(opcodes, "offset", 0, where))), info.n_samples - 1)
-    end = int(_number(opcodes, "end", 0, where)) + 1  # the last sample that is heard
+    last = int(_number(opcodes, "end", info.n_samples - 1, where))  # that is heard
     return Source(
         info,
         PurePosixPath(name.replace("\\", "/")).as_posix(),
         gain_db=round(volume_db + 20 * math.log10(amplitude / 100), 6),
         tune_semitones=tune,
         start=start,
-        stop=end if start < end < info.n_samples else None,
+        stop=last + 1 if start <= last < info.n_samples - 1 else None,
     )
 
 

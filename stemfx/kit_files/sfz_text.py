@@ -97,13 +97,12 @@ class _Parser:
 
     def _filled(self, text: str, where: str) -> str:
         """Replace macros by their values; of several that fit the longest name."""
-        if "$" in text:
-            for name in sorted(self._macros, key=len, reverse=True):
-                text = text.replace(name, self._macros[name])
-                if len(text) > MAX_LINE:
-                    break
-        if len(text) > MAX_LINE:
-            raise KitError(f"a line of more than {MAX_LINE:,} characters", where=where)
+        if "$" not in text:
+            return text
+        for name in sorted(self._macros, key=len, reverse=True):
+            text = text.replace(name, self._macros[name])
+            if len(text) > MAX_LINE:
+                raise KitError(f"a line of more than {MAX_LINE:,} characters", where=where)
         return text
 
     def _include(self, name: str, where: str, outer: tuple[Path, ...]) -> Iterator[Section]:
