@@ -123,7 +123,7 @@ def sorted_drums(
 def natural(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts `tom 2` before `tom 10`."""
     parts = re.findall(r"\d+|\D+", name.casefold())
-    return [(int(p[:18]), p) if p.isdigit() else (10**18, p) for p in parts]
+    return [(int(p[:18]), p) if p.isdecimal() else (10**18, p) for p in parts]
 
 
 def _layered(group: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
@@ -165,8 +165,12 @@ def _velocities(group: Sequence[Named]) -> list[float] | None:
 def _varying(group: Sequence[Named]) -> list[list[int]]:
     """Return the numbers in the names, position by position, where they differ."""
     n_numbers = min(len(s.reading.numbers) for s in group)
-    columns = [[int(s.reading.numbers[i][:9]) for s in group] for i in range(n_numbers)]
+    columns = [[_rank_of(s.reading.numbers[i]) for s in group] for i in range(n_numbers)]
     return [column for column in columns if len(set(column)) > 1]
+
+
+def _rank_of(number: str) -> int:
+    return int(number[:9]) if number.isdecimal() else ord(number)
 
 
 def _like_midi(values: Sequence[int | str]) -> bool:

@@ -69,8 +69,8 @@ class NameReading:
         plain: the words that named the class, for a drum that has no others.
         dynamics: a word of `words.DYNAMICS`, or empty.
         velocity: the number behind a mark of velocity (`v2`, `vel64`).
-        take: the number behind a mark of a take (`rr2`), or the rank of a last single letter.
-        numbers: the other numbers, in order, as written.
+        take: the number behind a mark of a take (`rr2`).
+        numbers: the other numbers, and a last single letter, in order, as written.
         is_strong: a whole word said the class, not an abbreviation or a number.
         says_how: a hat's name says whether it is open.
         is_other: it names something that is none of the drums.
@@ -115,7 +115,7 @@ def read_name(name: str) -> NameReading:
         levels[0] = own = ["bassdrum"]
     family = _family(levels)
     if family is None:
-        number = next((int(w) for w in own if w.isdigit()), 0) if _is_number(own) else 0
+        number = next((int(w) for w in own if w.isdecimal()), 0) if _is_number(own) else 0
         if number not in GM_NOTES:
             return NameReading(None, "its name says no drum that stemfx knows")
         return _gm(number, own)
@@ -136,7 +136,9 @@ def read_name(name: str) -> NameReading:
     drum_class = family if family != "hat" else "hat_open" if is_open else "hat_closed"
     if not any(_says(word, family) for word in own):  # the folder names the drum
         folder = next(words for words in levels if any(_says(word, family) for word in words))
-        marks.words = [w for w in folder if not w.isdigit() and w not in marks.words] + marks.words
+        marks.words = [
+            w for w in folder if not w.isdecimal() and w not in marks.words
+        ] + marks.words
     variant, plain = _variant(marks.words, family)
     return NameReading(
         drum_class,
@@ -164,7 +166,7 @@ def _says(word: str, family: str) -> bool:
 
 
 def _is_number(words: Sequence[str]) -> bool:
-    return bool(words) and words[0].isdigit() and all(w.isdigit() or len(w) <= 3 for w in words)
+    return bool(words) and words[0].isdecimal() and all(w.isdecimal() or len(w) <= 3 for w in words)
 
 
 def _family(levels: Sequence[Sequence[str]]) -> str | None:
@@ -186,8 +188,8 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
     after_tom = False
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
-        follows = i + 1 < len(words) and words[i + 1].isdigit()
-        if word.isdigit():
+        follows = i + 1 < len(words) and words[i + 1].isdecimal()
+        if word.isdecimal():
             if before in VELOCITY_MARKS:
                 marks.velocity = int(word)
             elif before in TAKE_MARKS:
@@ -202,7 +204,8 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
             elif family == "hat" and word in ("o", "c"):
                 marks.words.append({"o": "open", "c": "closed"}[word])
             elif len(word) == 1 and i == len(words) - 1 and i and word.isascii():
-                marks.take = ord(word)
+                # `tom_h` is another drum than `tom_l`; `kick_b` may be another take.
+                (marks.words if family == "tom" else marks.numbers).append(word)
             else:
                 marks.words.append(word)
         # `Tom 2` is another drum than `Tom 1`; a second take of one has a second number.
@@ -218,7 +221,7 @@ def _variant(words: Sequence[str], family: str) -> tuple[tuple[str, ...], str]:
 
 
 def _gm(number: int, words: Sequence[str]) -> NameReading:
-    rest = [word for word in words[1:] if word.isdigit()]
+    rest = [word for word in words[1:] if word.isdecimal()]
     return NameReading(
         GM_NOTES[number], variant=(GM_NAMES[number],), plain=str(number), numbers=tuple(rest)
     )

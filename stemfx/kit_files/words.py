@@ -113,6 +113,7 @@ _PAIRS = {
     ("round", "robin"): "rr",
 }
 
+_LONGEST = 300  # characters; labels may be as long as their maker likes
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
 # Long words that no other word ends or starts with; `custom`, `stride` and `that` are none.
@@ -125,7 +126,7 @@ def words_of(name: str) -> list[str]:
     >>> words_of("HHClosed-Hard"), words_of("808kick_v2"), words_of("openhat 03")
     (['hh', 'closed', 'hard'], ['808', 'kick', 'v', '2'], ['open', 'hat', '03'])
     """
-    words = [part for token in _TOKEN.findall(name) for part in _parts(token.lower())]
+    words = [part for token in _TOKEN.findall(name[:_LONGEST]) for part in _parts(token.lower())]
     joined: list[str] = []
     for word in words:
         if joined and (pair := _PAIRS.get((joined[-1], word))):
@@ -138,12 +139,12 @@ def words_of(name: str) -> list[str]:
 def says_how_hard(words: Sequence[str]) -> bool:
     """Tell whether words say only how hard a drum was struck, or which take it is."""
     marks = VELOCITY_MARKS | TAKE_MARKS
-    return bool(words) and all(w in DYNAMICS or w in marks or w.isdigit() for w in words)
+    return bool(words) and all(w in DYNAMICS or w in marks or w.isdecimal() for w in words)
 
 
 def _parts(word: str) -> Iterable[str]:
     """Yield the words that are written together in one."""
-    if word in _known() or word.isdigit() or len(word) > 24:
+    if word in _known() or word.isdecimal() or len(word) > 24:
         return [word]
     if split := _segments(word):
         return split
