@@ -17,6 +17,7 @@ from stemfx.cli.plan import plan
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.slice import slice_
 
 app = typer.Typer(
     name="stemfx",
@@ -54,11 +55,12 @@ for command in (
     check,
     hits,
     kit,
+    slice_,
     recipes,
     stages,
     plugins,
     cache,
     schema,
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(models, name="models")
