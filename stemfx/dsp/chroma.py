@@ -101,7 +101,7 @@ def _peaks(frames: Block) -> tuple[Float64s, Float64s, NDArray[np.intp]]:
 
 
 def _log(x: NDArray[np.floating]) -> Float64s:
-    return np.log(x.astype(np.float64) + 1e-9)
+    return np.asarray(np.log(x.astype(np.float64) + 1e-9))
 
 
 def _fold(classes: NDArray[np.floating], tuning_cents: float) -> Float64s:
@@ -109,5 +109,4 @@ def _fold(classes: NDArray[np.floating], tuning_cents: float) -> Float64s:
     note = (np.arange(CLASSES) * 10 - tuning_cents) / 100 + 9  # class 0 is A, 9 above C
     away = (note[:, np.newaxis] - np.arange(12) + 6) % 12 - 6
     weights = np.where(np.abs(away) < 2 / 3, np.cos(np.pi / 2 * away / (2 / 3)) ** 2, 0)
-    chroma: Float64s = classes @ weights
-    return chroma
+    return np.asarray(classes @ weights)

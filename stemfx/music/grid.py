@@ -15,6 +15,8 @@ BEFORE_S, AFTER_S = 0.045, 0.035
 """Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
 STEADY_S = 0.010
 """A line is the beat map where no stretch of the song strays further from it."""
+EARLIEST, MAX_LATE_S = 0.6, 0.003
+"""Of several players an attack is the first, a beat the middle: this many spreads later."""
 _STRETCH_BEATS = 9
 _ROUNDS = 8
 _BEND = 60.0  # weight of squared second differences where the tempo moves: bends over ~6 beats
@@ -55,7 +57,8 @@ def fit_grid(tracked_s: Float64s, flux: Flux) -> Grid:
     if not steady:
         beats, kept = _robust(times, weights, lambda w: _smooth(times, w))
     spread = float(np.median(np.abs(times - beats)[weights > 0])) if found else 1.0
-    return Grid(beats, spread, steady, found)
+    late = min(EARLIEST * spread, MAX_LATE_S) if found else 0.0
+    return Grid(beats + late, spread, steady, found)
 
 
 def _attacks(tracked_s: Float64s, flux: Flux) -> tuple[Float64s, Float64s]:

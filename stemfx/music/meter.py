@@ -63,10 +63,9 @@ def profile(cues: Cues, beats_s: Float64s) -> Float64s:
     steps = np.diff(beats_s, append=2 * beats_s[-1] - beats_s[-2])
     places = beats_s[:, np.newaxis] + steps[:, np.newaxis] * np.arange(POSITIONS) / POSITIONS
     frames = np.round(places * FRAME_HZ).astype(int)
-    inside = np.clip(frames, 0, cues.strengths.shape[1] - 1)
-    return np.asarray(cues.strengths[:, inside]) * (
-        (frames >= 0) & (frames < cues.strengths.shape[1])
-    )
+    n = cues.strengths.shape[1]
+    found = cues.strengths[:, np.clip(frames, 0, n - 1)]
+    return np.asarray(np.where((frames >= 0) & (frames < n), found, 0.0))
 
 
 def changes(chroma: Float64s, beats_s: Float64s) -> Float64s:

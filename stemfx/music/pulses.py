@@ -6,7 +6,7 @@ import numpy as np
 
 from stemfx.dsp.beats import track_beats
 from stemfx.dsp.flux import FRAME_HZ
-from stemfx.dsp.tempogram import period_strength, tempogram
+from stemfx.dsp.tempogram import period_strength, tempo_curve, tempogram
 from stemfx.dsp.units import Float64s
 from stemfx.music.listen import Heard
 
@@ -14,6 +14,7 @@ BPM_RANGE = (48.0, 220.0)
 RELATIVES = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
 """Paces that share beats with a pace: a tracker may have met one and mean another."""
 _N_PEAKS, _N_PERIODS = 6, 600
+_MOVES = 0.02  # a curve that stays within that is a steady pace, read in windows
 _SAME = 0.03  # paces that near are one
 
 
@@ -49,11 +50,21 @@ def paces(strengths: Float64s) -> list[tuple[float, float]]:
 
 
 def pulses(strengths: Float64s) -> list[Float64s]:
-    """Return trains of times in seconds, two for every pace: half a period apart."""
+    """Return trains of times in seconds, two for every pace: half a period apart.
+
+    Where the pace moves, time is bent first so that it stands still, and the trains are bent back.
+    """
+    seconds = np.arange(strengths.size) / FRAME_HZ
+    curve = tempo_curve(strengths, FRAME_HZ, 60 / np.geomspace(*BPM_RANGE, _N_PERIODS))
+    if np.ptp(curve) > _MOVES:
+        bent = np.concatenate([[0.0], np.cumsum(1 / curve)[:-1]])
+        places = np.arange(int(bent[-1]))
+        strengths = np.interp(places, bent, strengths)
+        seconds = np.interp(places, bent, seconds)
     trains = []
     for period, _ in paces(strengths):
-        beats_s = track_beats(strengths, period * FRAME_HZ) / FRAME_HZ
-        if beats_s.size >= 4:
-            between = beats_s[:-1] + 0.5 * np.diff(beats_s)
-            trains += [beats_s, between]
+        frames = track_beats(strengths, period * FRAME_HZ)
+        if frames.size >= 4:
+            beats_s = seconds[frames]
+            trains += [beats_s, beats_s[:-1] + 0.5 * np.diff(beats_s)]
     return trains

@@ -8,12 +8,12 @@ import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.dsp.flux import FRAME_HZ
-from stemfx.dsp.key import key_name, profile_scores
 from stemfx.dsp.units import Float64s
 from stemfx.music.grid import covering, fit_grid
 from stemfx.music.listen import Heard, listen
 from stemfx.music.meter import read_meter
 from stemfx.music.pulses import envelope, pulses
+from stemfx.music.tonality import read_key
 from stemfx.music_reading import MusicReading
 
 
@@ -31,17 +31,15 @@ def read_music(mixture: Signal, stems: Mapping[str, Signal]) -> MusicReading:
 def read(heard: Heard) -> MusicReading:
     """Read a song from what was heard."""
     bpm, confidence, beats_s, downbeats_s = _beats(heard)
-    scores = profile_scores(heard.pitches.chroma().sum(axis=0))
-    order = np.argsort(-scores)
-    pitched = bool(scores.any())
+    tonality = read_key(heard, beats_s, downbeats_s)
     return MusicReading(
         bpm=bpm,
         bpm_confidence=confidence,
         beats_s=tuple(beats_s.tolist()),
         downbeats_s=tuple(downbeats_s.tolist()),
-        key=key_name(int(order[0])) if pitched else "",
-        key_confidence=float(np.clip(4 * (scores[order[0]] - scores[order[1]]), 0, 1)),
-        key_runner_up=key_name(int(order[1])) if pitched else "",
+        key=tonality.key,
+        key_confidence=tonality.confidence,
+        key_runner_up=tonality.runner_up,
         tuning_cents=heard.pitches.tuning_cents,
         duration_s=heard.duration_s,
     )
