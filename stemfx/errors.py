@@ -72,6 +72,12 @@ class AudioFileError(StemfxError):
     code = "audio_file"
 
 
+class HitsError(StemfxError):
+    """A file of drum hits that cannot be read."""
+
+    code = "hits"
+
+
 class OutputError(StemfxError):
     """A result that cannot be written."""
 
