@@ -40,7 +40,7 @@ def copied(source: Signal, span: Span, start: int, stop: int) -> Block:
 
 def padded(source: Signal, first: int, last: int) -> Block:
     """Read samples `first` up to `last`, with silence before the start and after the end."""
-    there = source.read(max(0, first), max(0, last)) if last > 0 else np.zeros((0, 0))
+    there = source.read(max(0, first), max(0, last))
     if there.shape[1] == last - first:
         return there
     out = np.zeros((source.channels, last - first), np.float32)
@@ -74,7 +74,7 @@ class Stretched:
         stretch = Signalsmith.Stretch(_SEED)
         stretch.preset(channels, rate)
         stretch.setTimeFactor(piece.shape[1] / n_out)
-        out = np.asarray(stretch.process(np.ascontiguousarray(piece)))
+        out = np.asarray(stretch.process(np.array(piece, np.float32)))  # it refuses read-only ones
         short = margin + stop - start - out.shape[1]  # its float32 may round the length by one
         if short > 0:
             out = np.pad(out, ((0, 0), (0, short)))
@@ -93,7 +93,9 @@ def joined(
     rate = source.sample_rate
     fade = max(1, round(_FADE_S * rate))
     reach = [
-        min(max(fade // 2, round(search_s * rate)), (a.stop - a.start) // 2, (b.stop - b.start) // 2)
+        min(
+            max(fade // 2, round(search_s * rate)), (a.stop - a.start) // 2, (b.stop - b.start) // 2
+        )
         for a, b in pairwise(spans)
     ]
     before: Block | None = None
@@ -103,7 +105,9 @@ def joined(
         block = render(source, span, span.start - early, span.stop + late)
         if before is not None:
             overlap = before.shape[1]
-            block = np.concatenate((_faded(before, block[:, :overlap], fade), block[:, overlap:]), 1)
+            block = np.concatenate(
+                (_faded(before, block[:, :overlap], fade), block[:, overlap:]), 1
+            )
         keep = block.shape[1] - 2 * late
         before = block[:, keep:] if late else None
         if keep:

@@ -61,9 +61,7 @@ class LoopReading:
         return 60.0 / self.beat_s if self.beat_s else 0.0
 
 
-def read_loop(
-    signal: Signal, *, bpm: float | None = None, beats: int | None = None
-) -> LoopReading:
+def read_loop(signal: Signal, *, bpm: float | None = None, beats: int | None = None) -> LoopReading:
     """Read a loop's beat and key.
 
     A cut loop is a whole number of beats long, so its length gives the tempo exactly once the
@@ -80,10 +78,9 @@ def read_loop(
     heard = read_music(Looped(signal, signal.n_samples, rounds * signal.n_samples), {})
     share = harmonic_share(signal)
     pitched = share >= PITCHED_SHARE and bool(heard.key)
-    n_beats, beat_s, period_s, beats_s = _beats(duration_s, heard, bpm, beats)
-    first_s = _lead_s(signal, beat_s) if beats_s is None else float(beats_s[0])
-    if beats_s is None:
-        beats_s = first_s + beat_s * np.arange(n_beats)
+    n_beats, beat_s, period_s, uneven_s = _beats(duration_s, heard, bpm, beats)
+    first_s = _lead_s(signal, beat_s) if uneven_s is None else float(uneven_s[0])
+    beats_s = first_s + beat_s * np.arange(n_beats) if uneven_s is None else uneven_s
     return LoopReading(
         n_beats=n_beats,
         beat_s=beat_s,
@@ -114,7 +111,9 @@ def _beats(
         n_beats = len(beats_s)
         beat_s = float(beats_s[-1] - beats_s[0]) / (n_beats - 1)
         n_beats -= n_beats % 4 if n_beats > 4 else 0
-        period_s = float(beats_s[n_beats] - beats_s[0] if n_beats < len(beats_s) else n_beats * beat_s)
+        period_s = float(
+            beats_s[n_beats] - beats_s[0] if n_beats < len(beats_s) else n_beats * beat_s
+        )
         return n_beats, beat_s, period_s, beats_s[:n_beats]
     if not is_heard:
         return 0, 0.0, duration_s, None
@@ -140,11 +139,15 @@ def _count(duration_s: float, bpm: float) -> int:
     octave = np.clip(np.round(off), -1, 1)
     near = np.exp(-0.5 * ((off - octave) / _NEAR_OCTAVES) ** 2)
     prior = np.exp(-0.5 * (np.log2(tempo / _TYPICAL_BPM) / _TYPICAL_OCTAVES) ** 2)
-    shape = np.where(n & (n - 1) == 0, 1.0, np.where(n % 4 == 0, 0.6, np.where(n % 2 == 0, 0.2, 0.1)))
+    shape = np.where(
+        n & (n - 1) == 0, 1.0, np.where(n % 4 == 0, 0.6, np.where(n % 2 == 0, 0.2, 0.1))
+    )
     score = near * np.where(octave == 0, 1.0, 0.3) * prior * shape
     inside = (tempo >= _BPM[0]) & (tempo <= _BPM[1])
-    return int(n[np.argmax(np.where(inside, score, 0.0))]) if inside.any() else _whole(
-        duration_s * bpm / 60.0
+    return (
+        int(n[np.argmax(np.where(inside, score, 0.0))])
+        if inside.any()
+        else _whole(duration_s * bpm / 60.0)
     )
 
 

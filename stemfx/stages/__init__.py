@@ -16,6 +16,7 @@ from stemfx.stages.denoise import denoise
 from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
+from stemfx.stages.fit import fit
 from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
@@ -74,6 +75,8 @@ BUILTIN: tuple[Stage, ...] = (
     loudness,
     # other people's plugins
     vst3,
+    # layers
+    fit,
     # length
     fade,
     trim,
