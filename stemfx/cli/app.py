@@ -9,6 +9,7 @@ import typer
 from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
+from stemfx.cli.hits import hits
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
@@ -43,6 +44,19 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, score, check, recipes, stages, plugins, cache, schema):
+for command in (
+    demo,
+    run,
+    plan,
+    separate,
+    score,
+    check,
+    hits,
+    recipes,
+    stages,
+    plugins,
+    cache,
+    schema,
+):
     app.command()(command)
 app.add_typer(models, name="models")

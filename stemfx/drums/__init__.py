@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stemfx.drums.spectral import SpectralClassifier
 from stemfx.hits import HitClassifier
 from stemfx.hookspecs import hookimpl
 
@@ -9,4 +10,4 @@ from stemfx.hookspecs import hookimpl
 @hookimpl
 def stemfx_hit_classifiers() -> list[HitClassifier]:
     """Return the ways to tell drums apart that come with stemfx."""
-    return []
+    return [SpectralClassifier()]
