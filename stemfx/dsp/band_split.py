@@ -124,6 +124,30 @@ def change_bands(stretch: Block, low: Block, gains: NDArray[np.float32]) -> Bloc
     return changed
 
 
+def ramps(
+    gains: NDArray[np.float32], first: int, frame: int, n_samples: int
+) -> NDArray[np.float32] | None:
+    """Return a gain for each sample, `(n_bands, n_samples)`; None where all of them are one.
+
+    A frame's gain is reached at its end, in a straight line from that of the frame before.
+
+    Args:
+        gains: `(n_bands, n_frames)` of the whole signal.
+        first: frame at which the stretch begins.
+        frame: its length in samples.
+        n_samples: of the stretch.
+    """
+    n = -(-n_samples // frame)
+    ends = gains[:, first : first + n]
+    starts = np.concatenate((gains[:, max(0, first - 1) : first] if first else ends[:, :1], ends), 1)
+    starts = starts[:, :n]
+    if (starts == 1).all() and (ends == 1).all():
+        return None
+    rise = (np.arange(1, frame + 1) / frame).astype(np.float32)
+    curve = starts[..., np.newaxis] + (ends - starts)[..., np.newaxis] * rise
+    return curve.reshape(len(gains), -1)[:, :n_samples]
+
+
 def _last(blocks: Iterable[Block]) -> Iterator[tuple[Block, bool]]:
     """Yield each block, and whether it is the last one."""
     before: Block | None = None

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.units import Float64s, power_to_db
+from stemfx.dsp.units import Float64s
 
 BEFORE_S = 0.01
 """How much of an excerpt lies before the attack."""
@@ -108,6 +108,11 @@ class CrossSpectra:
         spectrum: NDArray[np.complex128] = np.fft.rfft(samples, self._n_fft)[self._bins]
         return spectrum
 
+    def clear(self) -> None:
+        """Forget all hits."""
+        self._cross[:] = 0.0
+        self._power = 0.0
+
     def add(self, old: NDArray[np.complex128], new: NDArray[np.complex128]) -> None:
         """Take in one hit: both sounds as `band` returns them, their attacks at one place."""
         self._cross += old * new.conj()
@@ -138,11 +143,14 @@ class Match:
 
     Args:
         correlation: normalised, -1 to 1, of its best place; its sign is the polarity.
+        detail: the same of their slopes (+6 dB per octave), at that place. Low ends resemble each
+            other and outweigh all else; only one and the same sound is alike in its detail.
         shift_s: where that is, from where the attacks meet.
         gain: of the new sound that makes it the old one (least squares); negative inverts.
     """
 
     correlation: float
+    detail: float
     shift_s: float
     gain: float
 
@@ -166,19 +174,20 @@ def match(old: Block, new: Block, attack: int, sample_rate: int) -> Match:
     cross = (np.fft.rfft(old, n_fft) * np.fft.rfft(new, n_fft).conj()).sum(axis=0)
     # Upsampled by zeros above the spectrum: the correlation between its samples.
     between = np.fft.irfft(cross, n_fft * _FINE)[: (start - first + reach) * _FINE + 1] * _FINE
-    lags = np.arange(between.size) / _FINE - (start - first)
     best = int(np.argmax(np.abs(between)))
-    offset = _vertex(np.abs(between), best) / _FINE
-    new_power = float(np.sum(new**2))
-    lag = round(lags[best]) + start - first
-    old_power = float(np.sum(old[:, max(0, lag) : lag + new.shape[1]] ** 2))
-    if not new_power or not old_power:
-        return Match(0.0, 0.0, 0.0)
+    offset = (best + _vertex(np.abs(between), best)) / _FINE - (start - first)
+    there = old[:, round(best / _FINE) :][:, : new.shape[1]]
+    powers = [float(np.sum(x**2)) for x in (new, there)]
+    if not all(powers):
+        return Match(0.0, 0.0, 0.0, 0.0)
     peak = float(between[best])
+    slopes = [np.diff(x[:, : there.shape[1]]) for x in (new, there)]
+    norm = math.sqrt(math.prod(float(np.sum(x**2)) for x in slopes))
     return Match(
-        peak / math.sqrt(new_power * old_power),
-        float(lags[best] + offset) / sample_rate,
-        peak / new_power,
+        correlation=peak / math.sqrt(math.prod(powers)),
+        detail=float(np.sum(slopes[0] * slopes[1])) / norm if norm else 0.0,
+        shift_s=offset / sample_rate,
+        gain=peak / powers[0],
     )
 
 
@@ -190,7 +199,3 @@ def _vertex(values: Float64s, best: int) -> float:
     curve = left - 2.0 * middle + right
     return float(0.5 * (left - right) / curve) if curve else 0.0
 
-
-def low_end_gain_db(together: float) -> float:
-    """Turn 2 C / (E(old) + E(new)) into dB."""
-    return power_to_db(max(1e-6, 1.0 + together))
