@@ -72,6 +72,12 @@ class AudioFileError(StemfxError):
     code = "audio_file"
 
 
+class HitsError(StemfxError):
+    """A file of drum hits that cannot be read."""
+
+    code = "hits"
+
+
 class OutputError(StemfxError):
     """A result that cannot be written."""
 
@@ -82,6 +88,12 @@ class DiskFullError(OutputError):
     """The disk (or the quota, or the file-size limit) ran out while writing."""
 
     code = "disk_full"
+
+
+class KitError(StemfxError):
+    """A drum kit that is missing, empty, damaged or not to be trusted."""
+
+    code = "kit"
 
 
 class ModelError(StemfxError):

@@ -705,11 +705,20 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError, DiskFullError: as for `write`.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all.
+
+    Raises:
+        OutputError, DiskFullError: as for `write`.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(content)
             part.replace(path)
     finally:
         with suppress(OSError):

@@ -6,6 +6,9 @@ from stemfx.drums.spectral import SpectralClassifier
 from stemfx.hits import HitClassifier
 from stemfx.hookspecs import hookimpl
 
+DEFAULT_CLASSIFIER = "spectral"
+"""What tells drums apart unless somebody asks for another."""
+
 
 @hookimpl
 def stemfx_hit_classifiers() -> list[HitClassifier]:
