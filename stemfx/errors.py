@@ -90,6 +90,12 @@ class DiskFullError(OutputError):
     code = "disk_full"
 
 
+class KitError(StemfxError):
+    """A drum kit that is missing, empty, damaged or not to be trusted."""
+
+    code = "kit"
+
+
 class ModelError(StemfxError):
     """A separation model that is unknown, not here, or not what it claims to be."""
 

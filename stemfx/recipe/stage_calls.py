@@ -181,7 +181,7 @@ class StageReader:
         if named in self.kits:
             return self.kits[named]
         try:
-            return read_kit(asset(named, self.folder, may_be_folder=True))
+            return read_kit(asset(named, self.folder, may_be_folder=True), root=self.folder)
         except PathError as error:
             near = did_you_mean(named, self.kits)
             why = f"{error}; and no kit is called {quote(named)}{near}"
