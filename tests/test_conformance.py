@@ -32,6 +32,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gain": {"gain_db": -4.5},
     "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
+    "layer": {"sound": "hit.wav", "classes": ["kick", "snare"], "gain_db": 6.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
     "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
@@ -47,6 +48,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 NO_NEUTRAL = {
     "fit": "it is as long as the song, not as what comes in",
     "high_pass": "a high-pass always cuts below its cutoff",
+    "layer": "it always adds its sound",
     "loudness": "it always goes to its target",
     "low_pass": "a low-pass always cuts above its cutoff",
     "mono_below": "the side always loses its bass",

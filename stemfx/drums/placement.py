@@ -220,7 +220,9 @@ class _Drum:
         channels = recording.audio.channels
         # What rings in before the excerpt begins belongs to it too.
         block = sound.play(-self.rate, self.rate + n_samples, channels)
-        return np.zeros((channels, n_samples), np.float32) if block is None else block[:, self.rate :]
+        return (
+            np.zeros((channels, n_samples), np.float32) if block is None else block[:, self.rate :]
+        )
 
     def pan_of(self, recording: Recording) -> Float64s:
         """Return the factors of the channels: a mono sound goes where the old one is."""
@@ -364,7 +366,7 @@ def _is_same(drum: _Drum, some: Sequence[int], old: Sequence[Block]) -> bool:
     plan.correlation = float(np.median([abs(one.correlation) for one in found]))
     detail = float(np.median([abs(one.detail) for one in found]))
     plan.is_same_sound = plan.correlation >= _SAME_SOUND and detail >= _SAME_DETAIL
-    print('same?',plan.drum_class,plan.correlation,detail)
+    print("same?", plan.drum_class, plan.correlation, detail)
     if plan.is_same_sound:
         polarity = 1 if np.median([one.correlation for one in found]) > 0 else -1
         plan.placement = Placement(float(np.median([one.shift_s for one in found])), polarity, 3.01)

@@ -139,7 +139,9 @@ def ramps(
     """
     n = -(-n_samples // frame)
     ends = gains[:, first : first + n]
-    starts = np.concatenate((gains[:, max(0, first - 1) : first] if first else ends[:, :1], ends), 1)
+    starts = np.concatenate(
+        (gains[:, max(0, first - 1) : first] if first else ends[:, :1], ends), 1
+    )
     starts = starts[:, :n]
     if (starts == 1).all() and (ends == 1).all():
         return None

@@ -120,7 +120,9 @@ def _before(powers: Powers | Float64s, start: int, frame_s: float) -> Float64s:
     return before
 
 
-def _cover(covered: NDArray[np.bool_], onsets: NDArray[np.intp], start: int, frame_s: float) -> None:
+def _cover(
+    covered: NDArray[np.bool_], onsets: NDArray[np.intp], start: int, frame_s: float
+) -> None:
     """Mark what hits of other drums cover."""
     together, length = (round(t / frame_s) for t in (_TOGETHER_MS / 1000, _COVERS_S))
     near = onsets[(onsets[:, 0] > start - length) & (onsets[:, 0] < start + covered.shape[1])]

@@ -198,4 +198,3 @@ def _vertex(values: Float64s, best: int) -> float:
     left, middle, right = values[best - 1 : best + 2]
     curve = left - 2.0 * middle + right
     return float(0.5 * (left - right) / curve) if curve else 0.0
-

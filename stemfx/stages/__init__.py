@@ -21,6 +21,7 @@ from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
+from stemfx.stages.layer import layer
 from stemfx.stages.level_check import level_check
 from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
@@ -77,6 +78,7 @@ BUILTIN: tuple[Stage, ...] = (
     vst3,
     # layers
     fit,
+    layer,
     # length
     fade,
     trim,
