@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from stemfx.audio import Audio, Signal
-from stemfx.drums.placement import ADDS_UP_DB, FLAM_S, MAX_SHIFT_S, PLACE_HZ
+from stemfx.drums.placement import ADDS_UP_DB, FLAM_S, MAX_SHIFT_S, MAX_TUNE_ST, PLACE_HZ, TUNED
 from stemfx.drums.playing import Loudness, Player, Recording, Stroke
 from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, Placement, excerpts
+from stemfx.dsp.resample import resample_blocks
 from stemfx.dsp.units import db_to_gain
 from stemfx.hits import Hit
 from stemfx.music_reading import MusicReading
 
 _PLACED_BY = 40  # hits, evenly over the song, that tell shift and polarity
 _COST_DB_PER_MS = 0.1
+_COST_DB_PER_ST = 0.1
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class Laid:
         drum_class: which drum; empty for beats.
         strokes: what is played.
         placement: how the low ends go together, if that was looked at.
+        tune_st: how much higher the sound is played.
     """
 
     drum_class: str
     strokes: tuple[Stroke, ...]
     placement: Placement | None
+    tune_st: float = 0.0
 
 
 def hit_events(hits: Sequence[Hit], classes: Sequence[str], min_velocity: float) -> list[Event]:
@@ -100,6 +104,7 @@ def laid(
     gain_db: float,
     dynamics: float,
     offset_s: float,
+    tune_st: float | None,
     is_aligned: bool,
 ) -> list[Laid]:
     """Lay the sound over events of the signal, class by class.
@@ -112,48 +117,80 @@ def laid(
         gain_db: of the sound.
         dynamics: 1 is as soft as the velocity says, 0 all at one level.
         offset_s: later than the event.
-        is_aligned: turn and shift it so that the low ends add up.
+        tune_st: how much higher it is played; None tunes a kick as far as it has to be.
+        is_aligned: turn, shift and tune it so that the low ends add up.
     """
     if not events or not sound.n_samples or not sound.samples.any():
         return []
     rate, gain = signal.sample_rate, db_to_gain(gain_db)
-    one = Recording(sound, attack, Loudness(0.0, 0.0), is_mono=False)
     found = []
     for drum_class in dict.fromkeys(event.drum_class for event in events):
         mine = [event for event in events if event.drum_class == drum_class]
         gains = [gain * event.velocity**dynamics for event in mine]
-        placement = None
+        tuned_st, placement = tune_st or 0.0, None
         if is_aligned and drum_class in PLACE_HZ:
-            placement = _placement(signal, mine, gains, one, PLACE_HZ[drum_class])
+            tunings = [tuned_st]
+            if tune_st is None and drum_class in TUNED:
+                tunings += [s * st for st in range(1, MAX_TUNE_ST + 1) for s in (1.0, -1.0)]
+            sounds = {st: _tuned(sound, attack, st) for st in tunings}
+            placement, tuned_st = _placement(signal, mine, gains, sounds, PLACE_HZ[drum_class])
+        one = _tuned(sound, attack, tuned_st)
         shift_s = offset_s + (placement.shift_s if placement else 0.0)
         polarity = placement.polarity if placement else 1
         strokes = tuple(
             Stroke((event.time_s + shift_s) * rate, one, (polarity * g,) * sound.channels)
             for event, g in zip(mine, gains, strict=True)
         )
-        found.append(Laid(drum_class, strokes, placement))
+        found.append(Laid(drum_class, strokes, placement, tuned_st))
     return found
+
+
+def _tuned(sound: Audio, attack: float, tune_st: float) -> Recording:
+    ratio, rate = 2.0 ** (tune_st / 12.0), sound.sample_rate
+    if tune_st:
+        n_out = max(1, round(sound.n_samples / ratio))
+        blocks = resample_blocks(sound.blocks(), ratio, 1.0, sound.channels, n_out)
+        sound = Audio.from_blocks(blocks, rate, sound.channels)
+    return Recording(sound, attack / ratio, Loudness(0.0, 0.0), is_mono=False)
 
 
 def _placement(
     signal: Signal,
     events: Sequence[Event],
     gains: Sequence[float],
-    one: Recording,
+    sounds: Mapping[float, Recording],
     band_hz: tuple[float, float],
-) -> Placement:
-    """Return the shift and polarity with which the low ends of the sound and the hits add up."""
+) -> tuple[Placement, float]:
+    """Return the shift, polarity and tuning with which the low ends of sound and hits add up.
+
+    Args:
+        signal: with the hits.
+        events: the hits.
+        gains: of the sound, for each.
+        sounds: by how far they are tuned; the first is preferred.
+        band_hz: of the low end.
+    """
     rate, channels = signal.sample_rate, signal.channels
     n = round((BEFORE_S + AFTER_S) * rate)
-    spectra = CrossSpectra(rate, *band_hz, n)
-    stroke = Stroke(round(BEFORE_S * rate) + one.attack % 1, one, (1.0,) * channels)
-    played = Player([stroke], rate).play(0, n, channels)
-    new = spectra.band(np.zeros(n) if played is None else played.mean(axis=0))
+    all_spectra = {st: CrossSpectra(rate, *band_hz, n) for st in sounds}
+    new = {}
+    for st, one in sounds.items():
+        stroke = Stroke(round(BEFORE_S * rate) + one.attack % 1, one, (1.0,) * channels)
+        played = Player([stroke], rate).play(0, n, channels)
+        new[st] = all_spectra[st].band(np.zeros(n) if played is None else played.mean(axis=0))
     some = np.unique(np.linspace(0, len(events) - 1, _PLACED_BY).round().astype(int))
     starts = [round((events[i].time_s - BEFORE_S) * rate) for i in some]
     for i, old in zip(some, excerpts(signal, starts, n), strict=True):
-        spectra.add(spectra.band(old.mean(axis=0)), gains[i] * new)
-    near = spectra.placement(FLAM_S, _COST_DB_PER_MS)
-    if near.gain_db >= ADDS_UP_DB:
-        return near
-    return spectra.placement(MAX_SHIFT_S, _COST_DB_PER_MS)
+        for st, spectra in all_spectra.items():
+            spectra.add(spectra.band(old.mean(axis=0)), gains[i] * new[st])
+    best, best_worth = (Placement(), 0.0), -np.inf
+    for reach_s in (FLAM_S, MAX_SHIFT_S):
+        for st, spectra in all_spectra.items():
+            placement = spectra.placement(reach_s, _COST_DB_PER_MS)
+            # Enough is enough: what adds up is not tuned any further.
+            worth = min(placement.gain_db, 1.5 * ADDS_UP_DB) - _COST_DB_PER_ST * abs(st)
+            if worth > best_worth:
+                best, best_worth = (placement, st), worth
+        if best[0].gain_db >= ADDS_UP_DB:
+            break
+    return best

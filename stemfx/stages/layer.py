@@ -21,6 +21,7 @@ _LOW_DRUMS = {"kick", "tom"}
 _LOW_CUT_HZ = 120.0
 _LONGEST_S = 60.0
 _SILENT_PEAK = 1e-5
+_HARDLY_DB = 0.2
 
 
 class LayerParams(HitParams):
@@ -44,6 +45,13 @@ class LayerParams(HitParams):
     )
     offset_ms: float = knob(
         0.0, low=-200, high=200, unit="ms", help="later than the hit; - earlier"
+    )
+    tune_st: float | None = knob(
+        None,
+        low=-12,
+        high=12,
+        unit="semitones",
+        help="the sound higher or lower; unsaid, only on kicks, where their low ends need it",
     )
     part: Literal["all", "attack", "body"] = knob(
         "all", help="only the attack of the sound, only what follows it, or all"
@@ -72,7 +80,8 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
 
     Its attack lands where the hit's does (or on the beat), to a fraction of a sample. On kick,
     tom and snare one shift of at most 3 ms and polarity for all hits makes its low end add up with
-    what it is laid on, as in `replace_drums`; not with an `offset_ms` of your own. At velocity 1
+    what it is laid on, as in `replace_drums`, and on a kick a tuning of at most 3 semitones where
+    that is needed; not with an `offset_ms` of your own. At velocity 1
     it is as loud as the file plus `gain_db`; `dynamics` 1 makes it as soft as the hit is.
 
     `part: attack` takes the click of the sound and lets the body of the original ring; `body` the
@@ -118,6 +127,7 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
         gain_db=params.gain_db,
         dynamics=params.dynamics,
         offset_s=params.offset_ms / 1000.0,
+        tune_st=params.tune_st,
         is_aligned=not params.offset_ms and params.beats_of is None and params.part != "attack",
     )
     _report(strokes, len(events), context)
@@ -193,5 +203,14 @@ def _report(laid: Sequence[Laid], n_events: int, context: StageContext) -> None:
                     f"{name}_shift_ms": round(1000 * one.placement.shift_s, 3) + 0.0,
                     f"{name}_polarity": "kept" if one.placement.polarity > 0 else "inverted",
                     f"{name}_low_end_gain_db": round(one.placement.gain_db, 2),
+                    f"{name}_tune_st": one.tune_st,
                 }
             )
+            if name == "kick" and one.placement.gain_db < _HARDLY_DB:
+                context.find(
+                    "warn",
+                    "low_ends_do_not_add_up",
+                    f"the low ends of the kick and the sound hardly add up "
+                    f"(+{one.placement.gain_db:.1f} dB over their power sum): try another sound, "
+                    "tune it by tune_st, or take only its attack by part: attack",
+                )
