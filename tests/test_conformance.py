@@ -29,6 +29,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     },
     "fade": {"in_s": 0.2, "out_s": 0.3},
     "fit": {"to": "song", "beats": 3, "semitones": 1.0, "max_stretch_percent": 100.0},
+    "fit_gaps": {"under": ["vocals", "drums"], "headroom_db": -12.0},
     "gain": {"gain_db": -4.5},
     "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},

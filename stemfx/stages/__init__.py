@@ -17,6 +17,7 @@ from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
 from stemfx.stages.fit import fit
+from stemfx.stages.fit_gaps import fit_gaps
 from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
@@ -79,6 +80,7 @@ BUILTIN: tuple[Stage, ...] = (
     # layers
     fit,
     layer,
+    fit_gaps,
     # length
     fade,
     trim,
