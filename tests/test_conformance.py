@@ -38,6 +38,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "loudness": {"target_lufs": -12.0},
     "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
     "pan": {"pan": -0.4},
+    "replace_drums": {"match_level": False, "gain_db": -6.0},
     "reverb": {"mix": 0.5, "pre_delay_ms": 20.0},
     "saturate": {"drive_db": 12.0},
     "transient": {"attack_db": 4.0, "sustain_db": -3.0},

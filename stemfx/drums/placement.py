@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,11 +34,19 @@ from stemfx.dsp.placing import (
     match,
 )
 from stemfx.dsp.units import Float64s, db_to_gain
-from stemfx.hits import Hit
+from stemfx.hits import DRUM_CLASSES, Hit
 from stemfx.kit import Kit
 
 PLACE_HZ = {"kick": (40.0, 160.0), "tom": (60.0, 250.0), "snare": (150.0, 400.0)}
 """Where the body of a drum lies: two of them are laid over each other so that these add up."""
+
+MATCH_HZ = {
+    "kick": (20.0, 4_000.0),
+    "tom": (20.0, 4_000.0),
+    "snare": (160.0, 9_000.0),
+    "clap": (400.0, 9_000.0),
+}
+"""Where a drum is looked for among others; the others have `OTHER_PLACE_HZ`."""
 
 OTHER_PLACE_HZ = (3_000.0, 12_000.0)
 """For drums without a body: only their pan is heard there."""
@@ -48,13 +57,17 @@ FLAM_S = 0.001
 MAX_SHIFT_S = 0.003
 TUNED = ("kick",)
 MAX_TUNE_ST = 3
-ADDS_UP_DB = 0.8  # 0.5 dB over the power sum is wanted: the rest is for hits that differ
-_COST_DB_PER_ST = 0.1
+ADDS_UP_DB = 0.5
+"""Over the power sum: from here on two low ends are stronger together than by chance."""
+
+_ENOUGH_DB = 1.2  # what goes beyond is worth no tuning
+_PAYS_DB = 0.3  # a shift that is nearly heard as a flam has to gain this much
+_COST_DB_PER_ST = 0.08
 _COST_DB_PER_MS = 0.1
 _PLACED_BY = 40  # hits of a drum, evenly over the song, that tell its shift and polarity
-_SAME_SOUND = 0.8  # median correlation of a sound with itself among other drums
-_SAME_DETAIL = 0.5  # the same of the slopes
-_OWN_PLACE = 0.4  # correlation from which a hit of the same sound is placed by itself
+_SAME_SOUND = 0.5  # likeness of the better quarter of hits: different drums stay below 0.35
+_ALIKE = 0.4  # likeness of a hit that is heard well enough to be placed by itself
+_SAME_LEVEL = 1.41  # 3 dB: a level that was estimated twice may differ by as much
 _CENTRED_DB = 0.5  # between the channels: no more than this is the middle
 
 
@@ -87,8 +100,7 @@ class DrumPlan:
         strokes: what is played, one for each hit that has a level.
         placement: shift, polarity and the gain of the low end.
         tune_st: how much higher the kit's drum is played.
-        correlation: of the new sound with the old one, median over the hits.
-        is_same_sound: the new sound is the old one.
+        is_same_sound: the old drum is the new one already.
     """
 
     drum_class: str
@@ -98,53 +110,73 @@ class DrumPlan:
     strokes: list[Stroke] = field(default_factory=list)
     placement: Placement = field(default_factory=Placement)
     tune_st: float = 0.0
-    correlation: float = 0.0
     is_same_sound: bool = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anything sounds where the hits are."""
+        return bool((self.heard.levels > 0).any())
 
-def lay_over(
-    signal: Signal,
-    powers: Powers,
-    split: BandSplit,
-    hits: Sequence[Hit],
-    to_replace: Sequence[Hit],
-    kit: Kit,
-    settings: Settings,
-) -> list[DrumPlan]:
-    """Return a plan for each class of drum that is among the hits to replace.
+
+@dataclass(frozen=True)
+class Stem:
+    """A drum stem, its hits and the powers of its bands.
 
     Args:
         signal: the stem.
-        powers: of its bands.
-        split: that made them.
         hits: all that are known, in order of time.
-        to_replace: those among them that a new drum is laid over.
+        split: into bands, at the stem's rate.
+        powers: of these bands.
+    """
+
+    signal: Signal
+    hits: Sequence[Hit]
+    split: BandSplit
+    powers: Powers
+
+    @classmethod
+    def hear(cls, signal: Signal, hits: Sequence[Hit]) -> Stem:
+        """Listen to a stem once."""
+        split = BandSplit(signal.sample_rate)
+        return cls(signal, hits, split, split.powers(signal.blocks(), signal.channels))
+
+    @property
+    def frame_s(self) -> float:
+        """Duration of a frame."""
+        return self.split.frame / self.split.sample_rate
+
+    def frames_of(self, hits: Sequence[Hit]) -> NDArray[np.intp]:
+        """Return the frames in which hits begin."""
+        last = self.powers.shape[1] - 1
+        return np.array([min(int(hit.time_s / self.frame_s), last) for hit in hits], np.intp)
+
+
+def lay_over(stem: Stem, to_replace: Sequence[Hit], kit: Kit, settings: Settings) -> list[DrumPlan]:
+    """Return a plan for each class of drum that is among the hits to replace.
+
+    Args:
+        stem: what they are laid over.
+        to_replace: those of its hits that a new drum is laid over.
         kit: has all their classes.
         settings: see there.
     """
-    frame_s = split.frame / split.sample_rate
-    n_frames = powers.shape[1]
-
-    def frames_of(some: Sequence[Hit]) -> NDArray[np.intp]:
-        return np.array([min(int(h.time_s / frame_s), n_frames - 1) for h in some], np.intp)
-
     drums = []
-    for i, drum_class in enumerate(settings.classes):
+    for drum_class in settings.classes:
         mine = [hit for hit in to_replace if hit.drum_class == drum_class]
         if not mine:
             continue
-        others = [hit for hit in hits if hit.drum_class != drum_class]
+        others = [hit for hit in stem.hits if hit.drum_class != drum_class]
         covers = [DRUM_BANDS[hit.drum_class].covers_from for hit in others]
+        frames = stem.frames_of(mine)
         heard = learn_drum(
-            powers,
-            frames_of(mine),
-            list(zip(frames_of(others).tolist(), covers, strict=True)),
+            stem.powers,
+            frames,
+            list(zip(stem.frames_of(others).tolist(), covers, strict=True)),
             DRUM_BANDS[drum_class],
-            frame_s,
+            stem.frame_s,
         )
-        plan = DrumPlan(drum_class, mine, frames_of(mine), heard)
-        drums.append(_Drum(plan, hits, kit, split, signal.channels, settings, i))
-    _place(signal, drums)
+        drums.append(_Drum(DrumPlan(drum_class, mine, frames, heard), stem, kit, settings))
+    _place(stem.signal, drums)
     for drum in drums:
         drum.play()
     return [drum.plan for drum in drums]
@@ -153,30 +185,22 @@ def lay_over(
 class _Drum:
     """One drum while it is planned."""
 
-    def __init__(
-        self,
-        plan: DrumPlan,
-        hits: Sequence[Hit],
-        kit: Kit,
-        split: BandSplit,
-        channels: int,
-        settings: Settings,
-        index: int,
-    ) -> None:
+    def __init__(self, plan: DrumPlan, stem: Stem, kit: Kit, settings: Settings) -> None:
         self.plan, self.settings = plan, settings
-        self.rate = split.sample_rate
-        self._all_hits, self._kit = hits, kit
+        self.rate = stem.signal.sample_rate
+        self._all_hits, self._kit = stem.hits, kit
+        channels, drum_class = stem.signal.channels, plan.drum_class
         self._voice = Voice(
-            kit, plan.drum_class, settings.variants.get(plan.drum_class), split, channels
+            kit, drum_class, settings.variants.get(drum_class), stem.split, channels
         )
         self.pan = np.ones(channels)
         self.matches: dict[int, Match] = {}
         self._velocities = _scaled([hit.velocity for hit in plan.hits], settings.dynamics)
         self._levels = _levels(plan.heard.levels, plan.hits, settings)
         self._loudness = Loudness.of(
-            plan.heard.shape, DRUM_BANDS[plan.drum_class].known_by, split.frame / self.rate
+            plan.heard.shape, DRUM_BANDS[drum_class].known_by, stem.frame_s
         )
-        dice = np.random.default_rng([settings.seed, index])
+        dice = np.random.default_rng([settings.seed, DRUM_CLASSES.index(drum_class)])
         self._takes: list[int] = []
         for velocity in self._velocities:
             before = self._takes[-1] if self._takes else None
@@ -192,7 +216,7 @@ class _Drum:
         """Return the factor at which hit `i` is as loud as it should be, before the blend."""
         level = np.sqrt(self._levels[i])
         matched = float(level) * recording.loudness.gain_to(self._loudness)
-        own = matched if self.settings.match_level else float(matched > 0)
+        own = matched if self.settings.match_level else 1.0
         return own * db_to_gain(self.settings.gain_db)
 
     def tuned(self, tune_st: float) -> Voice:
@@ -228,9 +252,23 @@ class _Drum:
         """Return the factors of the channels: a mono sound goes where the old one is."""
         return self.pan if recording.is_mono else np.ones(len(self.pan))
 
+    def match(self, i: int, old: Block) -> Match:
+        """Compare hit `i`, an excerpt of the signal, with what is played there."""
+        band_hz = MATCH_HZ.get(self.plan.drum_class, OTHER_PLACE_HZ)
+        attack = round(BEFORE_S * self.rate)
+        return match(old, self.alone(i, old.shape[1]), attack, self.rate, band_hz)
+
+    def take_place_of(self, found: Sequence[Match]) -> None:
+        """Lie where the same sound lies already."""
+        self.plan.is_same_sound = True
+        like = [one for one in found if one.likeness >= _ALIKE]
+        shift_s = float(np.median([one.shift_s for one in like]))
+        polarity = 1 if np.median([one.gain for one in like]) > 0 else -1
+        self.plan.placement = Placement(shift_s, polarity, 10 * np.log10(2.0))
+
     def play(self) -> None:
         """Write the strokes into the plan."""
-        plan, settings = self.plan, self.settings
+        plan = self.plan
         by_class: dict[str, list[int]] = {}
         for hit in self._all_hits:
             by_class.setdefault(hit.drum_class, []).append(round(hit.time_s * self.rate))
@@ -242,36 +280,55 @@ class _Drum:
                 strict=True,
             )
         )
-        amount = self._amount()
         for i, hit in enumerate(plan.hits):
             recording = self.recording(i)
-            gain = self.gain(i, recording)
-            shift_s = plan.placement.shift_s
-            own = self.matches.get(i)
-            if own is not None and abs(own.correlation) >= _OWN_PLACE:
-                shift_s = own.shift_s
-                if settings.match_level and settings.dynamics == 1.0 and gain:
-                    gain = abs(own.gain) * gain
-            gain *= amount * plan.placement.polarity
+            gain, shift_s = self.gain(i, recording), plan.placement.shift_s
+            if plan.is_same_sound:
+                own = self.matches[i]
+                if own.likeness >= _ALIKE:
+                    shift_s = own.shift_s
+                gain = self._change(i, own.gain * gain, gain)
+            else:
+                gain *= self._amount() * plan.placement.polarity
             if gain:
                 gains = tuple(float(g) for g in gain * self.pan_of(recording))
                 time = (hit.time_s + shift_s) * self.rate
-                plan.strokes.append(
-                    Stroke(time, recording, gains, stops[round(hit.time_s * self.rate)])
-                )
+                stop = stops[round(hit.time_s * self.rate)]
+                plan.strokes.append(Stroke(time, recording, gains, stop))
+
+    def _left(self) -> float:
+        """Return the factor of what the blend leaves of an old hit."""
+        return 1.0 - self.settings.blend * (1.0 - db_to_gain(-self.settings.duck_db))
 
     def _amount(self) -> float:
         """Return how much of the new sound makes the blend as loud as the old one alone.
 
         With d of the old sound left and rho their correlation, w^2 + 2 rho d w + d^2 = 1.
         """
-        settings, plan = self.settings, self.plan
+        if self.settings.is_layer:
+            return self.settings.blend
+        left = self._left()
+        rho = min(1.0, 10 ** (self.plan.placement.gain_db / 10) - 1.0)
+        return math.sqrt(1.0 - left**2 * (1.0 - rho**2)) - left * rho
+
+    def _change_of_level(self, i: int) -> float:
+        """Return how much louder than it was a hit is to be, a factor."""
+        heard = self.plan.heard.levels[i]
+        change = float(np.sqrt(self._levels[i] / heard)) if heard else 1.0
+        is_estimate = self.settings.obeys_velocities and self.settings.dynamics == 1.0
+        return 1.0 if is_estimate and 1.0 / _SAME_LEVEL < change < _SAME_LEVEL else change
+
+    def _change(self, i: int, old: float, wanted: float) -> float:
+        """Return the factor of a sound that is there already: what is missing to what is wanted.
+
+        Nothing has to be ducked: the old sound is known, sample by sample, so it is subtracted.
+        """
+        settings = self.settings
+        if settings.match_level:
+            wanted = abs(old) * self._change_of_level(i) * db_to_gain(settings.gain_db)
         if settings.is_layer:
-            return settings.blend
-        left = 1.0 - settings.blend * (1.0 - db_to_gain(-settings.duck_db))
-        rho = plan.correlation if plan.is_same_sound else 10 ** (plan.placement.gain_db / 10) - 1
-        rho = min(1.0, max(0.0, rho))
-        return float(np.sqrt(1.0 - left**2 * (1.0 - rho**2)) - left * rho)
+            return settings.blend * math.copysign(wanted, old)
+        return (1.0 - self._left()) * (math.copysign(wanted, old) - old)
 
 
 def _scaled(values: Sequence[float] | Float64s, dynamics: float) -> Float64s:
@@ -312,8 +369,10 @@ def _level_of_velocity(levels: Float64s, velocities: Float64s) -> Float64s:
 def _place(signal: Signal, drums: Sequence[_Drum]) -> None:
     """Find pan, tuning, shift and polarity of each drum from some of its hits."""
     n = round((BEFORE_S + AFTER_S) * signal.sample_rate)
-    some = {
-        d: np.unique(np.linspace(0, len(drum.plan.hits) - 1, _PLACED_BY).round().astype(int))
+    some: dict[int, list[int]] = {
+        d: np.unique(
+            np.linspace(0, len(drum.plan.hits) - 1, _PLACED_BY).round().astype(int)
+        ).tolist()
         for d, drum in enumerate(drums)
     }
     old: dict[int, list[Block]] = {d: [] for d in some}
@@ -324,21 +383,22 @@ def _place(signal: Signal, drums: Sequence[_Drum]) -> None:
         place_hz = PLACE_HZ.get(drum.plan.drum_class)
         spectra = CrossSpectra(signal.sample_rate, *(place_hz or OTHER_PLACE_HZ), n)
         drum.pan = _pan(spectra, old[d])
-        if _is_same(drum, some[d].tolist(), old[d]):
+        found = [drum.match(i, excerpt) for i, excerpt in zip(some[d], old[d], strict=True)]
+        usual, better = np.quantile([one.likeness for one in found], [0.5, 0.75])
+        if better >= _SAME_SOUND and usual >= _ALIKE:
+            drum.take_place_of(found)
             same[d] = range(len(drum.plan.hits))
         elif place_hz:
-            _find_place(drum, some[d].tolist(), old[d], spectra)
-    attack = round(BEFORE_S * signal.sample_rate)
+            _find_place(drum, some[d], old[d], spectra)
     for d, i, excerpt in _heard(signal, drums, same, n):
-        new = drums[d].alone(i, n)
-        drums[d].matches[i] = match(excerpt, new, attack, signal.sample_rate)
+        drums[d].matches[i] = drums[d].match(i, excerpt)
 
 
 def _heard(
     signal: Signal, drums: Sequence[_Drum], which: Mapping[int, Sequence[int]], n: int
 ) -> Iterator[tuple[int, int, Block]]:
     """Yield drum, hit and excerpt of the signal for some hits of each drum, in order of time."""
-    wanted = sorted((drums[d].start(int(i)), d, int(i)) for d, some in which.items() for i in some)
+    wanted = sorted((drums[d].start(i), d, i) for d, some in which.items() for i in some)
     if not wanted:
         return
     for (_, d, i), excerpt in zip(
@@ -355,22 +415,8 @@ def _pan(spectra: CrossSpectra, old: Sequence[Block]) -> Float64s:
         power += [float(np.sum(np.abs(spectra.band(row)) ** 2)) for row in excerpt]
     if channels == 1 or not power.all() or np.ptp(10 * np.log10(power)) <= _CENTRED_DB:
         return np.ones(channels)
-    return np.sqrt(power / power.mean())
-
-
-def _is_same(drum: _Drum, some: Sequence[int], old: Sequence[Block]) -> bool:
-    attack = round(BEFORE_S * drum.rate)
-    n = old[0].shape[1]
-    found = [match(o, drum.alone(i, n), attack, drum.rate) for i, o in zip(some, old, strict=True)]
-    plan = drum.plan
-    plan.correlation = float(np.median([abs(one.correlation) for one in found]))
-    detail = float(np.median([abs(one.detail) for one in found]))
-    plan.is_same_sound = plan.correlation >= _SAME_SOUND and detail >= _SAME_DETAIL
-    print("same?", plan.drum_class, plan.correlation, detail)
-    if plan.is_same_sound:
-        polarity = 1 if np.median([one.correlation for one in found]) > 0 else -1
-        plan.placement = Placement(float(np.median([one.shift_s for one in found])), polarity, 3.01)
-    return plan.is_same_sound
+    pan: Float64s = np.sqrt(power / power.mean())
+    return pan
 
 
 def _find_place(
@@ -382,21 +428,25 @@ def _find_place(
     tries = settings.is_layer and settings.tune_st is None and plan.drum_class in TUNED
     if tries:
         tunings += [sign * st for st in range(1, MAX_TUNE_ST + 1) for sign in (1.0, -1.0)]
-    best: tuple[float, Placement, Voice] | None = None
-    for reach_s in (FLAM_S, MAX_SHIFT_S):
-        for tune_st in tunings:
-            voice = drum.tuned(tune_st)
+    voices = [drum.tuned(tune_st) for tune_st in tunings]
+
+    def best_within(reach_s: float) -> tuple[Placement, Voice]:
+        found = []
+        for voice in voices:
             spectra.clear()
             _add_all(spectra, drum, some, heard, voice)
-            found = spectra.placement(reach_s, _COST_DB_PER_MS)
-            worth = min(found.gain_db, 1.5 * ADDS_UP_DB) - _COST_DB_PER_ST * abs(tune_st)
-            if best is None or worth > best[0]:
-                best = worth, found, voice
-        if not settings.is_layer or (best and best[1].gain_db >= ADDS_UP_DB):
-            break
-    if best:
-        plan.placement = best[1]
-        drum.use(best[2])
+            found.append((spectra.placement(reach_s, _COST_DB_PER_MS), voice))
+        return max(
+            found,
+            key=lambda one: min(one[0].gain_db, _ENOUGH_DB) - _COST_DB_PER_ST * abs(one[1].tune_st),
+        )
+
+    plan.placement, voice = best_within(FLAM_S)
+    if settings.is_layer and plan.placement.gain_db < ADDS_UP_DB:
+        farther, other = best_within(MAX_SHIFT_S)
+        if farther.gain_db > plan.placement.gain_db + _PAYS_DB:
+            plan.placement, voice = farther, other
+    drum.use(voice)
 
 
 def _add_all(
@@ -418,6 +468,7 @@ def _add_all(
             # Whole samples only: the rest is nothing to a low end.
             whole = Stroke(attack + recording.attack % 1, recording, (1.0,) * voice.channels)
             new = Player([whole], drum.rate).play(0, spectra.n_samples, voice.channels)
-            new = np.zeros((1, spectra.n_samples)) if new is None else new
+            if new is None:
+                continue
             known[id(recording)] = spectra.band(new.mean(axis=0))
         spectra.add(old, gain * known[id(recording)])

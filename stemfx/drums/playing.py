@@ -1,4 +1,4 @@
-"""Play a kit's drums on a list of strokes: recordings, fractions of a sample, chokes, one stream."""
+"""Play a kit's drums on a list of strokes: velocities, takes, fractions of a sample, chokes."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ class BandSplit:
         self._half = math.ceil(-math.log(_TAIL) / decay)
         self._n_fft = 1 << (8 * self._half).bit_length()
         self._hop = (self._n_fft - 2 * self._half) // self.frame * self.frame
-        self._spectra = np.stack([self._low_pass(hz) for hz in self.edges_hz] or [()])
+        spectra = [self._low_pass(hz) for hz in self.edges_hz]
+        self._spectra = np.array(spectra).reshape(len(spectra), self._n_fft // 2 + 1)
 
     @property
     def n_bands(self) -> int:
@@ -139,10 +140,8 @@ def ramps(
     """
     n = -(-n_samples // frame)
     ends = gains[:, first : first + n]
-    starts = np.concatenate(
-        (gains[:, max(0, first - 1) : first] if first else ends[:, :1], ends), 1
-    )
-    starts = starts[:, :n]
+    before = gains[:, first - 1 : first] if first else ends[:, :1]
+    starts = np.concatenate((before, ends[:, :-1]), axis=1)
     if (starts == 1).all() and (ends == 1).all():
         return None
     rise = (np.arange(1, frame + 1) / frame).astype(np.float32)

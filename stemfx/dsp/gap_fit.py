@@ -90,11 +90,15 @@ class GapFit:
         cut_db: of each band, 0 or more.
         masked_before: share of the music's bands that the layer masks, 0 to 1.
         masked_after: the same with the cut.
+        foundation_before: share of the foundations of its tracks, while they play, that it masks.
+        foundation_after: the same with the cut.
     """
 
     cut_db: Float64s
     masked_before: float
     masked_after: float
+    foundation_before: float
+    foundation_after: float
 
 
 def fit_to_gaps(
@@ -130,8 +134,17 @@ def fit_to_gaps(
         own_db = _mean_db(layer, playing)
         cut_db = np.where(own_db < own_db.max() - _SKIRT_DB, 0.0, cut_db)
     cut_db = np.clip(cut_db, 0.0, max_cut_db)
+    after = layer * (10 ** (-cut_db / 10)).astype(np.float32)
+    founded = {
+        name: (powers, foundation(name, powers, sample_rate), is_playing(powers))
+        for name, powers in tracks.items()
+    }
     return GapFit(
-        cut_db, _masked(layer, rest), _masked(layer * 10 ** (-cut_db / 10).astype(np.float32), rest)
+        cut_db,
+        _masked(layer, rest),
+        _masked(after, rest),
+        _masked_foundations(layer, founded),
+        _masked_foundations(after, founded),
     )
 
 
@@ -148,6 +161,18 @@ def _masked(layer: Powers, rest: Powers) -> float:
     loud &= rest > _FLOOR
     masked = loud & (layer > rest * 10 ** (MASKED_DB / 10))
     return float(masked.sum() / max(1, loud.sum()))
+
+
+def _masked_foundations(
+    layer: Powers, founded: Mapping[str, tuple[Powers, NDArray[np.bool_], NDArray[np.bool_]]]
+) -> float:
+    """Return the share of the foundations of playing tracks that the layer masks."""
+    masked = heard = 0
+    for powers, bands, frames in founded.values():
+        own = powers[frames][:, bands]
+        heard += own.size
+        masked += int(np.sum(layer[frames][:, bands] > own * 10 ** (MASKED_DB / 10)))
+    return masked / max(1, heard)
 
 
 def cut_taps(cut_db: Float64s, sample_rate: int) -> Float64s:

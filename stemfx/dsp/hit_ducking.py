@@ -146,8 +146,10 @@ def _typical(
     # A drum that was struck only decays; its attack may take some time to come up.
     rise = max(1, round(_LEVEL_MS / 1000 / frame_s))
     peak = shape[:, :rise].max(axis=1, keepdims=True)
-    falling = np.minimum.accumulate(np.hstack((peak, shape[:, rise:])), axis=1)[:, 1:]
-    shape[:, rise:] = _smooth(falling, max(1, round(2 * _SMOOTH_MS / 1000 / frame_s)))
+    # Running means first: the power of a low tone swings at twice its frequency.
+    smooth = _smooth(shape, max(1, round(2 * _SMOOTH_MS / 1000 / frame_s)))
+    falling = np.minimum.accumulate(np.hstack((peak, smooth[:, rise:])), axis=1)
+    shape[:, rise:] = falling[:, 1:]
     gone = shape < peak * 10 ** (_GONE_DB / 10)
     gone[:, :rise] = False
     shape[gone] = 0.0
@@ -196,4 +198,5 @@ def duck_gains(
     # A gain comes back no faster than this: g[n] <= g[m] + rate (n - m), in dB.
     steps = np.arange(n_frames) * (-floor_db * frame_s * 1000 / _OPEN_MS)
     gains_db = np.minimum.accumulate(20.0 * np.log10(gains) - steps, axis=1) + steps
-    return db_to_gain(gains_db).astype(np.float32)
+    factors: NDArray[np.float32] = db_to_gain(gains_db).astype(np.float32)
+    return factors

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.band_split import EDGES_HZ
 from stemfx.dsp.units import Float64s
 
 BEFORE_S = 0.01
@@ -30,6 +31,8 @@ AFTER_S = 0.3
 _GRID_MS = 0.02
 _MATCH_S = 0.06  # what tells whether two sounds are the same
 _MATCH_MS = 1.5  # how far apart they may be
+_ALIKE = 0.8  # correlation of a band in which little else sounds
+_FAINT = 1e-4  # of the power of a sound: bands below are not looked at
 _FINE = 16  # points of the correlation per sample
 
 
@@ -129,7 +132,7 @@ class CrossSpectra:
     def placement(self, max_shift_s: float, cost_db_per_ms: float = 0.0) -> Placement:
         """Return the shift and polarity with the strongest sum, a wider shift only if it pays."""
         n = round(1000 * max_shift_s / _GRID_MS)
-        shifts_s = np.arange(-n, n + 1) * (_GRID_MS / 1000)
+        shifts_s = (_GRID_MS / 1000) * np.arange(-n, n + 1, dtype=np.float64)
         together = self.gains(shifts_s)
         gain_db = 10.0 * np.log10(1.0 + np.minimum(np.abs(together), 1.0))
         best = int(np.argmax(gain_db - cost_db_per_ms * np.abs(shifts_s) * 1000))
@@ -142,53 +145,64 @@ class Match:
     """How one hit is like the new sound.
 
     Args:
-        correlation: normalised, -1 to 1, of its best place; its sign is the polarity.
-        detail: the same of their slopes (+6 dB per octave), at that place. Low ends resemble each
-            other and outweigh all else; only one and the same sound is alike in its detail.
-        shift_s: where that is, from where the attacks meet.
-        gain: of the new sound that makes it the old one (least squares); negative inverts.
+        likeness: 0 to 1; the third highest of the normalised correlations in the bands of a drum
+            kit that the new sound has. Different kicks may well be alike in one band or two,
+            and other drums may drown some; only one and the same sound is alike in three.
+        shift_s: where the new sound lies best, from where the attacks meet.
+        gain: of the new sound that makes it the old one (least squares in the bands where they
+            are alike); negative inverts.
     """
 
-    correlation: float
-    detail: float
+    likeness: float
     shift_s: float
     gain: float
 
 
-def match(old: Block, new: Block, attack: int, sample_rate: int) -> Match:
-    """Compare a hit with a new sound over the 60 ms from the attack on, all frequencies alike.
+def match(
+    old: Block, new: Block, attack: int, sample_rate: int, band_hz: tuple[float, float]
+) -> Match:
+    """Compare a hit with a new sound over the 60 ms from the attack on.
 
     Args:
         old: `(channels, n_samples)` of the stem.
         new: of the same shape, its attack where the old one's is.
         attack: sample at which both have their attack.
         sample_rate: in Hz.
+        band_hz: where the drum is to be looked for.
     """
-    reach = max(1, round(_MATCH_MS / 1000 * sample_rate))
-    n = round(_MATCH_S * sample_rate)
-    start = max(0, attack - 2 * reach)
-    new = new[:, start : attack + n].astype(np.float64)
-    first = max(0, start - reach)
-    old = old[:, first : attack + n + reach].astype(np.float64)
-    n_fft = 1 << (old.shape[1] + new.shape[1]).bit_length()
-    cross = (np.fft.rfft(old, n_fft) * np.fft.rfft(new, n_fft).conj()).sum(axis=0)
+    reach = round(_MATCH_MS / 1000 * sample_rate)
+    stretch = slice(max(0, attack - 2 * reach), attack + round(_MATCH_S * sample_rate))
+    # What a shift would bring in from beyond the stretch is little: both fade in and out.
+    n = len(range(*stretch.indices(old.shape[1])))
+    fade = np.minimum(1.0, np.minimum(np.arange(1, n + 1), np.arange(n, 0, -1)) / (reach + 1))
+    n_fft = 1 << (n + 2 * reach).bit_length()
+    spectra = [np.fft.rfft(x[:, stretch] * fade, n_fft) for x in (old, new)]
+    freq_hz = (sample_rate / n_fft) * np.arange(n_fft // 2 + 1, dtype=np.float64)
+    cross = (spectra[0] * spectra[1].conj()).sum(axis=0)
+    inside = (freq_hz >= band_hz[0]) & (freq_hz <= band_hz[1])
     # Upsampled by zeros above the spectrum: the correlation between its samples.
-    between = np.fft.irfft(cross, n_fft * _FINE)[: (start - first + reach) * _FINE + 1] * _FINE
-    best = int(np.argmax(np.abs(between)))
-    offset = (best + _vertex(np.abs(between), best)) / _FINE - (start - first)
-    there = old[:, round(best / _FINE) :][:, : new.shape[1]]
-    powers = [float(np.sum(x**2)) for x in (new, there)]
-    if not all(powers):
-        return Match(0.0, 0.0, 0.0, 0.0)
-    peak = float(between[best])
-    slopes = [np.diff(x[:, : there.shape[1]]) for x in (new, there)]
-    norm = math.sqrt(math.prod(float(np.sum(x**2)) for x in slopes))
-    return Match(
-        correlation=peak / math.sqrt(math.prod(powers)),
-        detail=float(np.sum(slopes[0] * slopes[1])) / norm if norm else 0.0,
-        shift_s=offset / sample_rate,
-        gain=peak / powers[0],
-    )
+    between = np.roll(np.fft.irfft(cross * inside, n_fft * _FINE), reach * _FINE)
+    between = np.abs(between[: 2 * reach * _FINE + 1])
+    best = int(np.argmax(between))
+    shift = (best + _vertex(between, best)) / _FINE - reach
+    cross *= np.exp(2j * np.pi * shift / sample_rate * freq_hz)
+    old_power, new_power = ((np.abs(spectrum) ** 2).sum(axis=0) for spectrum in spectra)
+    sums = [np.diff(np.cumsum(x)[_band_edges(freq_hz)]) for x in (cross.real, old_power, new_power)]
+    norms = np.sqrt(sums[1] * sums[2])
+    alike = np.abs(np.divide(sums[0], norms, out=np.zeros_like(norms), where=norms > 0))
+    ranked = np.sort(alike[sums[2] > _FAINT * sums[2].sum()])[::-1][:3]
+    # A sound of two bands has to be the more alike in them, one of one band still more.
+    likeness = float(ranked[-1]) ** 2 ** (3 - ranked.size) if ranked.size else 0.0
+    best_bands = alike >= min(_ALIKE, float(alike.max()))
+    power = float(sums[2][best_bands].sum())
+    gain = float(sums[0][best_bands].sum()) / power if power else 0.0
+    return Match(likeness, shift / sample_rate, gain)
+
+
+def _band_edges(freq_hz: Float64s) -> NDArray[np.intp]:
+    """Return the bins between which the bands of a kit lie, from 20 Hz up."""
+    edges = np.searchsorted(freq_hz, [20.0, *EDGES_HZ, 18_000.0])
+    return np.unique(np.minimum(edges, freq_hz.size - 1))
 
 
 def _vertex(values: Float64s, best: int) -> float:

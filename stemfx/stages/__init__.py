@@ -34,6 +34,7 @@ from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
+from stemfx.stages.replace_drums import replace_drums
 from stemfx.stages.reverb import reverb
 from stemfx.stages.saturate import saturate
 from stemfx.stages.transient import transient
@@ -68,6 +69,8 @@ BUILTIN: tuple[Stage, ...] = (
     # other stems' sound
     debleed,
     gap_expander,
+    # other drums
+    replace_drums,
     # space
     reverb,
     delay,

@@ -23,7 +23,7 @@ class FitGapsParams(StageParams):
         9.0, low=0, high=24, unit="dB", neutral=0.0, help="no band is turned down by more"
     )
     headroom_db: float = knob(
-        3.0,
+        0.0,
         low=-24,
         high=24,
         unit="dB",
@@ -42,13 +42,14 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
     `under` which it lies. Where they are so loud that it is not heard (more than 10 dB under
     what they mask) it is turned down, since there it only thickens the mix. In the foundation of
     each track (voice 1 to 4 kHz, kick or drums 40 to 100 Hz, bass 40 to 160 Hz, other tracks
-    their loudest bands) it may be `headroom_db` above that track while it plays. Elsewhere it
+    their loudest bands) it may be `headroom_db` above that track on average, while it plays. Elsewhere it
     stays, and so covers the traces of separation. No band loses more than `max_cut_db`.
 
     One equaliser for the whole song, linear-phase: no phase turns, nothing pumps. Levels are
     compared as the stages leave them; so give the track's `gain_db` as `fader_db`.
 
-    Reports the cuts, and how much of the music's bands this track masks before and after.
+    Reports the cuts, and how much this track masks before and after: of all bands in which the
+    music is heard, and of the foundations of its tracks while they play.
     """
     from stemfx.dsp.filters import FirFilter
     from stemfx.dsp.gap_fit import band_powers, cut_taps, fit_to_gaps
@@ -72,6 +73,8 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
         bands=len(found.cut_db),
         masked_percent_before=round(100 * found.masked_before, 1),
         masked_percent_after=round(100 * found.masked_after, 1),
+        foundation_masked_percent_before=round(100 * found.foundation_before, 1),
+        foundation_masked_percent_after=round(100 * found.foundation_after, 1),
     )
     if 100 * found.masked_after > _MUCH_MASKED_PERCENT:
         context.find(

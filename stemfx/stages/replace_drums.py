@@ -15,8 +15,7 @@ from stemfx.kit import Kit
 from stemfx.stage import HitParams, KitRef, StageContext, knob, stage
 
 if TYPE_CHECKING:
-    from stemfx.drums.placement import DrumPlan
-    from stemfx.dsp.band_split import BandSplit
+    from stemfx.drums.placement import DrumPlan, Stem
 
 DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
 
@@ -92,18 +91,20 @@ def replace_drums(
     down, the gain of the low end over the power sum of both, the correlation of both sounds, and
     how far the result is from the input (`null_db`): -20 or less when a kit replaces itself.
     """
-    from stemfx.drums.placement import Settings, lay_over
-    from stemfx.dsp.band_split import BandSplit
+    from stemfx.drums.placement import Settings, Stem, lay_over
 
     chosen = _chosen(params, context)
     if not params.blend or not chosen:
         yield from signal.blocks()
         return
-    split = BandSplit(signal.sample_rate)
-    powers = split.powers(signal.blocks(), signal.channels)
+    stem = Stem.hear(signal, context.hits)
+    if not stem.powers.any():
+        context.find("info", "silent_drums", "the track is silent, so nothing was replaced")
+        yield from signal.blocks()
+        return
     settings = Settings(
         classes=params.classes,
-        variants=dict(params.variants),
+        variants={str(name): variant for name, variant in params.variants.items()},
         is_layer=params.mode == "layer",
         blend=params.blend,
         dynamics=params.dynamics,
@@ -114,10 +115,10 @@ def replace_drums(
         tune_st=params.tune_st,
         seed=context.seed,
     )
-    plans = lay_over(signal, powers, split, context.hits, chosen, context.kits["kit"], settings)
-    gains = None if settings.is_layer else _gains(powers, plans, split, params)
+    plans = lay_over(stem, chosen, context.kits["kit"], settings)
+    gains = None if settings.is_layer else _gains(stem, plans, params)
     _report(plans, gains, params, context)
-    yield from _played(signal, split, plans, gains, context)
+    yield from _played(stem, plans, gains, context)
 
 
 def _chosen(params: ReplaceDrumsParams, context: StageContext) -> list[Hit]:
@@ -173,26 +174,22 @@ def _check_variant(
 
 
 def _gains(
-    powers: NDArray[np.float32],
-    plans: Sequence[DrumPlan],
-    split: BandSplit,
-    params: ReplaceDrumsParams,
+    stem: Stem, plans: Sequence[DrumPlan], params: ReplaceDrumsParams
 ) -> NDArray[np.float32]:
     """Return the gains of the old sound, `(n_bands, n_frames)`, blend included."""
     from stemfx.dsp.hit_ducking import duck_gains
 
     gains = duck_gains(
-        powers,
-        {plan.drum_class: (plan.frames, plan.heard) for plan in plans},
+        stem.powers,
+        {p.drum_class: (p.frames, p.heard) for p in plans if not p.is_same_sound},
         floor_db=-params.duck_db,
-        frame_s=split.frame / split.sample_rate,
+        frame_s=stem.frame_s,
     )
     return np.float32(1) - np.float32(params.blend) * (np.float32(1) - gains)
 
 
 def _played(
-    signal: Signal,
-    split: BandSplit,
+    stem: Stem,
     plans: Sequence[DrumPlan],
     gains: NDArray[np.float32] | None,
     context: StageContext,
@@ -202,6 +199,7 @@ def _played(
     from stemfx.dsp.band_split import change_bands, ramps
     from stemfx.dsp.units import power_to_db
 
+    signal, split = stem.signal, stem.split
     player = Player([stroke for plan in plans for stroke in plan.strokes], signal.sample_rate)
     position, before, change = 0, 0.0, 0.0
     for stretch, low in split.low_passes(signal.blocks(), signal.channels):
@@ -234,8 +232,8 @@ def _report(
 
     for plan in plans:
         name, place = plan.drum_class, plan.placement
-        context.report(**{f"{name}_hits": len(plan.strokes)})
-        if not plan.strokes:
+        context.report(**{f"{name}_hits": len(plan.hits)})
+        if not plan.is_heard:
             context.find(
                 "warn",
                 "hits_without_sound",
@@ -246,13 +244,19 @@ def _report(
         measured: dict[str, float | str] = {
             f"{name}_shift_ms": round(1000 * place.shift_s, 3) + 0.0,
             f"{name}_polarity": "kept" if place.polarity > 0 else "inverted",
-            f"{name}_correlation": round(plan.correlation, 3),
         }
         if plan.tune_st:
             measured[f"{name}_tune_st"] = plan.tune_st
         if name in PLACE_HZ:
             measured[f"{name}_low_end_gain_db"] = round(place.gain_db, 2)
-        if gains is not None:
+        if plan.is_same_sound:
+            context.find(
+                "info",
+                "same_sound",
+                f"the {name} of the track is the kit's {name} already, so it was not ducked: only "
+                "what differs in level was added",
+            )
+        elif gains is not None:
             bands = [band for band in DRUM_BANDS[name].known_by if band < len(gains)]
             depth_db = _depth_db(gains[bands], plan.frames)
             measured[f"{name}_duck_db"] = round(depth_db, 1)
@@ -264,7 +268,7 @@ def _report(
                     "other sounds are louder. The new one plays on top of it",
                 )
         context.report(**measured)
-        if params.mode == "layer" and name == "kick" and place.gain_db < ADDS_UP_DB / 4:
+        if params.mode == "layer" and name == "kick" and place.gain_db < ADDS_UP_DB:
             context.find(
                 "warn",
                 "low_ends_do_not_add_up",
