@@ -42,8 +42,9 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
     `under` which it lies. Where they are so loud that it is not heard (more than 10 dB under
     what they mask) it is turned down, since there it only thickens the mix. In the foundation of
     each track (voice 1 to 4 kHz, kick or drums 40 to 100 Hz, bass 40 to 160 Hz, other tracks
-    their loudest bands) it may be `headroom_db` above that track on average, while it plays. Elsewhere it
-    stays, and so covers the traces of separation. No band loses more than `max_cut_db`.
+    their loudest bands) it may be `headroom_db` above that track, on average while it plays.
+    Elsewhere it stays, and so covers the traces of separation. No band loses more than
+    `max_cut_db`.
 
     One equaliser for the whole song, linear-phase: no phase turns, nothing pumps. Levels are
     compared as the stages leave them; so give the track's `gain_db` as `fader_db`.
