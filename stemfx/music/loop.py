@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stemfx.audio import Signal
+from stemfx.dsp.drift import rises_db
 from stemfx.dsp.harmonic import harmonic_share
 from stemfx.dsp.looped import Looped
 from stemfx.dsp.units import Float64s
@@ -25,6 +26,7 @@ _BPM = (50.0, 220.0)
 _TYPICAL_BPM, _TYPICAL_OCTAVES = 115.0, 0.6
 _NEAR_OCTAVES = 0.04  # how far the tracker's tempo strays: 2.8 %
 _LEAST_CONFIDENCE = 0.2
+_LEAST_ATTACK_DB = 3.0  # rise within 6 ms, in the mean over the bands
 _LEAD_S = (0.018, 0.08)  # shorter is how it is played
 _LEAD_DB = -40.0  # below the peak: what an encoder puts before the start
 
@@ -78,6 +80,8 @@ def read_loop(signal: Signal, *, bpm: float | None = None, beats: int | None = N
     heard = read_music(Looped(signal, signal.n_samples, rounds * signal.n_samples), {})
     share = harmonic_share(signal)
     pitched = share >= PITCHED_SHARE and bool(heard.key)
+    if not _has_attacks(signal):  # whatever pulse was found there is noise
+        heard = replace(heard, bpm=0.0)
     n_beats, beat_s, period_s, uneven_s = _beats(duration_s, heard, bpm, beats)
     first_s = _lead_s(signal, beat_s) if uneven_s is None else float(uneven_s[0])
     beats_s = first_s + beat_s * np.arange(n_beats) if uneven_s is None else uneven_s
@@ -122,6 +126,11 @@ def _beats(
     if abs(np.log2(60.0 / beat_s / heard.bpm)) > 2 * _NEAR_OCTAVES:  # not cut to whole beats
         beat_s = 60.0 / heard.bpm
     return n_beats, beat_s, n_beats * beat_s, None
+
+
+def _has_attacks(signal: Signal) -> bool:
+    heard = signal.read(0, round(_LISTEN_S * signal.sample_rate))
+    return float(rises_db(heard, signal.sample_rate).max(initial=0.0)) >= _LEAST_ATTACK_DB
 
 
 def _whole(n: float) -> int:

@@ -87,7 +87,7 @@ def fit(signal: Signal, params: FitParams, context: StageContext) -> Iterator[Bl
     for bit.
 
     The result is as long as the song. How late its attacks are is measured, and more than 5 ms
-    is refused.
+    is refused; a sound without attacks has nothing to measure (`drift_points` 0).
 
     Reports tempo, key, stretch and transposition, and how far its beats lie from the song's.
     """
@@ -251,14 +251,15 @@ def _report(
     if params.tempo:
         late_ms = abs(drift_ms or 0.0)
         context.report(beat_error_p95_ms=round(float(np.percentile(error_ms, 95)) + late_ms, 2))
+    context.report(drift_points=meter.n_points)
     if drift_ms is not None:
-        context.report(drift_ms=round(drift_ms, 2), drift_points=meter.n_points)
+        context.report(drift_ms=round(drift_ms, 2))
     if drift_ms is not None and abs(drift_ms) > _MAX_DRIFT_MS:
         context.refuse(
             f"the stretched track drifts by {drift_ms:.1f} ms, and {_MAX_DRIFT_MS:g} ms is "
             "allowed; take a loop nearer to the song's tempo, or set tempo: false or key: false"
         )
-    if abs(layout.stretch_percent) > _CLEAN_PERCENT:
+    if plan.method == "stretch" and abs(layout.stretch_percent) > _CLEAN_PERCENT:
         context.find(
             "warn",
             "far_stretched",

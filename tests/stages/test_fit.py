@@ -17,7 +17,7 @@ from stemfx.testing import apply, tone
 RATE = 44_100
 
 
-def reading(bpm=100.0, duration_s=24.0, key="A minor", first_s=0.3, beats_s=None):
+def reading(bpm=100.0, duration_s=12.0, key="A minor", first_s=0.3, beats_s=None):
     """What a song is read as; 4 beats a bar."""
     if beats_s is None:
         beats_s = tuple(np.arange(first_s, duration_s, 60 / bpm)) if bpm else ()
@@ -67,7 +67,7 @@ def codes(context):
 
 def test_the_result_is_as_long_as_the_song():
     out, context = fitted(drum_loop())
-    assert out.n_samples == 24 * RATE
+    assert out.n_samples == 12 * RATE
     # 92 to 100 BPM: every beat is 92/100 as long.
     assert context.measurements["stretch_percent"] == pytest.approx(-8.0, abs=0.01)
     assert context.measurements["loop_bpm"] == pytest.approx(92.0, abs=0.01)
@@ -77,7 +77,7 @@ def test_the_result_is_as_long_as_the_song():
 def test_the_beats_of_the_loop_lie_on_those_of_the_song(method):
     out, context = fitted(drum_loop(), method=method)
     assert context.measurements["method"] == method
-    beats_s = np.arange(0.3, 23.5, 0.6)
+    beats_s = np.arange(0.3, 11.5, 0.6)
     found = find_onsets(out)
     late_ms = [1000 * (found[np.argmin(np.abs(found - beat))] - beat) for beat in beats_s]
     assert np.percentile(np.abs(late_ms), 95) <= 5.0
@@ -89,21 +89,27 @@ def test_slices_keep_the_attacks_that_stretching_smears():
     loop, errors = drum_loop(), {}
     for method in ("slice", "stretch"):
         found = find_onsets(fitted(loop, method=method)[0])
-        grid = np.arange(0.3, 23.5, 0.3)
+        grid = np.arange(0.3, 11.5, 0.3)
         errors[method] = np.median([np.abs(found - beat).min() for beat in grid])
     assert errors["slice"] < 0.0005
     assert errors["slice"] < errors["stretch"]
 
 
-def test_it_follows_a_song_whose_tempo_wanders():
+@pytest.mark.parametrize(
+    ("method", "limit_ms"),
+    # What stretching smears is heard to begin up to 4 ms before its attack; the map adds 2 ms.
+    [("auto", 5.0), ("stretch", 8.0)],
+)
+def test_it_follows_a_song_whose_tempo_wanders(method, limit_ms):
     # From 96 to 104 BPM within 24 s: a single tempo would be off by up to 240 ms in the middle.
     beats = [0.3]
     while beats[-1] < 24:
         beats.append(beats[-1] + 60 / (96 + 8 * beats[-1] / 24))
-    out, context = fitted(drum_loop(), reading(100.0, beats_s=beats[:-1]))
+    song = reading(100.0, 24.0, beats_s=beats[:-1])
+    out, context = fitted(drum_loop(), song, method=method)
     found = find_onsets(out)
     late_ms = [1000 * np.abs(found - beat).min() for beat in beats[:-2]]
-    assert np.percentile(late_ms, 95) <= 5.0
+    assert np.percentile(late_ms, 95) <= limit_ms
     assert context.measurements["joints"] > 0
 
 
@@ -111,7 +117,7 @@ def test_at_the_own_tempo_and_key_every_sample_is_untouched():
     loop = drum_loop(bpm=100.0)
     out, context = fitted(loop, reading(100.0, first_s=0.5))
     start = RATE // 2
-    tiled = np.tile(loop.samples, 6)[:, : 23 * RATE]
+    tiled = np.tile(loop.samples, 3)[:, : 11 * RATE]
     assert np.array_equal(out.samples[:, start : start + tiled.shape[1]], tiled)
     assert not out.samples[:, :start].any()
     assert context.measurements["method"] == "copy"
@@ -144,7 +150,7 @@ def test_a_transposed_tone_is_within_five_cents():
     out, context = fitted(
         tone(220.0, duration_s=4.8, channels=1), reading(100.0), beats=8, semitones=3.0
     )
-    middle = out.samples[0, 2 * RATE : 12 * RATE]
+    middle = out.samples[0, 2 * RATE : 10 * RATE]
     spectrum = np.abs(np.fft.rfft(middle * np.blackman(len(middle)), 1 << 20))
     found_hz = np.argmax(spectrum) * RATE / (1 << 20)
     assert abs(1200 * np.log2(found_hz / 220.0) - 300) < 5
@@ -167,7 +173,7 @@ def test_it_may_play_once():
     loop = drum_loop(bpm=100.0)
     out, _ = fitted(loop, repeat=False)
     assert np.flatnonzero(out.samples[0])[-1] <= 0.3 * RATE + loop.n_samples
-    assert out.n_samples == 24 * RATE
+    assert out.n_samples == 12 * RATE
 
 
 def test_a_pad_without_a_beat_becomes_whole_bars():
@@ -183,7 +189,7 @@ def test_a_pad_without_a_beat_becomes_whole_bars():
 def test_too_much_stretch_is_refused_and_much_is_told():
     with pytest.raises(StageError, match=r"28\.0 % longer .*92 BPM, the song at 143\.8.*25 %"):
         fitted(drum_loop(), reading(143.75), beats=8)
-    _, context = fitted(drum_loop(), reading(110.0))
+    _, context = fitted(drum_loop(), reading(110.0), method="stretch")
     assert "far_stretched" in codes(context)
 
 
@@ -203,14 +209,14 @@ def test_a_one_shot_is_sent_to_the_stage_for_one_shots():
 
 def test_silence_stays_silence_and_is_told():
     out, context = fitted(Audio(np.zeros((2, RATE), np.float32), RATE))
-    assert out.samples.shape == (2, 24 * RATE)
+    assert out.samples.shape == (2, 12 * RATE)
     assert not out.samples.any()
     assert codes(context) == ["loop_silent"]
 
 
 def test_a_start_after_the_end_is_told():
     with pytest.raises(
-        StageError, match="start_bar: 40 is after the end of 'song', which is 10 bars"
+        StageError, match="start_bar: 40 is after the end of 'song', which is 5 bars"
     ):
         fitted(drum_loop(), start_bar=40)
 
