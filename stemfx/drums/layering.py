@@ -70,7 +70,7 @@ def beat_events(reading: MusicReading, beats: Sequence[int], every_bars: int) ->
         beats: counted from 1 in the bar; none are all.
         every_bars: 1 is each; 4 is the first, fifth, ninth.
     """
-    from stemfx.music.grid import song_grid
+    from stemfx.music.bars import song_grid
 
     grid = song_grid(reading, reading.duration_s)
     first = grid.bar_phase % grid.beats_a_bar

@@ -15,7 +15,7 @@ from stemfx.dsp.slices import Slices, moved, over_rounds
 from stemfx.dsp.stretch import Render, Stretched, copied, joined
 from stemfx.dsp.time_map import Anchors, Span, copied_spans, out_at, stretched_spans
 from stemfx.dsp.units import Float64s
-from stemfx.music.grid import Grid
+from stemfx.music.bars import Grid
 from stemfx.music.loop import PITCHED_SHARE, LoopReading
 
 LONGEST_S = 40.0  # of a span: 30 MB of stereo

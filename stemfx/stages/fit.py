@@ -13,7 +13,7 @@ from stemfx.stage import Seconds, SourceRef, StageContext, StageParams, knob, st
 
 if TYPE_CHECKING:
     from stemfx.dsp.drift import DriftMeter
-    from stemfx.music.grid import Grid
+    from stemfx.music.bars import Grid
     from stemfx.music.loop import LoopReading
     from stemfx.music_reading import MusicReading
     from stemfx.stages._fit_plan import Layout, Plan
@@ -126,7 +126,7 @@ def _layout(
     context: StageContext,
 ) -> Layout:
     """Return where the loop's beats go."""
-    from stemfx.music.grid import song_grid
+    from stemfx.music.bars import song_grid
     from stemfx.stages import _fit_plan
 
     try:
