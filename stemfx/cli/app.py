@@ -10,6 +10,7 @@ from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
+from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
@@ -52,6 +53,7 @@ for command in (
     score,
     check,
     hits,
+    kit,
     recipes,
     stages,
     plugins,
