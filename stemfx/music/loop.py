@@ -121,9 +121,13 @@ def _beats(
         return n_beats, beat_s, period_s, beats_s[:n_beats]
     if not is_heard:
         return 0, 0.0, duration_s, None
-    n_beats = _count(duration_s, heard.bpm)
+    n_beats = _misheard(duration_s, heard.bpm) or _count(duration_s, heard.bpm)
     beat_s = duration_s / n_beats
-    if abs(np.log2(60.0 / beat_s / heard.bpm)) > 2 * _NEAR_OCTAVES:  # not cut to whole beats
+    off = float(np.log2(60.0 / beat_s / heard.bpm))
+    if _misheard(duration_s, heard.bpm):
+        off = 0.0
+    if abs(off - np.clip(round(off), -1, 1)) > 2 * _NEAR_OCTAVES:  # not cut to whole beats
+        n_beats = _whole(duration_s * heard.bpm / 60.0)
         beat_s = 60.0 / heard.bpm
     return n_beats, beat_s, n_beats * beat_s, None
 
@@ -140,6 +144,19 @@ def _whole(n: float) -> int:
     return bars if abs(n - nearest) > 0.1 and n >= 3 else nearest
 
 
+def _misheard(duration_s: float, bpm: float) -> int | None:
+    """Return whole bars if dotted beats or triplets were taken for the beat: 3:2 or 4:3 off."""
+    n = duration_s * bpm / 60.0
+    if abs(n - round(n)) <= _NEAR_OCTAVES * n:
+        return None
+    for ratio in (3 / 2, 3 / 4, 4 / 3, 2 / 3):
+        bars = round(n * ratio / 4)
+        is_whole = bars > 0 and abs(n * ratio / 4 - bars) <= _NEAR_OCTAVES / 2 * bars
+        if is_whole and _BPM[0] <= bpm * ratio <= _BPM[1]:
+            return 4 * bars
+    return None
+
+
 def _count(duration_s: float, bpm: float) -> int:
     """Return the number of beats that a loop most likely has, given the tempo that was heard."""
     n = np.arange(1, int(duration_s * _BPM[1] / 60) + 2)
@@ -151,7 +168,7 @@ def _count(duration_s: float, bpm: float) -> int:
     shape = np.where(
         n & (n - 1) == 0, 1.0, np.where(n % 4 == 0, 0.6, np.where(n % 2 == 0, 0.2, 0.1))
     )
-    score = near * np.where(octave == 0, 1.0, 0.3) * prior * shape
+    score = near * np.where(octave == 0, 1.0, 0.7) * prior * shape
     inside = (tempo >= _BPM[0]) & (tempo <= _BPM[1])
     return (
         int(n[np.argmax(np.where(inside, score, 0.0))])
