@@ -95,6 +95,12 @@ class KitError(StemfxError):
 
     code = "kit"
 
+    def __str__(self) -> str:
+        # Of a `kit.yaml` the message carries every problem, each with its own place.
+        if self.where and self.message.startswith(f"{self.where}:"):
+            return self.message
+        return super().__str__()
+
 
 class ModelError(StemfxError):
     """A separation model that is unknown, not here, or not what it claims to be."""

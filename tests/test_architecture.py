@@ -25,7 +25,7 @@ LAYERS = [
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_inputs", "plan_stems", "plan_hits"},
     {"operations", "run"},
-    {"scoring"},
+    {"scoring", "slicing"},
     {"report", "session"},
     {"cli", "__main__"},
 ]

@@ -10,12 +10,14 @@ from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
+from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.slice import slice_
 
 app = typer.Typer(
     name="stemfx",
@@ -52,11 +54,13 @@ for command in (
     score,
     check,
     hits,
+    kit,
+    slice_,
     recipes,
     stages,
     plugins,
     cache,
     schema,
 ):
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(models, name="models")

@@ -95,10 +95,13 @@ def _peaks(frames: Block) -> tuple[Float64s, Float64s, NDArray[np.intp]]:
     is_peak = (inner > spectra[:, :-2]) & (inner >= spectra[:, 2:]) & (inner > floor)
     is_peak &= inner > 1e-5
     row, column = np.nonzero(is_peak)
-    a, b, c = (np.log(spectra[row, column + i].astype(np.float64) + 1e-9) for i in range(3))
+    a, b, c = (_log(spectra[row, column + i]) for i in range(3))
     shift = np.clip(0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-9), -0.5, 0.5)
-    hz: Float64s = np.asarray((first + column + shift) * RATE_HZ / N_FFT, np.float64)
-    return hz, np.exp(b - 0.25 * (a - c) * shift), row
+    return (first + column + shift) * (RATE_HZ / N_FFT), np.exp(b - 0.25 * (a - c) * shift), row
+
+
+def _log(x: NDArray[np.floating]) -> Float64s:
+    return np.asarray(np.log(x.astype(np.float64) + 1e-9))
 
 
 def _fold(classes: NDArray[np.floating], tuning_cents: float) -> Float64s:
@@ -106,5 +109,4 @@ def _fold(classes: NDArray[np.floating], tuning_cents: float) -> Float64s:
     note = (np.arange(CLASSES) * 10 - tuning_cents) / 100 + 9  # class 0 is A, 9 above C
     away = (note[:, np.newaxis] - np.arange(12) + 6) % 12 - 6
     weights = np.where(np.abs(away) < 2 / 3, np.cos(np.pi / 2 * away / (2 / 3)) ** 2, 0)
-    chroma: Float64s = classes @ weights
-    return chroma
+    return np.asarray(classes @ weights)

@@ -45,12 +45,12 @@ class Flux:
         groups: for every group of `GROUPS` the flux, `(n_frames,)` float32, in dB, averaged over
             its bands; frame k is centred at `k / FRAME_HZ`.
         cells: `(n_cells,)` energy of the pre-emphasised signal; cell k begins at `k / CELL_HZ`.
-        levels_db: `(4, n_frames)`: level of the groups, floored.
+        loud: as `groups`, but of the fourth root of the energy, which counts what is loud more.
     """
 
     groups: dict[str, NDArray[np.float32]]
     cells: NDArray[np.float32]
-    levels_db: NDArray[np.float32]
+    loud: dict[str, NDArray[np.float32]]
 
 
 def _band_edges() -> NDArray[np.intp]:
@@ -94,19 +94,25 @@ def read_flux(blocks: Iterable[Block]) -> Flux:
 
 
 def _flux(levels: NDArray[np.float16], cells: NDArray[np.float32]) -> Flux:
-    from scipy.ndimage import maximum_filter1d
-
-    groups, loudness = {}, []
+    groups, loud = {}, {}
     for g, name in enumerate(GROUPS):
         bands = levels[g * _BANDS_PER_GROUP : (g + 1) * _BANDS_PER_GROUP].astype(np.float32)
-        top = bands.max() if bands.size else np.float32(0)
-        bands = np.maximum(bands, max(float(top) - RANGE_DB, -100.0))
-        before = maximum_filter1d(bands, 3, axis=0) if bands.size else bands
-        rises = np.zeros_like(bands)
-        rises[:, LAG:] = np.maximum(bands[:, LAG:] - before[:, :-LAG], 0)
-        groups[name] = rises.mean(axis=0)
-        loudness.append(bands.max(axis=0) if bands.size else np.zeros(0, np.float32))
-    return Flux(groups, cells, np.stack(loudness))
+        top = float(bands.max()) if bands.size else 0.0
+        groups[name] = _rise(np.maximum(bands, max(top - RANGE_DB, -100.0)))
+        loud[name] = _rise(10 ** ((bands - top) / 40))
+    return Flux(groups, cells, loud)
+
+
+def _rise(bands: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the mean rise of bands `(n_bands, n_frames)` above their neighbours before."""
+    from scipy.ndimage import maximum_filter1d
+
+    if not bands.size:
+        return np.zeros(0, np.float32)
+    before = maximum_filter1d(bands, 3, axis=0)
+    rises = np.zeros_like(bands)
+    rises[:, LAG:] = np.maximum(bands[:, LAG:] - before[:, :-LAG], 0)
+    return np.asarray(rises.mean(axis=0), np.float32)
 
 
 def attack_s(cells: NDArray[np.float32], near_s: float, before_s: float, after_s: float) -> float:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 from stemfx.errors import KitError, StemfxError
 from stemfx.kit_files.file_kit import FileKit
+from stemfx.kit_files.kit_sample import KitSample
+from stemfx.kit_files.write_hydrogen import write_h2drumkit
+from stemfx.kit_files.write_sfz import write_sfz
 
-__all__ = ["FileKit", "KitError", "read_kit"]
+__all__ = ["FileKit", "KitError", "KitSample", "read_kit", "write_h2drumkit", "write_sfz"]
 
 
 def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
     """Read a kit; every sample's header is checked, and none is decoded before it has to be.
 
     Args:
-        path: a folder of samples or of a Hydrogen kit, its `drumkit.xml`, or an `.h2drumkit`.
+        path: a folder of samples or of another kit; an `.sfz`, a `drumkit.xml`, an `.h2drumkit`.
         root: the folder that nothing in the kit may lead out of; the kit's own if not given.
 
     Raises:
@@ -30,6 +36,10 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
         from stemfx.kit_files.hydrogen import read_hydrogen
 
         return read_hydrogen(path, root or path.parent, shown=str(path))
+    if path.suffix.lower() == ".sfz":
+        from stemfx.kit_files.sfz import read_sfz
+
+        return read_sfz(path, root or path.parent)
     if path.suffix.lower() == ".h2drumkit":
         return _read_archive(path)
     raise KitError(
@@ -40,31 +50,47 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
 
 
 def _read_folder(folder: Path, root: Path) -> FileKit:
+    from stemfx.kit_files.archive import XML_NAME
     from stemfx.kit_files.folder import read_folder
-    from stemfx.kit_files.hydrogen import XML_NAME, read_hydrogen
+    from stemfx.kit_files.hydrogen import read_hydrogen
+    from stemfx.kit_files.manifest import MANIFEST_NAMES, read_manifest
 
+    for name in MANIFEST_NAMES:
+        if (folder / name).is_file():
+            return read_folder(folder, read_manifest(folder / name, root))
     if (folder / XML_NAME).is_file():
         return read_hydrogen(folder / XML_NAME, root, shown=str(folder / XML_NAME))
+    maps = [each for each in sorted(folder.rglob("*.sfz")) if not each.name.startswith(".")]
+    if len(maps) == 1:
+        from stemfx.kit_files.sfz import read_sfz
+
+        return read_sfz(maps[0], root)
+    if len(maps) > 1:
+        names = ", ".join(str(each.relative_to(folder)) for each in maps[:5])
+        raise KitError(
+            f"{len(maps)} .sfz files are in this folder; name one of them: {names}",
+            where=str(folder),
+        )
     return read_folder(folder)
 
 
 def _read_archive(path: Path) -> FileKit:
     """Read an archive from a temporary folder, which lives as long as the kit."""
     from stemfx.kit_files.archive import unpack
-    from stemfx.kit_files.hydrogen import XML_NAME, read_hydrogen
+    from stemfx.kit_files.hydrogen import read_hydrogen
 
-    folder = tempfile.TemporaryDirectory(prefix="stemfx-kit-", ignore_cleanup_errors=True)
+    folder = tempfile.mkdtemp(prefix="stemfx-kit-")
     try:
-        inside = Path(folder.name)
-        unpack(path, inside)
-        found = sorted(inside.rglob(XML_NAME), key=lambda xml: len(xml.parts))
-        if not found:
-            raise KitError(f"no {XML_NAME} in it, so this is no Hydrogen kit", where=str(path))
-        kit = read_hydrogen(found[0], inside, shown=f"{path}/{found[0].relative_to(inside)}")
-    except StemfxError as error:
-        folder.cleanup()
+        inside = Path(os.path.realpath(folder))
+        xml = unpack(path, inside)
+        kit = read_hydrogen(xml, inside, shown=f"{path}/{xml.relative_to(inside)}")
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, StemfxError):
+            raise
         # The temporary folder means nothing to anybody.
-        where = (error.where or str(path)).replace(folder.name, str(path))
-        raise KitError(error.message.replace(folder.name, str(path)), where=where) from None
-    kit.holds = folder
+        where = (error.where or str(path)).replace(str(inside), str(path))
+        raise KitError(error.message.replace(str(inside), str(path)), where=where) from None
+    kit.is_unpacked = True
+    weakref.finalize(kit, shutil.rmtree, folder, ignore_errors=True)  # also at exit
     return kit

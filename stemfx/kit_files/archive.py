@@ -19,14 +19,15 @@ from stemfx.errors import KitError
 from stemfx.kit_files.parts import MAX_SAMPLES
 from stemfx.recipe.problems import quote
 
+XML_NAME = "drumkit.xml"
 MAX_UNPACKED_BYTES = 2 << 30
 MAX_MEMBERS = MAX_SAMPLES + 1_000
 _CHUNK = 1 << 18
 _LONGEST_READ = 1 << 20  # of the tar itself: what is longer is a header made to fill the memory
 
 
-def unpack(archive: Path, into: Path) -> None:
-    """Unpack the files of an archive into an empty folder.
+def unpack(archive: Path, into: Path) -> Path:
+    """Unpack the files of an archive into an empty folder; return the `drumkit.xml` among them.
 
     Raises:
         KitError: it is no tar, damaged, too large, or holds what no kit holds.
@@ -40,6 +41,10 @@ def unpack(archive: Path, into: Path) -> None:
                 for member in _members(tar, archive):
                     _write(tar, member, into, archive)
         tar_path.unlink()
+    found = sorted(into.rglob(XML_NAME), key=lambda xml: (len(xml.parts), str(xml)))
+    if not found:
+        raise KitError(f"no {XML_NAME} in it, so this is no Hydrogen kit", where=str(archive))
+    return found[0]
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from stemfx.audio import Audio
 from stemfx.hits import DRUM_CLASSES
@@ -58,12 +58,12 @@ class FileKit(Kit):
         self.licence = licence
         self.author = author
         self.ignored = tuple(ignored)
-        self.summary = f"{len(self._files)} samples ({format})"
+        self.summary = f"{len(self.files)} samples ({format})"
         self._decoded: OrderedDict[tuple[Take, int], Audio] = OrderedDict()
         self._powers: dict[Take, float] = {}
         self._lock = Lock()
-        self.holds: object = None
-        """What lives as long as the kit: the folder that an archive was unpacked to."""
+        self.is_unpacked = False
+        """Whether the files are a temporary copy, which goes when the kit does."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,14 +142,14 @@ class FileKit(Kit):
         return (drums[0].choke if drums else None) or super().choke_group(drum_class)
 
     @cached_property
-    def _files(self) -> list[Any]:
+    def files(self) -> list[Path]:
         """Every file once, in the order of its first use."""
         sources = [s for drums in self.drums.values() for drum in drums for s in drum.sources()]
         return list(dict.fromkeys(source.info.path for source in sources))
 
     @cached_property
     def _identity(self) -> str:
-        hashes = {path: file_sha256(path) for path in self._files}
+        hashes = {path: file_sha256(path) for path in self.files}
         told = [
             [
                 drum_class,

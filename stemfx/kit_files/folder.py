@@ -11,6 +11,7 @@ from stemfx.io import AUDIO_SUFFIXES
 from stemfx.kit_files.file_kit import FileKit
 from stemfx.kit_files.grouping import Named, drums_of, natural
 from stemfx.kit_files.levels import sort_by_sound
+from stemfx.kit_files.manifest import Manifest
 from stemfx.kit_files.names import read_name
 from stemfx.kit_files.parts import MAX_SAMPLES, Ignored, Source, probe_sample
 
@@ -18,14 +19,25 @@ MAX_DEPTH = 8
 MAX_ENTRIES = 100_000
 
 
-def read_folder(folder: Path) -> FileKit:
+def read_folder(folder: Path, manifest: Manifest | None = None) -> FileKit:
     """Return the kit that the audio files of a folder, and of the folders in it, make.
+
+    Args:
+        folder: where they lie.
+        manifest: what a `kit.yaml` says of them.
 
     Raises:
         KitError: there is no sample of a drum, or one cannot be used.
         AudioFileError: a sample is damaged.
     """
     paths = list(audio_files(folder))
+    name = (manifest and manifest.name) or folder.resolve().name
+    licence = manifest.licence if manifest else ""
+    author = manifest.author if manifest else ""
+    if manifest and manifest.drums is not None:
+        kit = FileKit(name, manifest.drums, format="kit.yaml", licence=licence, author=author)
+        kit.ignored = tuple(_unlisted(kit, folder, paths))
+        return kit
     if not paths:
         raise KitError(
             "no audio files in this folder; a kit is a folder of samples named after their drums "
@@ -41,7 +53,14 @@ def read_folder(folder: Path) -> FileKit:
             where=str(folder),
         )
     drums = drums_of(named, sort_by_sound)
-    return FileKit(folder.resolve().name, drums, format="folder", ignored=ignored)
+    return FileKit(name, drums, format="folder", licence=licence, author=author, ignored=ignored)
+
+
+def _unlisted(kit: FileKit, folder: Path, paths: Sequence[Path]) -> Iterator[Ignored]:
+    listed = {Path(os.path.realpath(path)) for path in kit.files}
+    for path in paths:
+        if Path(os.path.realpath(path)) not in listed:
+            yield Ignored(path.relative_to(folder).as_posix(), "kit.yaml does not list it")
 
 
 def name_samples(folder: Path, paths: Sequence[Path]) -> tuple[list[Named], list[Ignored]]:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from stemfx.kit_files.names import NameReading
 from stemfx.kit_files.parts import Drum, Layer, Source, Take, even_layers, nearest_layers
-from stemfx.kit_files.words import DYNAMICS, TAKE_MARKS, UNUSUAL, VELOCITY_MARKS, words_of
+from stemfx.kit_files.words import DYNAMICS, UNUSUAL, says_how_hard, words_of
 
 MIDI_MAX = 127
 
@@ -25,15 +25,10 @@ class Named:
     def folder(self) -> tuple[str, ...]:
         """The folders that it lies in, without those that only say how hard it was struck."""
         parts = PurePosixPath(self.source.name).parent.parts
-        return tuple(part for part in parts if not _says_how_hard(words_of(part)))
+        return tuple(part for part in parts if not says_how_hard(words_of(part)))
 
 
-def _says_how_hard(words: Sequence[str]) -> bool:
-    marks = VELOCITY_MARKS | TAKE_MARKS
-    return bool(words) and all(w in DYNAMICS or w in marks or w.isdigit() for w in words)
-
-
-Unsorted = Callable[[Sequence[Source]], list[Drum]]
+Unsorted = Callable[[Sequence[Source]], list[tuple[list[Source], Drum]]]
 """Makes drums of samples whose names differ only by a number that says nothing of velocity."""
 
 
@@ -43,7 +38,22 @@ def drums_of(named: Sequence[Named], unsorted: Unsorted) -> dict[str, list[Drum]
     for sample in named:
         if sample.reading.drum_class:
             by_class.setdefault(sample.reading.drum_class, []).append(sample)
-    return {name: _drums(samples, unsorted) for name, samples in by_class.items()}
+    common = _common_words(by_class)
+    return {
+        name: _drums([_without(common, sample) for sample in samples], unsorted)
+        for name, samples in by_class.items()
+    }
+
+
+def _common_words(by_class: Mapping[str, Sequence[Named]]) -> frozenset[str]:
+    """Return the words that all names have: the kit's name, not a drum's."""
+    names = [set(s.reading.variant) for samples in by_class.values() for s in samples]
+    return frozenset(set.intersection(*names)) if len(by_class) > 1 else frozenset()
+
+
+def _without(words: frozenset[str], sample: Named) -> Named:
+    variant = tuple(word for word in sample.reading.variant if word not in words)
+    return replace(sample, reading=replace(sample.reading, variant=variant))
 
 
 def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
@@ -52,14 +62,12 @@ def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
         groups.setdefault((sample.folder, sample.reading.variant), []).append(sample)
     groups = _split_by_lone_words(groups)
     drums: list[tuple[NameReading, Drum]] = []
-    names: set[str] = set()
-    for (folder, variant), group in groups.items():
-        name = " ".join(variant) or group[0].reading.plain
-        if name in names and folder:
-            name = f"{' '.join(words_of(folder[-1])) or folder[-1]} {name}"
-        names.add(name)
+    names = [" ".join(variant) or group[0].reading.plain for (_, variant), group in groups.items()]
+    for name, ((folder, _), group) in zip(names, groups.items(), strict=True):
+        # Kits beside each other: `Acoustic/kick` and `808/kick`.
+        of = " ".join(words_of(folder[-1])) if folder and names.count(name) > 1 else ""
         for drum in _layered(group, unsorted):
-            full = " ".join(filter(None, (name, drum.name)))
+            full = " ".join(filter(None, (of, name, drum.name)))
             drums.append((group[0].reading, replace(drum, name=full)))
     return sorted_drums(drums)
 
@@ -115,7 +123,7 @@ def sorted_drums(
 def natural(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts `tom 2` before `tom 10`."""
     parts = re.findall(r"\d+|\D+", name.casefold())
-    return [(int(p[:18]), p) if p.isdigit() else (10**18, p) for p in parts]
+    return [(int(p[:18]), p) if p.isdecimal() else (10**18, p) for p in parts]
 
 
 def _layered(group: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
@@ -130,7 +138,10 @@ def _layered(group: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
     sources = [s.source for s in ordered]
     if velocity is None:
         if columns or (len(ordered) > 1 and len({*take}) == 1):
-            return unsorted(sources)
+            found = unsorted(sources)
+            numbers = {s.source: " ".join(s.reading.numbers) for s in ordered}
+            several = len(found) > 1
+            return [replace(drum, name=numbers[of[0]] if several else "") for of, drum in found]
         return [Drum("", (Layer(0.0, 1.0, tuple((s,) for s in sources)),))]
     takes: dict[float, list[Take]] = {}
     for value, source in zip(velocity, sources, strict=True):
@@ -154,8 +165,12 @@ def _velocities(group: Sequence[Named]) -> list[float] | None:
 def _varying(group: Sequence[Named]) -> list[list[int]]:
     """Return the numbers in the names, position by position, where they differ."""
     n_numbers = min(len(s.reading.numbers) for s in group)
-    columns = [[int(s.reading.numbers[i][:9]) for s in group] for i in range(n_numbers)]
+    columns = [[_rank_of(s.reading.numbers[i]) for s in group] for i in range(n_numbers)]
     return [column for column in columns if len(set(column)) > 1]
+
+
+def _rank_of(number: str) -> int:
+    return int(number[:9]) if number.isdecimal() else ord(number)
 
 
 def _like_midi(values: Sequence[int | str]) -> bool:

@@ -32,7 +32,6 @@ from stemfx.kit_files.parts import (
 )
 from stemfx.kit_files.xml_tree import parse_xml
 
-XML_NAME = "drumkit.xml"
 MAX_GAIN = 100.0
 MAX_PITCH = 48.0  # semitones
 
@@ -173,6 +172,8 @@ def _in_turn(pieces: Sequence[Piece]) -> list[Piece]:
     Those with about the same range take turns; else a range ends where the next one starts, for
     the ranges of older kits overlap a little.
     """
+    if not pieces:
+        return []
     groups: list[list[Piece]] = []
     for piece in sorted(pieces, key=lambda p: (p.low, p.high)):
         if groups and _is_same_range(groups[-1][0], piece):

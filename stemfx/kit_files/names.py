@@ -15,8 +15,10 @@ from stemfx.kit_files.words import (
     OTHER,
     STRONG,
     TAKE_MARKS,
+    USUAL,
     VELOCITY_MARKS,
     WEAK,
+    says_how_hard,
     words_of,
 )
 
@@ -67,8 +69,8 @@ class NameReading:
         plain: the words that named the class, for a drum that has no others.
         dynamics: a word of `words.DYNAMICS`, or empty.
         velocity: the number behind a mark of velocity (`v2`, `vel64`).
-        take: the number behind a mark of a take (`rr2`), or the rank of a last single letter.
-        numbers: the other numbers, in order, as written.
+        take: the number behind a mark of a take (`rr2`).
+        numbers: the other numbers, and a last single letter, in order, as written.
         is_strong: a whole word said the class, not an abbreviation or a number.
         says_how: a hat's name says whether it is open.
         is_other: it names something that is none of the drums.
@@ -109,9 +111,11 @@ def read_name(name: str) -> NameReading:
     every = [word for words in levels for word in words]
     if loop := next((word for word in own if word in LOOPS), None):
         return NameReading(None, f"`{loop}` in its name: no single hit")
+    if own == ["bass"]:  # of a drum machine
+        levels[0] = own = ["bassdrum"]
     family = _family(levels)
     if family is None:
-        number = next((int(w) for w in own if w.isdigit()), 0) if _is_number(own) else 0
+        number = next((int(w) for w in own if w.isdecimal()), 0) if _is_number(own) else 0
         if number not in GM_NOTES:
             return NameReading(None, "its name says no drum that stemfx knows")
         return _gm(number, own)
@@ -121,12 +125,20 @@ def read_name(name: str) -> NameReading:
         why_not = f"`{family[1:]}`: stemfx has no such drum class"
         return NameReading(None, why_not, is_other=True)
     marks = _marks(own, family)
-    is_open = any(word in OPEN for word in every)
-    says_how = is_open or any(word in CLOSED for word in every)
+    letters = {word for word in own if len(word) == 1} if family == "hat" else set()
+    is_open = any(word in OPEN for word in every) or "o" in letters
+    for words in filter(says_how_hard, levels[1:]):  # `soft/kick`, `v1/rr2/snare`
+        outer = _marks(words, family)
+        marks.dynamics = marks.dynamics or outer.dynamics
+        marks.velocity = outer.velocity if marks.velocity is None else marks.velocity
+        marks.take = outer.take if marks.take is None else marks.take
+    says_how = is_open or any(word in CLOSED for word in every) or bool(letters & {"c", "p"})
     drum_class = family if family != "hat" else "hat_open" if is_open else "hat_closed"
     if not any(_says(word, family) for word in own):  # the folder names the drum
         folder = next(words for words in levels if any(_says(word, family) for word in words))
-        marks.words = [w for w in folder if not w.isdigit() and w not in marks.words] + marks.words
+        marks.words = [
+            w for w in folder if not w.isdecimal() and w not in marks.words
+        ] + marks.words
     variant, plain = _variant(marks.words, family)
     return NameReading(
         drum_class,
@@ -154,7 +166,7 @@ def _says(word: str, family: str) -> bool:
 
 
 def _is_number(words: Sequence[str]) -> bool:
-    return bool(words) and words[0].isdigit() and all(w.isdigit() or len(w) <= 3 for w in words)
+    return bool(words) and words[0].isdecimal() and all(w.isdecimal() or len(w) <= 3 for w in words)
 
 
 def _family(levels: Sequence[Sequence[str]]) -> str | None:
@@ -176,8 +188,8 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
     after_tom = False
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
-        follows = i + 1 < len(words) and words[i + 1].isdigit()
-        if word.isdigit():
+        follows = i + 1 < len(words) and words[i + 1].isdecimal()
+        if word.isdecimal():
             if before in VELOCITY_MARKS:
                 marks.velocity = int(word)
             elif before in TAKE_MARKS:
@@ -189,8 +201,11 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
         elif not (follows and word in (VELOCITY_MARKS | TAKE_MARKS)):
             if word in DYNAMICS and not marks.dynamics:
                 marks.dynamics = word
+            elif family == "hat" and word in ("o", "c"):
+                marks.words.append({"o": "open", "c": "closed"}[word])
             elif len(word) == 1 and i == len(words) - 1 and i and word.isascii():
-                marks.take = ord(word)
+                # `tom_h` is another drum than `tom_l`; `kick_b` may be another take.
+                (marks.words if family == "tom" else marks.numbers).append(word)
             else:
                 marks.words.append(word)
         # `Tom 2` is another drum than `Tom 1`; a second take of one has a second number.
@@ -200,20 +215,13 @@ def _marks(words: Sequence[str], family: str) -> _Marks:
 
 def _variant(words: Sequence[str], family: str) -> tuple[tuple[str, ...], str]:
     """Return the words that tell drums of one family apart, and those that only name it."""
-    usual = {
-        "kick": ("kick", "kicks", "kik", "kck", "bassdrum", "bd", "kd", "bdrum", "kickdrum"),
-        "snare": ("snare", "snares", "snr", "sd", "sn"),
-        "hat": ("hat", "hats", "hihat", "hihats", "hh", "open", "closed", "chh", "ohh", "ch", "oh"),
-        "tom": ("tom", "toms", "tomtom"),
-        "crash": ("crash", "crashes", "cymbals"),
-        "clap": ("clap", "claps", "handclap", "handclaps", "cp"),
-    }[family]
+    usual = USUAL[family]
     telling = tuple(dict.fromkeys(word for word in words if word not in usual))
     return telling, " ".join(dict.fromkeys(word for word in words if word in usual)) or family
 
 
 def _gm(number: int, words: Sequence[str]) -> NameReading:
-    rest = [word for word in words[1:] if word.isdigit()]
+    rest = [word for word in words[1:] if word.isdecimal()]
     return NameReading(
         GM_NOTES[number], variant=(GM_NAMES[number],), plain=str(number), numbers=tuple(rest)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 
@@ -19,7 +19,7 @@ STRONG = _table(
     {
         "kick": "kick kicks kik kck bassdrum kickdrum bombo",
         "snare": "snare snares snr sidestick rimshot xstick rim rims rimclick",
-        "hat": "hat hats hihat hihats",
+        "hat": "hat hats hihat hihats ophat ohat clhat",
         "tom": "tom toms tomtom floortom racktom",
         "crash": "crash crashes ride rides splash china chinese cymbal cymbals cym cymb cra",
         "clap": "clap claps handclap handclaps",
@@ -31,13 +31,23 @@ WEAK = _table(
     {
         "kick": "bd kd bdrum",
         "snare": "sd sn rs ss stick",
-        "hat": "hh chh ch hhc clhh clh ohh oh hho ophh oph phh ph hhp pedal closed open",
+        "hat": "hh chh ch hhc hhf hhl clhh clh ohh oh hho ophh oph phh ph hhp pedal closed open",
         "tom": "lt mt ht ft",
         "crash": "cr cy rd bell",
         "clap": "cp hc",
     }
 )
 """Abbreviations: taken for a drum where no other word says one (`Kick_OH` is an overhead)."""
+
+USUAL = {
+    "kick": _words("kick kicks kik kck bassdrum kickdrum bd kd bdrum"),
+    "snare": _words("snare snares snr sd sn"),
+    "hat": _words("hat hats hihat hihats hh open closed chh ohh ch oh hhc hho ophat clhat"),
+    "tom": _words("tom toms tomtom"),
+    "crash": _words("crash crashes cymbals"),
+    "clap": _words("clap claps handclap handclaps cp"),
+}
+"""Words that name the usual drum of a class, and so tell none from another."""
 
 OTHER = _words(
     "cowbell conga congas bongo bongos shaker maraca maracas tambourine tamb tambo clave "
@@ -49,8 +59,10 @@ OTHER = _words(
 
 LOOPS = _words("loop loops bpm groove grooves fill fills")
 
-OPEN = _words("open opened half semi loose sizzle washy ohh oh hho ophh oph")
-CLOSED = _words("closed close clsd tight pedal foot chick ped chh ch hhc clhh clh phh ph hhp")
+OPEN = _words("open opened half semi loose sizzle washy ohh oh hho hhl ophh oph ophat ohat")
+CLOSED = _words(
+    "closed close clsd tight pedal foot chick ped chh ch hhc hhf clhh clh clhat phh ph hhp"
+)
 
 _RANKS = {
     1: "ppp softest",
@@ -101,6 +113,7 @@ _PAIRS = {
     ("round", "robin"): "rr",
 }
 
+_LONGEST = 300  # characters; labels may be as long as their maker likes
 _TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
 
 # Long words that no other word ends or starts with; `custom`, `stride` and `that` are none.
@@ -113,7 +126,7 @@ def words_of(name: str) -> list[str]:
     >>> words_of("HHClosed-Hard"), words_of("808kick_v2"), words_of("openhat 03")
     (['hh', 'closed', 'hard'], ['808', 'kick', 'v', '2'], ['open', 'hat', '03'])
     """
-    words = [part for token in _TOKEN.findall(name) for part in _parts(token.lower())]
+    words = [part for token in _TOKEN.findall(name[:_LONGEST]) for part in _parts(token.lower())]
     joined: list[str] = []
     for word in words:
         if joined and (pair := _PAIRS.get((joined[-1], word))):
@@ -123,9 +136,15 @@ def words_of(name: str) -> list[str]:
     return [word for word in joined if word not in _NEUTRAL]
 
 
+def says_how_hard(words: Sequence[str]) -> bool:
+    """Tell whether words say only how hard a drum was struck, or which take it is."""
+    marks = VELOCITY_MARKS | TAKE_MARKS
+    return bool(words) and all(w in DYNAMICS or w in marks or w.isdecimal() for w in words)
+
+
 def _parts(word: str) -> Iterable[str]:
     """Yield the words that are written together in one."""
-    if word in _known() or word.isdigit() or len(word) > 24:
+    if word in _known() or word.isdecimal() or len(word) > 24:
         return [word]
     if split := _segments(word):
         return split

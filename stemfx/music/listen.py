@@ -11,6 +11,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.chroma import Pitches, read_pitches
 from stemfx.dsp.flux import RATE_HZ, Flux, read_flux
 from stemfx.dsp.resample import resample_blocks
+from stemfx.dsp.units import Float64s
 
 DRUMS, BASS = "drums", "bass"
 
@@ -71,3 +72,9 @@ def _mono(signals: list[Signal]) -> Iterator[Block]:
 
     n_out = -(-first.n_samples * RATE_HZ // first.sample_rate)
     return resample_blocks(summed(), first.sample_rate, RATE_HZ, 1, n_out)
+
+
+def read_chroma(signal: Signal) -> Float64s:
+    """Return how strong each pitch class is in a signal, `(12,)` from C up."""
+    chroma: Float64s = read_pitches(_mono([signal])).chroma().sum(axis=0)
+    return chroma
