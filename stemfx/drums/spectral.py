@@ -19,16 +19,18 @@ class SpectralClassifier(HitClassifier):
     """Tells drums apart by the levels of bands before, at and after the attack."""
 
     name = "spectral"
-    summary = "A small network hears each stroke's spectrum against those of the whole song"
+    summary = "Two small networks hear each stroke by itself, then within its song"
     licence = "GPL-3.0-or-later"
-    version = 2
+    version = 3
 
     def classify(self, drums: Signal, onsets_s: Sequence[float]) -> Sequence[Hit]:
         """Return the hits at the strokes, in the order of time.
 
         Each stroke is none, one or several drums; a hat is open or closed, never both.
         """
-        from stemfx.drums.network import describe, log_odds
+        from stemfx.drums.context import in_song
+        from stemfx.drums.description import describe
+        from stemfx.drums.network import log_odds
         from stemfx.drums.strokes import stroke_levels
         from stemfx.drums.velocity import velocities
 
@@ -36,7 +38,8 @@ class SpectralClassifier(HitClassifier):
         if not times_s.size:
             return []
         short_db, long_db = stroke_levels(drums, times_s.tolist())
-        struck = _struck(log_odds(describe(short_db, long_db, times_s)))
+        first = log_odds(describe(short_db, long_db, times_s), "first")
+        struck = _struck(log_odds(in_song(short_db, times_s, first), "second"))
         velocity = velocities(short_db, struck)
         return sorted(
             Hit(float(times_s[i]), drum, float(velocity[drum][i]))
