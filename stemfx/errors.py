@@ -72,6 +72,12 @@ class AudioFileError(StemfxError):
     code = "audio_file"
 
 
+class HitsError(StemfxError):
+    """A file of drum hits that cannot be read."""
+
+    code = "hits"
+
+
 class OutputError(StemfxError):
     """A result that cannot be written."""
 
@@ -82,6 +88,18 @@ class DiskFullError(OutputError):
     """The disk (or the quota, or the file-size limit) ran out while writing."""
 
     code = "disk_full"
+
+
+class KitError(StemfxError):
+    """A drum kit that is missing, empty, damaged or not to be trusted."""
+
+    code = "kit"
+
+    def __str__(self) -> str:
+        # Of a `kit.yaml` the message carries every problem, each with its own place.
+        if self.where and self.message.startswith(f"{self.where}:"):
+            return self.message
+        return super().__str__()
 
 
 class ModelError(StemfxError):

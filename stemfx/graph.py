@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
 from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
@@ -144,15 +145,43 @@ class Analyse:
 
 
 @dataclass(frozen=True)
+class FindHits:
+    """Find the drum hits of a signal."""
+
+    classifier: HitClassifier
+
+
+@dataclass(frozen=True)
+class ReadMusic:
+    """Find tempo, beats and key of a song. Inputs: the mixture, then these stems of it."""
+
+    stems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GivenHits:
+    """Drum hits from a file, and what of it was left out, in words."""
+
+    file: Path
+    hits: tuple[Hit, ...]
+    left_out: str
+
+
+@dataclass(frozen=True)
 class Apply:
     """Run one stage.
 
-    Inputs: the signal; the track of each of `sidechains`; what `song` says.
+    Inputs: the signal; the track of each of `sidechains`; the file of each of `sounds`; what `song`
+    says; then the data of the song's analysis, of the hits (unless `given_hits` has them) and of
+    the reading of each of `sources`, as far as the stage hears these.
     """
 
     call: StageCall
     sidechains: tuple[str, ...]
+    sounds: tuple[str, ...] = ()
     song: Hears | None = None
+    given_hits: GivenHits | None = None
+    sources: tuple[str, ...] = ()
     is_generated: bool = False
 
 
@@ -180,6 +209,14 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class WriteHits:
+    """Write the drum hits of tracks, one an input, each as (JSON, MIDI)."""
+
+    tracks: tuple[str, ...]
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class Write:
     """Encode signals into files, one an input; `names` are those that the report gives them."""
 
@@ -190,7 +227,13 @@ class Write:
 
 
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual
-Work = Decode | Resample | StemWork | Analyse | Apply | Removed | Fader | Mix | Measure | Write
+Finds = Analyse | FindHits | ReadMusic
+"""Work that gives no signal but `DATA`."""
+
+Result = Write | WriteHits
+"""Work that makes files for the user."""
+
+Work = Decode | Resample | StemWork | Finds | Apply | Removed | Fader | Mix | Measure | Result
 
 
 @dataclass(frozen=True)

@@ -514,7 +514,9 @@ def is_on_grid(signal: Signal, bit_depth: int) -> bool:
     return True
 
 
-def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) -> None:
+def write(
+    path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0, chunks: bytes = b""
+) -> None:
     """Write `signal * gain` to `path`: whole, or not at all.
 
     16 bit gets TPDF dither of 2 steps peak to peak (Lipshitz, Wannamaker & Vanderkooy 1992)
@@ -526,6 +528,7 @@ def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) 
         signal: float32 at the rate that the file will have.
         encoding: container and bit depth.
         gain: linear; 1.0 leaves every bit as it is.
+        chunks: RIFF chunks, whole and of even length, that follow the audio of a WAV under 4 GB.
 
     Raises:
         OutputError: the folder or file cannot be written, or samples would clip.
@@ -567,6 +570,8 @@ def write(path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0) 
             file.close()
             _check_whole(part, path, signal, encoding)
             _make_reproducible(part, encoding)
+            if chunks:
+                _append_chunks(part, chunks)
             part.replace(path)
     finally:
         with suppress(OSError):
@@ -621,6 +626,15 @@ def _make_reproducible(part: Path, encoding: Encoding) -> None:
                 file.write(bytes(4))
     elif encoding.format == "ogg":
         _set_ogg_serial(part, serial=1)
+
+
+def _append_chunks(part: Path, chunks: bytes) -> None:
+    """Add chunks at the end of a WAV, and their length to the one in its header."""
+    with part.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.write(bytes(size % 2) + chunks)
+        file.seek(4)
+        file.write(struct.pack("<I", size + size % 2 + len(chunks) - 8))
 
 
 _REVERSED_BITS = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
@@ -705,11 +719,20 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError, DiskFullError: as for `write`.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a small file whole or not at all.
+
+    Raises:
+        OutputError, DiskFullError: as for `write`.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text, encoding="utf-8")
+            part.write_bytes(content)
             part.replace(path)
     finally:
         with suppress(OSError):

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+READING_VERSION = 1
+"""Raise it whenever a song reads differently: it is part of the cache key."""
+
 
 @dataclass(frozen=True)
 class MusicReading:

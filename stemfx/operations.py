@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
+from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
@@ -26,11 +27,19 @@ from stemfx.graph import (
     CombineStems,
     Decode,
     Fader,
+    FindHits,
+    Finds,
     MaskMixture,
+    Mix,
+    ReadMusic,
+    Removed,
     Separate,
     file_state,
 )
+from stemfx.hits import DRUM_CLASSES, Hit
 from stemfx.io import FileInfo, read_blocks
+from stemfx.music import read_music
+from stemfx.music_reading import MusicReading
 from stemfx.separation import (
     add_residual,
     combine,
@@ -274,6 +283,15 @@ def _song(stems: Mapping[str, Signal], own: str, mixture: Signal, beside: Sequen
     return Song({name: fitted(stem) for name, stem in stems.items()}, own, fitted(mixture))
 
 
+def find(work: Finds, inputs: Sequence[Signal], notes: Notes) -> Mapping[str, Any]:
+    """Return what a node finds out that gives no signal: plain values for JSON."""
+    if isinstance(work, Analyse):
+        return analyse(work, inputs)
+    if isinstance(work, FindHits):
+        return find_hits(work, inputs[0], notes)
+    return read_song(work, inputs, notes)
+
+
 def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:
     """Return what a stage finds out about a song: plain values for JSON.
 
@@ -290,6 +308,27 @@ def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:
         who = f"the analysis of stage {work.stage.name!r}"
         raise PluginError(f"{who} gave what JSON cannot hold: {error}") from error
     return found
+
+
+def find_hits(work: FindHits, signal: Signal, notes: Notes) -> Mapping[str, Any]:
+    """Return the drum hits of a signal; report how many of each class there are.
+
+    Raises:
+        PluginError: the classifier broke its contract.
+    """
+    hits = hear_hits(signal, work.classifier)
+    counts = {name: sum(h.drum_class == name for h in hits) for name in DRUM_CLASSES}
+    notes.report(hits=len(hits), **{name: n for name, n in counts.items() if n})
+    return {"hits": [[hit.time_s, hit.drum_class, hit.velocity] for hit in hits]}
+
+
+def read_song(work: ReadMusic, inputs: Sequence[Signal], notes: Notes) -> Mapping[str, Any]:
+    """Return what a song plays to; report tempo and key."""
+    mixture, *stems = inputs
+    reading = read_music(mixture, dict(zip(work.stems, stems, strict=True)))
+    notes.report(bpm=reading.bpm, bpm_confidence=reading.bpm_confidence, beats=len(reading.beats_s))
+    notes.report(key=reading.key or "none", key_confidence=reading.key_confidence)
+    return reading.to_json()
 
 
 def removed(before: Signal, after: Signal, notes: Notes) -> Iterator[Block]:
@@ -310,26 +349,38 @@ def removed(before: Signal, after: Signal, notes: Notes) -> Iterator[Block]:
 def apply_stage(
     work: Apply,
     inputs: Sequence[Signal],
-    analysis: Mapping[str, Any],
+    data: Sequence[Mapping[str, Any]],
     seed: int,
     notes: Notes,
 ) -> Iterator[Block]:
     """Yield what a stage yields, held to its contract; report the change of level.
 
+    `inputs` and `data` are the signals and the data that `Apply` names, in its order.
+
     Raises:
         PluginError: the stage broke its contract; the sentence says how.
     """
     stage, signal = work.call.stage, inputs[0]
-    sidechains, song = inputs[1 : 1 + len(work.sidechains)], None
+    beside, found, song = iter(inputs[1:]), iter(data), None
+    sidechains = {name: next(beside) for name in work.sidechains}
+    sounds = {name: next(beside) for name in work.sounds}
     if work.song is not None:
-        *stems, mixture = inputs[1 + len(work.sidechains) :]
+        *stems, mixture = beside
         named = dict(zip(work.song.stems, stems, strict=True))
-        heard = _song(named, work.song.own, mixture, [signal])
-        song = replace(heard, analysis=analysis, against=work.song.against)
+        song = replace(
+            _song(named, work.song.own, mixture, [signal]),
+            analysis=next(found) if stage.analysis is not None else {},
+            against=work.song.against,
+        )
+    hits = _hits(work, found, signal, notes)
     context = StageContext(
         seed=seed,
-        sidechains=dict(zip(work.sidechains, sidechains, strict=True)),
+        sidechains=sidechains,
         files=work.call.files,
+        sounds=sounds,
+        kits=work.call.kits,
+        readings={name: MusicReading.from_json(next(found)) for name in work.sources},
+        hits=hits,
         song=song,
         is_generated=work.is_generated,
         measurements=notes.measurements,
@@ -368,6 +419,34 @@ def apply_stage(
         before.add(block)
     notes.measurements["level_change_db"] = after.rms_db - before.rms_db
     notes.measurements["peak_dbfs"] = after.peak_db
+
+
+def _hits(
+    work: Apply, found: Iterator[Mapping[str, Any]], signal: Signal, notes: Notes
+) -> tuple[Hit, ...]:
+    """Return the hits that a stage is told; what of a file cannot be played is said."""
+    if not work.call.hears_hits:
+        return ()
+    if work.given_hits is None:
+        return tuple(Hit(*values) for values in next(found)["hits"])
+    end_s = signal.n_samples / signal.sample_rate
+    hits = tuple(hit for hit in work.given_hits.hits if hit.time_s < end_s)
+    if work.given_hits.left_out:
+        notes.find("warn", "hits_left_out", work.given_hits.left_out)
+    if late := len(work.given_hits.hits) - len(hits):
+        told = f"{late} of the given hits lie after the end of the track ({end_s:.2f} s)"
+        notes.find("warn", "hits_after_the_end", told)
+    return hits
+
+
+def blocks(work: Removed | Fader | Mix, inputs: Sequence[Signal], notes: Notes) -> Iterator[Block]:
+    """Yield what a node makes that is no stage."""
+    if isinstance(work, Removed):
+        return removed(inputs[0], inputs[1], notes)
+    if isinstance(work, Fader):
+        notes.measurements["gain_db"] = work.gain_db
+        return fade(work, inputs[0])
+    return mix(inputs)
 
 
 def fade(work: Fader, signal: Signal) -> Iterator[Block]:

@@ -16,18 +16,25 @@ from stemfx.graph import (
     Apply,
     Decode,
     Fader,
+    GivenHits,
     Graph,
     Hears,
     Measure,
     Mix,
     Node,
     Port,
+    ReadMusic,
     Removed,
+    Result,
     Role,
     Write,
+    WriteHits,
     canonical,
 )
+from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
+from stemfx.music_reading import READING_VERSION
+from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
     sidechain_tracks,
@@ -53,7 +60,7 @@ class Plan:
     """The graph in an order in which it can be run, and what the run should write.
 
     `separators` has the models of every source that is separated; `outputs` names the nodes of
-    the results: `master`, `measure` (its reading), `stems`.
+    the results: `master`, `measure` (its reading), `stems`, `hits`.
     """
 
     recipe: Recipe
@@ -70,7 +77,7 @@ class Plan:
     @property
     def targets(self) -> list[Path]:
         """Every file that a run writes."""
-        written = [node.work.paths for node in self.nodes.values() if isinstance(node.work, Write)]
+        written = [node.work.paths for node in self.nodes.values() if isinstance(node.work, Result)]
         report = [] if self.report is None else [self.report]
         return [path for paths in written for path in paths] + report
 
@@ -119,7 +126,8 @@ def _calls(recipe: Recipe) -> list[StageCall]:
 
 def _input_files(recipe: Recipe) -> set[Path]:
     """Return every file that a recipe names or is: none of them may be overwritten."""
-    files = {file for call in _calls(recipe) for file in call.files.values()}
+    calls = _calls(recipe)
+    files = {file for call in calls for file in (*call.files.values(), *call.sounds.values())}
     files |= {file for source in recipe.sources.values() for file in source.files}
     files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
     return files | {recipe.path}
@@ -170,6 +178,7 @@ class _Builder:
         self._graph = Graph(self._seconds)
         self._stems: dict[str, SourceStems] = {}
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
+        self._hits = TrackHits(self._graph, registry, options.preview_s)
 
     def build(self) -> Plan:
         problems: list[Problem] = []
@@ -196,6 +205,7 @@ class _Builder:
         if self._recipe.output.stems is not None:
             outputs["stems"] = self._write_stems(faders)
             self._write_removed()
+        self._write_hits(outputs)
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
@@ -219,29 +229,33 @@ class _Builder:
 
     # --- sources -------------------------------------------------------------------------
 
-    def _decode(self, node_id: str, path: Path, *, fold_down: bool, may_be_silent: bool) -> Port:
+    def _decode(
+        self,
+        node_id: str,
+        path: Path,
+        *,
+        fold_down: bool = False,
+        may_be_silent: bool = True,
+        is_whole: bool = False,
+    ) -> Port:
+        """Return the port of a file; `is_whole` even in a preview."""
         info = self._inputs.files[path]
         fold_down = fold_down and info.channels > 2
-        meaning = ("decode", str(path), str(fold_down), str(may_be_silent))
+        window_s = None if is_whole else self._options.preview_s
+        meaning = ("decode", str(path), str(fold_down), str(may_be_silent), str(window_s))
         if meaning in self._made:
             return self._made[meaning]
         work = Decode(
             info,
             self._inputs.states[path],
             self._rate,
-            self._options.preview_s,
+            window_s,
             fold_down,
             # A quiet passage may well be digital silence; only a whole song may not.
-            may_be_silent or self._options.preview_s is not None,
+            may_be_silent or window_s is not None,
             may_start_late=may_be_silent,
         )
-        config = [
-            self._inputs.hashes[path],
-            self._rate,
-            self._options.preview_s,
-            fold_down,
-            work.may_be_silent,
-        ]
+        config = [self._inputs.hashes[path], self._rate, window_s, fold_down, work.may_be_silent]
         self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
         return self._made[meaning]
 
@@ -331,9 +345,8 @@ class _Builder:
         meaning = ("track", track.name)
         if meaning not in self._made:
             if track.asset is not None:
-                port = self._decode(
-                    f"{track.name}/decode", track.asset, fold_down=False, may_be_silent=True
-                )
+                is_whole = any(call.stage.places_its_input for call in track.stages)
+                port = self._decode(f"{track.name}/decode", track.asset, is_whole=is_whole)
             elif track.removed_of is not None:
                 port = self._removed_of(track)
             elif track.stem is None:
@@ -365,7 +378,14 @@ class _Builder:
         for i, call in enumerate(calls):
             heard = dict.fromkeys(sidechain_tracks([call]))
             keys = [self._track(self._recipe.tracks[name]) for name in heard]
+            sounds = {
+                param: self._decode(f"{prefix}/{call.stage.name}/{param}", path, is_whole=True)
+                for param, path in call.sounds.items()
+            }
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
+            hits = self._hits_for(call, prefix, port) if call.hears_hits else None
+            data = [hits] if isinstance(hits, Port) else []
+            sources = {param: self._reading(name) for param, name in call.sources.items()}
             is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
                 self._registry.version_of(call.stage),
@@ -373,14 +393,25 @@ class _Builder:
                 _outside_identity(call),
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
+                {name: self._registry.version_of_kit(kit) for name, kit in call.kits.items()},
+                digest(hits.hits) if isinstance(hits, GivenHits) else None,
+                [list(sounds), list(sources)],
                 None if hears is None else [hears.stems, hears.own, hears.against],
                 is_generated,
             ]
             done = self._graph.add(
                 f"{prefix}/{call.stage.name}",
                 call.stage.name,
-                Apply(call, tuple(heard), hears, is_generated),
-                (port, *keys, *song),
+                Apply(
+                    call,
+                    tuple(heard),
+                    tuple(sounds),
+                    hears,
+                    hits if isinstance(hits, GivenHits) else None,
+                    tuple(sources),
+                    is_generated,
+                ),
+                (port, *keys, *sounds.values(), *song, *data, *sources.values()),
                 config=config,
                 signals=() if call.stage.is_check else (AUDIO,),
                 where=call.where,
@@ -390,7 +421,40 @@ class _Builder:
                 difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
                 self._removed.setdefault(prefix, []).append(difference)
             port = port if call.stage.is_check else done
+            if call.stage.changes_length:
+                self._hits.forget(prefix)  # they are no longer in time
         return port
+
+    def _hits_for(self, call: StageCall, prefix: str, port: Port) -> Port | GivenHits:
+        """Return the hits that a stage is told: of its own track, or of the one that it names."""
+        other = getattr(call.params, "of", None)
+        if other is not None:
+            prefix, port = other, self._track(self._recipe.tracks[other])
+        return self._hits.heard(call, prefix, port)
+
+    # --- what songs play to -----------------------------------------------------------------
+
+    def _reading(self, name: str) -> Port:
+        """Return the port of what a song plays to: tempo, beats and key."""
+        meaning = ("reading", name)
+        if meaning not in self._made:
+            source = self._recipe.sources[name]
+            stems: Mapping[str, Port] = {}
+            if source.stems is not None:
+                stems = {stem: self._stem(source, stem, source.where) for stem in source.stems}
+            elif name in self._choices and self._split(source).is_complete:
+                split = self._split(source)
+                stems = {stem: split.port(stem, source.where) for stem in split.song}
+            self._made[meaning] = self._graph.add(
+                f"{name}/music",
+                "music",
+                ReadMusic(tuple(stems)),
+                (self._mixture(source), *stems.values()),
+                config=[READING_VERSION, list(stems)],
+                signals=(),
+                where=source.where,
+            )
+        return Port(self._made[meaning].node, DATA)
 
     # --- what a stage hears of its song --------------------------------------------------
 
@@ -567,6 +631,24 @@ class _Builder:
             Write(paths, encoding, role, tuple(faders)),
             tuple(faders.values()),
             config=[role, encoding.format, encoding.bit_depth],
+            signals=(),
+        ).node
+
+    def _write_hits(self, outputs: dict[str, str]) -> None:
+        """Write the hits that were found, one pair of files a track; not those from a file."""
+        output = self._recipe.output
+        if not (ports := self._hits.found):
+            return
+        names = file_names(output.hits, self._hits.tracks)
+        paths = tuple(
+            self._target(name, output.hits_where) for track in ports for name in names[track]
+        )
+        outputs["hits"] = self._graph.add(
+            "write/hits",
+            "write",
+            WriteHits(tuple(ports), paths),
+            tuple(ports.values()),
+            config=["hits", list(ports)],
             signals=(),
         ).node
 

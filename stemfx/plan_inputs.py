@@ -39,6 +39,10 @@ def inspect_inputs(recipe: Recipe) -> Inputs:
     for track in used_tracks(recipe):
         if track.asset is not None:
             files[track.asset] = _accept(probe(track.asset), fold_down=False, name=track.name)
+    for call in used_calls(recipe):
+        for path in call.sounds.values():
+            info = probe(path, min_duration_s=MIN_SOUND_S)
+            files.setdefault(path, _accept(info, fold_down=False, name=call.stage.name))
     states = {path: file_state(path) for path in files}
     tags = {
         source.name: next(filter(None, map(generator_tag, source.files)), None)
@@ -64,6 +68,16 @@ def _accept(info: FileInfo, *, fold_down: bool, name: str) -> FileInfo:
             where=str(info.path),
         )
     return info
+
+
+MIN_SOUND_S = 0.002
+"""Of a sound that a stage plays: a click may be as short as that."""
+
+
+def used_calls(recipe: Recipe) -> list[StageCall]:
+    """Return the stages of all used tracks, of the mix and of the master."""
+    calls = [call for track in used_tracks(recipe) for call in track.stages]
+    return [*calls, *recipe.mix, *recipe.master]
 
 
 def used_tracks(recipe: Recipe) -> list[Track]:
@@ -93,8 +107,9 @@ def sidechain_tracks(calls: Iterable[StageCall]) -> list[str]:
 
 
 def used_sources(recipe: Recipe) -> list[Source]:
-    """Return the sources that a used track takes something from."""
+    """Return the sources that a used track takes something from, or a stage is in time with."""
     names = {track.source for track in used_tracks(recipe)}
+    names |= {name for call in used_calls(recipe) for name in call.sources.values()}
     return [source for source in recipe.sources.values() if source.name in names]
 
 

@@ -60,7 +60,7 @@ class Registry:
     plugins: tuple[Plugin, ...]
     clashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _openers: Openers = field(default_factory=dict, repr=False)
-    _stage_owners: Mapping[str, Plugin] = field(default_factory=dict, repr=False)
+    _owners: Mapping[tuple[str, str], Plugin] = field(default_factory=dict, repr=False)
 
     def version_of(self, stage: Stage) -> str:
         """Name what makes two results of a stage equal: owner, its version, the stage's own.
@@ -68,9 +68,21 @@ class Registry:
         The suite's own stages carry their own version, so an upgrade of stemfx that does not
         touch a stage keeps what was rendered with it.
         """
-        owner = self._stage_owners[stage.name]
-        release = "" if owner.distribution == SUITE else owner.version
-        return f"{owner.distribution}:{release}:{stage.version}"
+        return f"{self._release('stage', stage.name)}:{stage.version}"
+
+    def version_of_kit(self, kit: Kit) -> str:
+        """Name what makes two hits of a kit equal; one from disk has no owner."""
+        is_installed = self.kits.get(kit.name) is kit
+        return f"{self._release('kit', kit.name) if is_installed else ''}:{kit.identity()}"
+
+    def version_of_classifier(self, classifier: HitClassifier) -> str:
+        """Name what makes two answers of a classifier equal."""
+        release = self._release("hit classifier", classifier.name)
+        return f"{release}:{classifier.name}:{classifier.version}"
+
+    def _release(self, kind: str, name: str) -> str:
+        owner = self._owners[kind, name]
+        return f"{owner.distribution}:{'' if owner.distribution == SUITE else owner.version}"
 
     def is_built_in(self, separator: Separator) -> bool:
         """Say whether a model comes with the suite itself."""
@@ -222,7 +234,7 @@ class _Collector:
             plugins=tuple(self._plugins),
             clashes=self._clashes,
             _openers=self._openers,
-            _stage_owners={name: p for (kind, name), p in self._owners.items() if kind == "stage"},
+            _owners=self._owners,
         )
 
     def _take_registered(self) -> None:

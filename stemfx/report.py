@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemfx.dsp.units import FLOOR_DB
-from stemfx.graph import AUDIO, Node, Residual, Separate, Write
+from stemfx.graph import AUDIO, Node, Residual, Separate, Write, WriteHits
 from stemfx.io import write_text
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
@@ -114,17 +114,22 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
 def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
-    `master`, `stems` by track, `removed` (what stages took away) by track, `report`.
+    `master`, `stems` by track, `removed` (what stages took away) by track, `hits` and `midi` (drum
+    hits that were found) by track, `report`.
     """
     paths: dict[str, Any] = {}
     for node in plan.nodes.values():
+        if isinstance(node.work, WriteHits):
+            files = list(map(str, node.work.paths))
+            paths["hits"] = dict(zip(node.work.tracks, files[::2], strict=True))
+            paths["midi"] = dict(zip(node.work.tracks, files[1::2], strict=True))
         if not isinstance(node.work, Write):
             continue
         if node.work.role == "master":
             paths["master"] = str(node.work.paths[0])
         else:
-            files = map(str, node.work.paths)
-            paths[node.work.role] = dict(zip(node.work.names, files, strict=True))
+            names = zip(node.work.names, map(str, node.work.paths), strict=True)
+            paths[node.work.role] = dict(names)
     if plan.report is not None:
         paths["report"] = str(plan.report)
     return paths

@@ -20,11 +20,11 @@ from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
     DATA,
-    Analyse,
     Apply,
     CombineStems,
     Decode,
     Fader,
+    Finds,
     Fit,
     MaskMixture,
     Measure,
@@ -33,11 +33,15 @@ from stemfx.graph import (
     Removed,
     Resample,
     Residual,
+    Result,
     Separate,
     StemWork,
     Write,
+    WriteHits,
 )
-from stemfx.io import Encoding, check_writable, file_sha256, write
+from stemfx.hit_files import is_edited, json_text, midi_bytes
+from stemfx.hits import Hit
+from stemfx.io import Encoding, check_writable, file_sha256, write, write_bytes
 from stemfx.operations import LevelMeter
 from stemfx.plan import Plan
 from stemfx.separation import fit
@@ -170,7 +174,7 @@ def _target_folders(plan: Plan) -> Iterator[None]:
 def cached_entry(node: Node, cache: Cache) -> Entry | None:
     """Return a node's entry, if it is there and, for results, the files on disk are those."""
     entry = cache.lookup(node.key)
-    if entry is None or not isinstance(node.work, Write):
+    if entry is None or not isinstance(node.work, Result):
         return entry
     try:
         written = zip(node.work.paths, entry.facts["files"], strict=True)
@@ -196,7 +200,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
     read: dict[str, set[str]] = {}  # the signals of each node that a missing node will read
     for node in reversed(list(plan.nodes.values())):  # whoever reads a node comes after it
         signals = read.get(node.id, set())
-        is_read = bool(node.signals) or isinstance(node.work, Analyse)
+        is_read = bool(node.signals) or isinstance(node.work, Finds)
         if is_read and not signals and not node.is_told:
             continue  # nobody needs it
         entry = cached_entry(node, cache)
@@ -269,11 +273,11 @@ class _Loop:
         """
         first: dict[str, str] = {}
         waiting = {}
-        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Write)}
+        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Result)}
         for name, node in self._plan.nodes.items():
             if name not in missing:
                 continue
-            if isinstance(node.work, Write):
+            if isinstance(node.work, Result):
                 waiting[name] = set(others)
                 continue
             waiting[name] = {port.node for port in node.inputs} & missing
@@ -301,9 +305,11 @@ class _Loop:
         self._observer.finished(node, result)
 
     def _execute(self, node: Node) -> NodeResult:
-        if not isinstance(node.work, Write) and self._cache.holds(node.key):
+        if not isinstance(node.work, Result) and self._cache.holds(node.key):
             self._take_from_cache(node)  # an equal node, or another run, was faster
             return self._results[node.id]
+        if isinstance(node.work, Result):
+            self._cache.discard(node.key)  # it tells of files that are no longer so
         began = time.perf_counter()
         if _resumes(node):
             self._begun.add(node.id)
@@ -345,15 +351,14 @@ class _Loop:
             raise LostError(name)
         return entry.signals[signal]
 
-    def _analysis(self, node: Node) -> Mapping[str, Any]:
-        """Return what the analysis that a node reads found; nothing if it reads none."""
-        name = next((port.node for port in node.inputs if port.signal == DATA), None)
-        if name is None:
-            return {}
-        entry = self._cache.lookup(self._plan.nodes[name].key)
-        if entry is None:
-            raise LostError(name)
-        found: Mapping[str, Any] = entry.facts[DATA]
+    def _data(self, node: Node) -> list[Mapping[str, Any]]:
+        """Return what the nodes found whose data a node reads, in its order."""
+        found = []
+        for name in (port.node for port in node.inputs if port.signal == DATA):
+            entry = self._cache.lookup(self._plan.nodes[name].key)
+            if entry is None:
+                raise LostError(name)
+            found.append(entry.facts[DATA])
         return found
 
     def _check_stop(self) -> None:
@@ -373,22 +378,19 @@ class _Loop:
             store.one(heard.blocks(), work.sample_rate)
         elif isinstance(work, StemWork):
             _make_stems(work, inputs, store, writer.n_kept, notes)
-        elif isinstance(work, Analyse):
+        elif isinstance(work, Finds):
             inputs[0] = inputs[0].telling(store.passed)
-            return {DATA: operations.analyse(work, inputs)}
+            return {DATA: operations.find(work, inputs, notes)}
         elif isinstance(work, Apply):
             seed = int(node.key[:8], 16)
-            blocks = operations.apply_stage(work, inputs, self._analysis(node), seed, notes)
+            blocks = operations.apply_stage(work, inputs, self._data(node), seed, notes)
             store.one(blocks, inputs[0].sample_rate)
-        elif isinstance(work, Removed):
-            store.one(operations.removed(inputs[0], inputs[1], notes), inputs[0].sample_rate)
-        elif isinstance(work, Fader):
-            notes.measurements["gain_db"] = work.gain_db
-            store.one(operations.fade(work, inputs[0]), inputs[0].sample_rate)
-        elif isinstance(work, Mix):
-            store.one(operations.mix(inputs), inputs[0].sample_rate)
+        elif isinstance(work, Removed | Fader | Mix):
+            store.one(operations.blocks(work, inputs, notes), inputs[0].sample_rate)
         elif isinstance(work, Measure):
             _measure(inputs[0].telling(store.passed), notes)
+        elif isinstance(work, WriteHits):
+            return {"files": _write_hits(work, self._data(node), notes)}
         else:
             return {"files": _write(work, inputs, store, notes)}
         return {}
@@ -554,6 +556,30 @@ def _write(
     files = []
     for path, signal in zip(work.paths, inputs, strict=True):
         write(path, signal.telling(store.passed), encoding, gain=gain)
+        files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
+    return files
+
+
+def _write_hits(
+    work: WriteHits, data: Sequence[Mapping[str, Any]], notes: Notes
+) -> list[dict[str, Any]]:
+    """Write the hits of each track, but never over what somebody has edited."""
+    contents: list[bytes] = []
+    for track, found in zip(work.tracks, data, strict=True):
+        hits = [Hit(*values) for values in found["hits"]]
+        contents += [json_text(hits, track).encode(), midi_bytes(hits, track)]
+    files = []
+    for path, content in zip(work.paths, contents, strict=True):
+        if path.exists() and is_edited(path):
+            notes.find(
+                "warn",
+                "hits_edited",
+                f"{path.name} is not what a run wrote, so it is kept as it is and was not used; "
+                f"to use it write `hits: {path.name}` at the stage that plays the hits, to have "
+                "it written anew move it away",
+            )
+        else:
+            write_bytes(path, content)
         files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
     return files
 

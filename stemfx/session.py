@@ -86,6 +86,7 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
     recipe = read_recipe(
         path,
         stages=registry.stages,
+        kits=registry.kits,
         settings=request.settings,
         sources=request.sources,
         explain_unknown_stage=registry.explain_unknown_stage,

@@ -36,9 +36,12 @@ from pydantic.fields import FieldInfo
 from stemfx.audio import Block, Signal
 from stemfx.clock import parse_time
 from stemfx.errors import StageError
+from stemfx.hits import Hit
+from stemfx.kit import Kit
+from stemfx.music_reading import MusicReading
 
 Level = Literal["info", "warn", "error"]
-ReferenceKind = Literal["track", "stem", "file"]
+ReferenceKind = Literal["track", "stem", "source", "file", "sound", "kit"]
 Measurement = float | int | str | bool
 
 
@@ -77,7 +80,7 @@ Seconds = Annotated[float, BeforeValidator(parse_time)]
 
 @dataclass(frozen=True)
 class Reference:
-    """Marks a parameter as the name of something else; see `TrackRef`, `StemRef`, `FileRef`."""
+    """Marks a parameter as the name of something else; see `TrackRef` and those after it."""
 
     kind: ReferenceKind
 
@@ -100,6 +103,40 @@ FileRef = Annotated[str, Reference("file")]
 
 A parameter may be a `FileRef | None`; each file is a parameter of its own.
 """
+
+SoundRef = Annotated[str, Reference("sound")]
+"""An audio file in the recipe's folder, whole, at the track's rate; see `context.sounds`.
+
+As with a file, `SoundRef | None` is possible, and each sound is a parameter of its own.
+"""
+
+KitRef = Annotated[str, Reference("kit")]
+"""A drum kit: the name of an installed one, or a kit in the recipe's folder; see `context.kits`."""
+
+SourceRef = Annotated[str, Reference("source")]
+"""The name of a song among the recipe's sources: its tempo, beats and key; see `context.readings`.
+
+As with a file, `SourceRef | None` is possible: without a song nothing is read.
+"""
+
+
+class HitParams(StageParams):
+    """Base of the parameters of a stage that is told which drums are struck when."""
+
+    of: TrackRef | None = Field(
+        None, description="track whose drum hits these are; unsaid, those of this track"
+    )
+    hits: FileRef | None = Field(
+        None, description="the hits, as a .json or .mid that a run wrote and you may have edited"
+    )
+    classifier: str | None = Field(
+        None, description="what tells the drums apart: a plugin's classifier; unsaid, stemfx's own"
+    )
+
+    @property
+    def hears_hits(self) -> bool:
+        """Whether these parameters need hits at all."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -158,7 +195,9 @@ class StageContext(Notes):
     """What a stage is given beside the signal, and where it says what it did.
 
     `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
-    the track's name; `files` the path of every `FileRef` parameter, by the parameter's name.
+    the track's name. `files`, `sounds`, `kits` and `readings` hold what the `FileRef`, `SoundRef`,
+    `KitRef` and `SourceRef` parameters name, by the parameter's name. `hits` are the drum hits, in
+    order of time, for a stage whose parameters are `HitParams`.
     `seed` is derived from the recipe, so noise is the same in every run. `song` is there for
     stages that hear it. `is_generated` says that the song came out of an AI generator: repairs
     that were not told how far to go stay gentler there.
@@ -167,6 +206,10 @@ class StageContext(Notes):
     seed: int = 0
     sidechains: Mapping[str, Signal] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    sounds: Mapping[str, Signal] = field(default_factory=dict)
+    kits: Mapping[str, Kit] = field(default_factory=dict)
+    readings: Mapping[str, MusicReading] = field(default_factory=dict)
+    hits: tuple[Hit, ...] = ()
     song: Song | None = None
     is_generated: bool = False
 
@@ -223,6 +266,8 @@ class Stage:
             (and the other stems, if a parameter is a list of `StemRef`).
         analysis: what it needs to find out about the song once for all stems.
         heeds_origin: it treats AI-generated songs otherwise (`context.is_generated`).
+        places_its_input: it puts what it is given in time by itself. So on a track from a file a
+            preview gives it the whole file, not the part at the preview's time.
     """
 
     name: str
@@ -238,6 +283,7 @@ class Stage:
     hears_song: bool = False
     analysis: Analysis | None = None
     heeds_origin: bool = False
+    places_its_input: bool = False
 
     @property
     def summary(self) -> str:
@@ -245,7 +291,7 @@ class Stage:
         return (self.process.__doc__ or "").strip().partition("\n")[0]
 
     def references(self, kind: ReferenceKind) -> tuple[str, ...]:
-        """Names of the parameters that refer to a track, a stem or a file."""
+        """Names of the parameters that refer to something of this kind."""
         return tuple(
             name
             for name, info in self.params.model_fields.items()
@@ -270,9 +316,9 @@ class Stage:
                     )
                 if kind == "stem" and (path != ("list",) or not self.hears_song):
                     raise TypeError(f"{title} must be a list[StemRef] of a stage that hears_song")
-                if path and kind == "file":
+                if path and kind not in {"track", "stem"}:
                     raise TypeError(
-                        f"{title} refers to several files; "
+                        f"{title} refers to several {kind}s; "
                         "make each a parameter of its own (only TrackRef may stand in a list)"
                     )
 
@@ -340,6 +386,7 @@ def stage(
     hears_song: bool = False,
     analysis: Analysis | None = None,
     heeds_origin: bool = False,
+    places_its_input: bool = False,
 ) -> Callable[[Process], Stage]:
     """Turn a generator function into a `Stage` named after it; see `Stage` for the arguments."""
 
@@ -358,6 +405,7 @@ def stage(
             hears_song=hears_song,
             analysis=analysis,
             heeds_origin=heeds_origin,
+            places_its_input=places_its_input,
         )
 
     return wrap

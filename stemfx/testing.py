@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
@@ -30,7 +30,11 @@ import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Audio, Block, Signal
 from stemfx.errors import StageError
-from stemfx.stage import Song, Stage, StageContext, StageParams
+from stemfx.hits import Hit
+from stemfx.kit import Kit
+from stemfx.kits.synth import SynthKit
+from stemfx.music_reading import MusicReading
+from stemfx.stage import HitParams, ReferenceKind, Song, Stage, StageContext, StageParams
 
 NULL_DB = -120.0
 """What counts as nothing: twenty bits down, far under any 16-bit file, above float32 rounding."""
@@ -54,6 +58,10 @@ def apply(
     sidechains: Mapping[str, Signal] | None = None,
     seed: int = 0,
     files: Mapping[str, Path] | None = None,
+    sounds: Mapping[str, Signal] | None = None,
+    kits: Mapping[str, Kit] | None = None,
+    readings: Mapping[str, MusicReading] | None = None,
+    hits: Sequence[Hit] = (),
     song: Song | None = None,
     is_generated: bool = False,
     **params: Any,
@@ -66,6 +74,10 @@ def apply(
         sidechains: signals by the name of their track.
         seed: for stages that draw random numbers.
         files: paths by the name of the parameter that refers to a file.
+        sounds: signals, at the rate of `audio`, by the name of the parameter.
+        kits: drum kits by the name of the parameter.
+        readings: what songs play to, by the name of the parameter.
+        hits: for stages that are told drum hits.
         song: what a stage that hears its song is given; its analysis is made here.
         is_generated: whether the song came out of an AI generator.
         params: as a recipe would give them; they are validated.
@@ -83,6 +95,10 @@ def apply(
         seed=seed,
         sidechains=sidechains or {},
         files=files or {},
+        sounds=sounds or {},
+        kits=kits or {},
+        readings=readings or {},
+        hits=tuple(hits),
         song=None if song is None else analysed(stage, settings, song),
         is_generated=is_generated,
     )
@@ -162,6 +178,38 @@ def example_song(own: Signal) -> Song:
     return Song(stems, "vocals", Audio(mixture, own.sample_rate))
 
 
+def example_hit(sample_rate: int) -> Audio:
+    """Return a sound to play: a snare of the built-in kit, mono."""
+    return SynthKit().sample("snare", 0.9, sample_rate)
+
+
+def example_hits(signal: Signal) -> tuple[Hit, ...]:
+    """Return a kick and a snare in turn, four a second, as long as the signal lasts."""
+    duration_s = signal.n_samples / signal.sample_rate
+    times = np.arange(0.05, duration_s, 0.25)
+    return tuple(
+        Hit(float(time_s), "kick" if i % 2 == 0 else "snare", 0.5 + 0.1 * (i % 5))
+        for i, time_s in enumerate(times)
+    )
+
+
+def example_reading(signal: Signal) -> MusicReading:
+    """Return what a song as long as the signal plays to: 120 beats a minute, in A minor."""
+    duration_s = signal.n_samples / signal.sample_rate
+    beats_s = tuple(float(t) for t in np.arange(0.0, duration_s, 0.5))
+    return MusicReading(
+        bpm=120.0,
+        bpm_confidence=1.0,
+        beats_s=beats_s,
+        downbeats_s=beats_s[::4],
+        key="A minor",
+        key_confidence=1.0,
+        key_runner_up="C major",
+        tuning_cents=0.0,
+        duration_s=duration_s,
+    )
+
+
 def tone(
     freq_hz: float,
     *,
@@ -234,8 +282,8 @@ class Case:
 
     Args:
         stage: the stage.
-        params: as in a recipe. Those without a default must be here. Side-chains are made
-            up for every track that they name.
+        params: as in a recipe. Those without a default must be here. What they name is made up:
+            tracks, sounds and songs; of kits, `SynthKit` is taken for each.
         files: paths by the name of the parameter that refers to a file.
         no_neutral: why no setting of this stage leaves the signal alone, if none does.
     """
@@ -266,9 +314,18 @@ class Case:
             sidechains=dict.fromkeys(tracks, key),
             seed=seed,
             files=self.files,
+            sounds={name: example_hit(audio.sample_rate) for name in self._named("sound", chosen)},
+            kits=dict.fromkeys(self._named("kit", chosen), SynthKit()),
+            readings=dict.fromkeys(self._named("source", chosen), example_reading(audio)),
+            hits=example_hits(audio) if issubclass(self.stage.params, HitParams) else (),
             song=song,
             **chosen,
         )
+
+    def _named(self, kind: ReferenceKind, chosen: Mapping[str, Any]) -> list[str]:
+        """Return the parameters of a kind that name something."""
+        fields = self.stage.params.model_fields
+        return [n for n in self.stage.references(kind) if chosen.get(n, fields[n].default)]
 
     @property
     def neutral_params(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.cache import Cache
+from stemfx.hits import Hit, HitClassifier
 from stemfx.hookspecs import hookimpl
 from stemfx.io import probe, read_blocks
 from stemfx.registry import Registry, build_registry
@@ -20,7 +21,11 @@ from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock,
 from stemfx.session import Request, load_recipe, prepare
 from stemfx.stage import (
     Analysis,
+    HitParams,
+    KitRef,
     Song,
+    SoundRef,
+    SourceRef,
     Stage,
     StageContext,
     StageParams,
@@ -220,6 +225,50 @@ def compares(signal: Signal, params: Amount, context: StageContext) -> Iterator[
     yield from ()
 
 
+class HearsHits(HitParams):
+    """All that a stage may be given beside its signal."""
+
+    kit: KitRef = knob("synth", help="a kit")
+    sound: SoundRef | None = knob(None, help="a sound")
+    to: SourceRef | None = knob(None, help="a song")
+
+
+@stage(HearsHits)
+def tells_hits(signal: Signal, params: HearsHits, context: StageContext) -> Iterator[Block]:
+    """Tell what it is given."""
+    context.report(
+        hits=" ".join(f"{hit.time_s:.2f}:{hit.drum_class}" for hit in context.hits),
+        kit=context.kits["kit"].name,
+    )
+    if params.sound is not None:
+        sound = context.sounds["sound"]
+        context.report(sound_rate=sound.sample_rate, sound_samples=sound.n_samples)
+    if params.to is not None:
+        context.report(bpm=context.readings["to"].bpm)
+    yield from signal.blocks()
+
+
+@stage(StageParams, changes_length=True, places_its_input=True)
+def halves(signal: Signal, params: StageParams, context: StageContext) -> Iterator[Block]:
+    """Keep the first half."""
+    context.report(samples_in=signal.n_samples)
+    yield signal.read(0, signal.n_samples // 2)
+
+
+class EverySecond(HitClassifier):
+    """Hears a kick every second from the first that is not silent, and tells how often asked."""
+
+    name = "every_second"
+    summary = "for tests"
+    licence = "CC0-1.0"
+    asked = 0
+
+    def classify(self, drums: Signal, onsets_s: Sequence[float]) -> Sequence[Hit]:
+        type(self).asked += 1
+        seconds = range(int(drums.n_samples / drums.sample_rate))
+        return [Hit(0.25 + second, "kick", 0.5) for second in seconds]
+
+
 @stage(Amount, is_check=True, heeds_origin=True)
 def origin(signal: Signal, params: Amount, context: StageContext) -> Iterator[Block]:
     """Tell whether an AI made it."""
@@ -247,7 +296,13 @@ class TestPlugin:
             subtracts_others,
             compares,
             origin,
+            tells_hits,
+            halves,
         ]
+
+    @hookimpl
+    def stemfx_hit_classifiers(self) -> list[HitClassifier]:
+        return [EverySecond()]
 
     @hookimpl
     def stemfx_separators(self) -> list[Separator]:

@@ -28,13 +28,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         ]
     },
     "fade": {"in_s": 0.2, "out_s": 0.3},
+    "fit": {"to": "song", "beats": 3, "semitones": 1.0, "max_stretch_percent": 100.0},
+    "fit_gaps": {"under": ["vocals", "drums"], "headroom_db": -12.0},
     "gain": {"gain_db": -4.5},
     "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
+    "layer": {"sound": "hit.wav", "classes": ["kick", "snare"], "gain_db": 6.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
     "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
     "pan": {"pan": -0.4},
+    "replace_drums": {"match_level": False, "gain_db": -6.0},
     "reverb": {"mix": 0.5, "pre_delay_ms": 20.0},
     "saturate": {"drive_db": 12.0},
     "transient": {"attack_db": 4.0, "sustain_db": -3.0},
@@ -44,7 +48,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """Parameters at which a stage works hard; the defaults for all others."""
 
 NO_NEUTRAL = {
+    "fit": "it is as long as the song, not as what comes in",
     "high_pass": "a high-pass always cuts below its cutoff",
+    "layer": "it always adds its sound",
     "loudness": "it always goes to its target",
     "low_pass": "a low-pass always cuts above its cutoff",
     "mono_below": "the side always loses its bass",

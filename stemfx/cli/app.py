@@ -9,12 +9,15 @@ import typer
 from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
+from stemfx.cli.hits import hits
+from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.slice import slice_
 
 app = typer.Typer(
     name="stemfx",
@@ -43,6 +46,21 @@ def options(
     """Repair, replace, layer, remix and master separated stems with one shareable recipe."""
 
 
-for command in (demo, run, plan, separate, score, check, recipes, stages, plugins, cache, schema):
-    app.command()(command)
+for command in (
+    demo,
+    run,
+    plan,
+    separate,
+    score,
+    check,
+    hits,
+    kit,
+    slice_,
+    recipes,
+    stages,
+    plugins,
+    cache,
+    schema,
+):
+    app.command(command.__name__.rstrip("_"))(command)
 app.add_typer(models, name="models")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from stemfx.drums.spectral import SpectralClassifier
 from stemfx.hits import HitClassifier
 from stemfx.hookspecs import hookimpl
+
+DEFAULT_CLASSIFIER = "spectral"
+"""What tells drums apart unless somebody asks for another."""
 
 
 @hookimpl
 def stemfx_hit_classifiers() -> list[HitClassifier]:
     """Return the ways to tell drums apart that come with stemfx."""
-    return []
+    return [SpectralClassifier()]

@@ -61,10 +61,22 @@ def beside_key(
     if signal.sample_rate != key.sample_rate:
         msg = f"the key is at {key.sample_rate} Hz, the signal at {signal.sample_rate} Hz"
         raise ValueError(msg)
+    if key is signal and not look_ahead_samples:
+        yield from ((block, block) for block in frame_aligned(signal.blocks()))
+    else:
+        yield from steered(signal.blocks(), key, look_ahead_samples)
+
+
+def steered(
+    blocks: Iterable[Block], key: Signal, look_ahead_samples: int = 0
+) -> Iterator[tuple[Block, Block]]:
+    """Yield a stream in frame-aligned blocks, each beside the stretch of `key` that steers it.
+
+    As `beside_key` for what is no signal yet; both are at one rate.
+    """
     start = look_ahead_samples
-    for block in frame_aligned(signal.blocks()):
-        own = key is signal and not look_ahead_samples
-        stretch = block if own else key.read(start, start + block.shape[1])
+    for block in frame_aligned(blocks):
+        stretch = key.read(start, start + block.shape[1])
         missing = block.shape[1] - stretch.shape[1]
         yield block, np.pad(stretch, ((0, 0), (0, missing))) if missing else stretch
         start += block.shape[1]

@@ -169,6 +169,36 @@ def linkwitz_riley_low_pass(sample_rate: int, cutoff_hz: float) -> NDArray[np.fl
     return taps
 
 
+def linkwitz_riley_band(
+    sample_rate: int, low_hz: float | None, high_hz: float | None
+) -> NDArray[np.float64]:
+    """Design linear-phase taps that keep what lies between two edges, 24 dB/octave on each side.
+
+    The difference of two `linkwitz_riley_low_pass`, scaled so that the middle of the band passes
+    at 0 dB however narrow it is (an edge is then a little above -6 dB). An edge of None is open:
+    without `low_hz` a low-pass, without `high_hz` its complement, with neither a single one.
+
+    Returns:
+        an odd number of taps with their middle at time zero.
+
+    Raises:
+        ValueError: an edge is not below half the sample rate, or the edges are out of order.
+    """
+    if low_hz is not None and high_hz is not None and low_hz >= high_hz:
+        msg = f"the band's low edge, {low_hz:g} Hz, is not below its high edge, {high_hz:g} Hz"
+        raise ValueError(msg)
+    below = np.zeros(1) if low_hz is None else linkwitz_riley_low_pass(sample_rate, low_hz)
+    up_to = np.ones(1) if high_hz is None else linkwitz_riley_low_pass(sample_rate, high_hz)
+    half = max(len(below), len(up_to)) // 2
+    taps: NDArray[np.float64] = np.zeros(2 * half + 1)
+    for sign, part in ((1.0, up_to), (-1.0, below)):
+        taps[half - len(part) // 2 : half + len(part) // 2 + 1] += sign * part
+    if low_hz is not None and high_hz is not None:
+        middle = 2.0 * math.pi * math.sqrt(low_hz * high_hz) / sample_rate
+        taps /= float(taps @ np.cos(middle * np.arange(-half, half + 1)))
+    return taps
+
+
 def response(sections: Sections, freq_hz: Any, sample_rate: int) -> NDArray[np.complex128]:
     """Return the complex frequency response of `sections` at each of `freq_hz`."""
     z = np.exp(-2j * np.pi * np.asarray(freq_hz, dtype=np.float64) / sample_rate)

@@ -114,6 +114,9 @@ class OutputShape(Shape):
     master: str | None = Field(None, description="the finished song: .wav .flac .mp3 .ogg")
     stems: str | None = Field(None, description="folder for the processed tracks")
     report: str | None = Field(None, description="what was done: .html .json")
+    hits: str | None = Field(
+        None, description="drum hits that were found: .json, with a .mid beside it (hits.json)"
+    )
     bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")
     sample_rate: int | None = knob(None, low=8000, high=192_000, unit="Hz", help="of the master")
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stemfx.kit import Kit
 from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
 from stemfx.separator import EFFORTS, Effort
-from stemfx.stage import Stage, StageParams
+from stemfx.stage import HitParams, Stage, StageParams
 
 KnobValue = bool | int | float | str
 
@@ -27,6 +28,9 @@ class StageCall:
         files: the resolved file of each `FileRef` parameter.
         sidechains: the tracks that each `TrackRef` parameter names.
         stems: what its `StemRef` parameter names; none are all others of the song.
+        sounds: the resolved file of each `SoundRef` parameter.
+        kits: what each `KitRef` parameter names.
+        sources: the source that each `SourceRef` parameter names.
     """
 
     stage: Stage
@@ -35,6 +39,14 @@ class StageCall:
     files: Mapping[str, Path] = field(default_factory=dict)
     sidechains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stems: tuple[str, ...] = ()
+    sounds: Mapping[str, Path] = field(default_factory=dict)
+    kits: Mapping[str, Kit] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hears_hits(self) -> bool:
+        """Whether it is told which drums are struck when."""
+        return isinstance(self.params, HitParams) and self.params.hears_hits
 
     @property
     def hears_stems(self) -> bool:
@@ -135,6 +147,8 @@ class Output:
     master_where: str
     stems_where: str
     report_where: str
+    hits: Path = Path("hits.json")
+    hits_where: str = ""
 
 
 @dataclass(frozen=True)

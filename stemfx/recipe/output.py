@@ -23,6 +23,7 @@ def read_output(table: Table, recipe: Path, problems: Problems) -> Output:
     shape = section(table, OutputShape, "output", problems) or OutputShape()
     master = _path(table, "master", tuple(BIT_DEPTHS), problems)
     report = _path(table, "report", ("html", "json"), problems)
+    hits = _path(table, "hits", ("json",), problems)
     stems = _path(table, "stems", (), problems)
     if not table.get("master") and not table.get("stems"):
         master = Path(f"{recipe.stem}-master.wav")
@@ -38,6 +39,8 @@ def read_output(table: Table, recipe: Path, problems: Problems) -> Output:
         master_where=str(table.where("master")),
         stems_where=str(table.where("stems")),
         report_where=str(table.where("report")),
+        hits=hits or Output.hits,
+        hits_where=str(table.where("hits")),
     )
 
 

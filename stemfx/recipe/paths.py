@@ -58,8 +58,8 @@ def check_names(table: Table, what: str, problems: Problems) -> list[str]:
     return list(good.values())
 
 
-def asset(text: str, folder: Path) -> Path:
-    """Return the file of the recipe's folder that a recipe names, links followed.
+def asset(text: str, folder: Path, *, may_be_folder: bool = False) -> Path:
+    """Return the file (or folder) in the recipe's folder that a recipe names, links followed.
 
     Raises:
         PathError: it lies elsewhere, does not exist or is no file.
@@ -69,6 +69,8 @@ def asset(text: str, folder: Path) -> Path:
     if not found.is_relative_to(folder):
         msg = f"{quote(text)} leads out of the recipe's folder {folder}; copy the file into it"
         raise PathError(msg)
+    if may_be_folder and os.path.isdir(found):  # noqa: PTH112 - see below
+        return found
     if not os.path.isfile(found):  # noqa: PTH113 - Path.is_file raises on names that are too long
         raise PathError(_absent(found))
     return found

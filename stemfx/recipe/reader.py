@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from stemfx.kit import Kit
 from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape
 from stemfx.recipe.inherit import load
 from stemfx.recipe.knobs import insert, read_knobs
@@ -25,6 +26,7 @@ from stemfx.stage import Stage
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _NO_FILES: Mapping[str, Path] = MappingProxyType({})
+_NO_KITS: Mapping[str, Kit] = MappingProxyType({})
 
 
 def _no_more(_name: str) -> str:
@@ -35,6 +37,7 @@ def read_recipe(
     path: Path,
     *,
     stages: Mapping[str, Stage],
+    kits: Mapping[str, Kit] = _NO_KITS,
     settings: Mapping[str, str] = _NOTHING,
     sources: Mapping[str, Path] = _NO_FILES,
     explain_unknown_stage: Callable[[str], str] = _no_more,
@@ -44,6 +47,7 @@ def read_recipe(
     Args:
         path: the recipe's file.
         stages: the stages that a recipe may call.
+        kits: the drum kits that it may name.
         settings: values of knobs, as text (`--set NAME=VALUE`).
         sources: files that replace sources, by `song`, or stems, by `song/vocals`
             (`--source NAME=FILE`), or the only source, by the empty name; relative to the
@@ -67,7 +71,7 @@ def read_recipe(
     table = _section(tree, "tracks", problems)
     names = check_names(table, "track", problems)
     heard = tuple(names if table.entries else found)
-    calls = StageReader(stages, heard, folder, explain_unknown_stage, problems)
+    calls = StageReader(stages, heard, tuple(found), kits, folder, explain_unknown_stage, problems)
     tracks = TrackReader(found, calls, folder, problems).tracks(table, names)
     played = (tree.get("sources"), tree.get("tracks"))
     if all(node is None or (isinstance(node, Table) and not node.entries) for node in played):

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, TypeVar
 
-from stemfx.errors import PluginError
+from stemfx.errors import PluginError, StemfxError
+from stemfx.kit import Kit
+from stemfx.kit_files import read_kit
 from stemfx.recipe.model import StageCall
 from stemfx.recipe.paths import PathError, asset
 from stemfx.recipe.problems import Mark, Problems, did_you_mean, listing, quote
 from stemfx.recipe.validate import validated
 from stemfx.recipe.wording import given
 from stemfx.recipe.yaml_tree import Items, Leaf, Node, Table
-from stemfx.stage import Stage, StageParams
+from stemfx.stage import ReferenceKind, Stage, StageParams
+
+_Found = TypeVar("_Found")
 
 
 @dataclass
@@ -25,6 +30,8 @@ class StageReader:
     Args:
         stages: what can be called.
         tracks: the names of the recipe's tracks.
+        sources: the names of its sources.
+        kits: the drum kits that are installed.
         folder: where the recipe's files lie.
         explain_unknown: one more sentence about a stage that is not there; raises PluginError
             when the stage is there and may not be called.
@@ -33,6 +40,8 @@ class StageReader:
 
     stages: Mapping[str, Stage]
     tracks: tuple[str, ...]
+    sources: tuple[str, ...]
+    kits: Mapping[str, Kit]
     folder: Path
     explain_unknown: Callable[[str], str]
     problems: Problems
@@ -96,11 +105,16 @@ class StageReader:
                 )
             return None
         params = validated(node, stage.params, name, self.problems)
-        files: dict[str, Path] = {}
-        for param in stage.references("file"):
-            for leaf in _texts(node, param, params):
-                if found := self._file(f"{name}.{param}", leaf):
-                    files[param] = found
+
+        def resolved(kind: ReferenceKind, find: Callable[[str, Leaf], _Found | None]) -> Any:
+            """Return what each parameter of a kind names, by the parameter's name."""
+            found = {
+                param: find(f"{name}.{param}", leaf)
+                for param in stage.references(kind)
+                for leaf in _texts(node, param, params)
+            }
+            return {param: thing for param, thing in found.items() if thing is not None}
+
         sidechains = {
             param: tuple(
                 str(leaf.value)
@@ -109,6 +123,8 @@ class StageReader:
             )
             for param in stage.references("track")
         }
+        files, sounds = resolved("file", self._file), resolved("sound", self._file)
+        kits, sources = resolved("kit", self._kit), resolved("source", self._source)
         if params is None:
             return None
         heard = {param: names for param, names in sidechains.items() if names}
@@ -117,7 +133,7 @@ class StageReader:
             for param in stage.references("stem")
             for leaf in _texts(node, param, params)
         )
-        return StageCall(stage, params, str(key), files, heard, stems)
+        return StageCall(stage, params, str(key), files, heard, stems, sounds, kits, sources)
 
     def _why_unknown(self, name: str) -> str:
         try:
@@ -159,6 +175,30 @@ class StageReader:
         except PathError as error:
             self.problems.add(leaf.mark, f"{title}: {error}")
             return None
+
+    def _kit(self, title: str, leaf: Leaf) -> Kit | None:
+        named = str(leaf.value)
+        if named in self.kits:
+            return self.kits[named]
+        try:
+            return read_kit(asset(named, self.folder, may_be_folder=True), root=self.folder)
+        except PathError as error:
+            near = did_you_mean(named, self.kits)
+            why = f"{error}; and no kit is called {quote(named)}{near}"
+            self.problems.add(leaf.mark, f"{title}: {why} (installed: {listing(self.kits)})")
+        except StemfxError as error:
+            self.problems.add(leaf.mark, f"{title}: {error}")
+        return None
+
+    def _source(self, title: str, leaf: Leaf) -> str | None:
+        named = str(leaf.value)
+        if named in self.sources:
+            return named
+        near = did_you_mean(named, self.sources)
+        known = listing(self.sources) or "none"
+        message = f"{title}: there is no source {quote(named)}{near} (known: {known})"
+        self.problems.add(leaf.mark, message)
+        return None
 
     def _hears(self, title: str, leaf: Leaf, track: str | None) -> bool:
         heard = str(leaf.value)

@@ -23,7 +23,18 @@ MAX_BYTES = 1 << 20
 MAX_NODES = 20_000  # after alias expansion
 MAX_DEPTH = 32
 MAX_TEXT = 10_000  # characters of one scalar
-TOO_DEEP = f"a recipe nests at most {MAX_DEPTH} levels deep"
+TOO_DEEP = f"{{what}} nests at most {MAX_DEPTH} levels deep"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is called in messages, and how one starts."""
+
+    what: str
+    starts: str
+
+
+RECIPE = Kind("recipe", "stemfx: 1")
 
 Scalar: TypeAlias = bool | int | float | str | None
 
@@ -121,30 +132,33 @@ def plain(node: Node) -> object:
     return {key: plain(value) for key, value in node.entries.items()}
 
 
-def parse(data: bytes, file: str, order: int, problems: Problems) -> Table:
-    """Read one recipe file.
+def parse(data: bytes, file: str, order: int, problems: Problems, kind: Kind = RECIPE) -> Table:
+    """Read one recipe, or another file of the same strictness.
 
     Args:
         data: the file's content.
         file: its name in messages.
         order: its rank among the files of this recipe.
         problems: takes the faults.
+        kind: what the file is.
 
     Raises:
         RecipeError: nothing can be made of the file.
     """
+    what = f"a {kind.what}"
     if len(data) > MAX_BYTES:
-        problems.stop(whole_file(file, order), "a recipe is at most 1 MiB; this file is larger")
-    text = _decoded(data, file, order, problems)
-    root = _Builder(text, file, order, problems).document()
+        problems.stop(whole_file(file, order), f"{what} is at most 1 MiB; this file is larger")
+    text = _decoded(data, file, order, problems, kind.what)
+    root = _Builder(text, file, order, problems, kind.what).document()
     if isinstance(root, Leaf) and root.broken:
         problems.settle()
     if root is None or (isinstance(root, Leaf) and root.is_null):
         start = Mark(order, 1, 1, file)
-        problems.stop(start, "the file is empty; a recipe starts with `stemfx: 1`")
+        problems.stop(start, f"the file is empty; {what} starts with `{kind.starts}`")
     if not isinstance(root, Table):
-        kind = "a list" if isinstance(root, Items) else f"only the text {quote(root.text)}"
-        problems.stop(root.mark, f"a recipe is a mapping that starts with `stemfx: 1`, not {kind}")
+        given = "a list" if isinstance(root, Items) else f"only the text {quote(root.text)}"
+        starts = f"a mapping that starts with `{kind.starts}`"
+        problems.stop(root.mark, f"{what} is {starts}, not {given}")
     return root
 
 
@@ -157,13 +171,13 @@ def has_control(text: str) -> bool:
     return _CONTROL.search(text) is not None or "\r" in text
 
 
-def _decoded(data: bytes, file: str, order: int, problems: Problems) -> str:
+def _decoded(data: bytes, file: str, order: int, problems: Problems, what: str) -> str:
     def mark(before: str) -> Mark:
         return Mark(order, before.count("\n") + 1, len(before) - before.rfind("\n"), file)
 
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         problems.stop(
-            mark(""), "the file is UTF-16; save it as UTF-8, the only encoding of recipes"
+            mark(""), f"the file is UTF-16; save it as UTF-8, the only encoding of {what}s"
         )
     try:
         text = data.decode("utf-8-sig")
@@ -172,23 +186,23 @@ def _decoded(data: bytes, file: str, order: int, problems: Problems) -> str:
         problems.stop(
             mark(before),
             f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8, the only "
-            "encoding of recipes",
+            f"encoding of {what}s",
         )
     if found := _CONTROL.search(text):
         problems.stop(
             mark(text[: found.start()]),
-            f"the control character U+{ord(found[0]):04X} has no place in a recipe; delete it",
+            f"the control character U+{ord(found[0]):04X} has no place in a {what}; delete it",
         )
     if found := re.search(r"^%TAG\b", text, re.MULTILINE):
-        problems.stop(mark(text[: found.start()]), "tags are not allowed in a recipe; delete this")
+        problems.stop(mark(text[: found.start()]), f"tags are not allowed in a {what}; delete this")
     return text
 
 
 class _Builder:
     """Builds the tree of one file from the parser's events."""
 
-    def __init__(self, text: str, file: str, order: int, problems: Problems) -> None:
-        self._lines = text
+    def __init__(self, text: str, file: str, order: int, problems: Problems, what: str) -> None:
+        self._what = what
         self._file, self._order, self._problems = file, order, problems
         self._events = self._located(text)
         self._anchors: dict[str, Node | None] = {}  # None while the node is still open
@@ -207,7 +221,7 @@ class _Builder:
             opened = self._mark(error.context_mark) if error.context_mark else mark
             lines = text.splitlines()
             line = lines[mark.line - 1] if mark.line <= len(lines) else ""
-            self._problems.stop(*_plain_words(error, mark, opened, line))
+            self._problems.stop(*_plain_words(error, mark, opened, line, self._what))
         except yaml.YAMLError:
             self._problems.stop(whole_file(self._file, self._order), "this is not valid YAML")
 
@@ -221,7 +235,7 @@ class _Builder:
                 if documents > 1:
                     self._problems.stop(
                         self._mark(event.start_mark),
-                        "a second document starts here; one file holds one recipe",
+                        f"a second document starts here; one file holds one {self._what}",
                     )
             elif isinstance(event, yaml.NodeEvent):
                 root = self._node(event, depth=1)
@@ -244,7 +258,7 @@ class _Builder:
             node = self._table(mark, depth)
         if event.tag:
             tag = quote(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            self._problems.add(mark, f"the tag {tag} is not allowed in a recipe; delete it")
+            self._problems.add(mark, f"the tag {tag} is not allowed in a {self._what}; delete it")
             node = Leaf(mark, "", None, broken=True)
         if anchor:
             self._anchors[anchor] = node
@@ -254,10 +268,11 @@ class _Builder:
         self._count += nodes
         if self._count > MAX_NODES:
             self._problems.stop(
-                mark, f"a recipe holds at most {MAX_NODES} values, those behind aliases included"
+                mark,
+                f"a {self._what} holds at most {MAX_NODES} values, those behind aliases included",
             )
         if depth > MAX_DEPTH:
-            self._problems.stop(mark, TOO_DEEP)
+            self._problems.stop(mark, TOO_DEEP.format(what=f"a {self._what}"))
 
     def _alias(self, event: Any, mark: Mark, depth: int) -> Node:
         node = self._anchors.get(event.anchor)
@@ -322,7 +337,7 @@ def _measure(node: Node) -> tuple[int, int]:
 
 
 def _plain_words(
-    error: yaml.MarkedYAMLError, mark: Mark, opened: Mark, line: str
+    error: yaml.MarkedYAMLError, mark: Mark, opened: Mark, line: str, file_kind: str
 ) -> tuple[Mark, str]:
     """Return where a syntax error lies and what to do about it, without the parser's jargon."""
     what = f"{error.context} {error.problem}"
@@ -332,7 +347,7 @@ def _plain_words(
     if in_brackets and "${" in line:
         return mark, 'inside { } and [ ] a knob needs quotes: "${name}"'
     if character == "\t" or "tab character" in what:
-        return mark, "a tab cannot indent a recipe; use spaces"
+        return mark, f"a tab cannot indent a {file_kind}; use spaces"
     if "quoted scalar" in what and "end of stream" in what:
         return opened, "this text has no closing quote"
     if in_brackets:
@@ -344,7 +359,7 @@ def _plain_words(
         )
     for sign, words in _WORDING.items():
         if sign in what:
-            return mark, words.format(character=quote(character))
+            return mark, words.format(character=quote(character), what=f"a {file_kind}")
     return mark, f"this is not valid YAML ({label(str(error.problem))})"
 
 

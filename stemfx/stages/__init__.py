@@ -16,10 +16,13 @@ from stemfx.stages.denoise import denoise
 from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
 from stemfx.stages.fade import fade
+from stemfx.stages.fit import fit
+from stemfx.stages.fit_gaps import fit_gaps
 from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
 from stemfx.stages.high_pass import high_pass
+from stemfx.stages.layer import layer
 from stemfx.stages.level_check import level_check
 from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
@@ -31,6 +34,7 @@ from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
 from stemfx.stages.polarity import polarity
+from stemfx.stages.replace_drums import replace_drums
 from stemfx.stages.reverb import reverb
 from stemfx.stages.saturate import saturate
 from stemfx.stages.transient import transient
@@ -65,6 +69,8 @@ BUILTIN: tuple[Stage, ...] = (
     # other stems' sound
     debleed,
     gap_expander,
+    # other drums
+    replace_drums,
     # space
     reverb,
     delay,
@@ -74,6 +80,10 @@ BUILTIN: tuple[Stage, ...] = (
     loudness,
     # other people's plugins
     vst3,
+    # layers
+    fit,
+    layer,
+    fit_gaps,
     # length
     fade,
     trim,

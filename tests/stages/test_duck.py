@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
+from stemfx.errors import StageError
 from stemfx.stages.duck import duck
-from stemfx.testing import apply, rms_dbfs, tone
+from stemfx.testing import apply, check_stage, example_audio, rms_dbfs, tone
 
 PAD = tone(440.0, peak_dbfs=-20, duration_s=3.0)
 
@@ -99,3 +100,70 @@ def test_at_the_highest_threshold_the_peak_itself_still_gets_all_of_the_depth():
 
 def test_the_key_is_an_edge_that_the_plan_can_see():
     assert duck.references("track") == ("by",)
+
+
+# ------------------------------------------------------------------ only a band
+
+
+@pytest.mark.parametrize(
+    ("freq_hz", "taken"),
+    # (f/80)^4 and its like: the band of 40-160 Hz passes 0 dB at 80 Hz, and an octave outside its
+    # edges 24.6 dB less at the least, where a gain of 1/4 takes at most 0.45 dB.
+    [(80.0, 12.0), (640.0, 0.0), (3000.0, 0.0)],
+)
+def test_only_the_band_steps_back(freq_hz, taken):
+    audio = tone(freq_hz, peak_dbfs=-20, duration_s=3.0)
+    out, _ = ducked(key(), audio=audio, depth_db=12.0, low_hz=40.0, high_hz=160.0)
+    lost_db = rms_dbfs(audio, 1.2, 1.9) - rms_dbfs(out, 1.2, 1.9)
+    assert lost_db == pytest.approx(taken, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("edges", "share"),
+    # PAD is at 440 Hz; a Linkwitz-Riley low-pass passes 1 / (1 + (f / cutoff)^4), the band above
+    # it the rest.
+    [
+        ({"low_hz": 1000.0}, 1 - 1 / (1 + 0.44**4)),
+        ({"low_hz": 100.0}, 1 - 1 / (1 + 4.4**4)),
+        ({"high_hz": 1000.0}, 1 / (1 + 0.44**4)),
+        ({"high_hz": 100.0}, 1 / (1 + 4.4**4)),
+    ],
+)
+def test_an_open_edge_takes_all_on_its_side(edges, share):
+    out, _ = ducked(key(), audio=PAD, depth_db=12.0, **edges)
+    expected_db = -20 * np.log10(1 - share * (1 - 10 ** (-12 / 20)))
+    assert taken_db(out, 1.2, 1.9) == pytest.approx(expected_db, abs=0.1)
+
+
+def test_where_nothing_ducks_a_band_leaves_every_bit_alone():
+    audio = example_audio(3.0)
+    out, _ = ducked(key(start_s=2.0, stop_s=2.5), audio=audio, low_hz=40.0, high_hz=150.0)
+    until = round(1.98 * 44_100)
+    assert np.array_equal(out.samples[:, :until], audio.samples[:, :until])
+    assert not np.array_equal(out.samples, audio.samples)
+
+
+def test_a_band_turns_no_phase():
+    # A gain of g on a zero-phase band gives x + (g - 1) band: a tone keeps its zero crossings.
+    audio = tone(80.0, peak_dbfs=-20, duration_s=3.0)
+    out, _ = ducked(key(), audio=audio, depth_db=6.0, low_hz=40.0, high_hz=160.0)
+    middle = slice(round(1.4 * 44_100), round(1.8 * 44_100))
+    before, after = audio.samples[0, middle], out.samples[0, middle]
+    gain = float(before @ after / (before @ before))
+    assert gain == pytest.approx(10 ** (-6 / 20), abs=0.005)
+    assert np.abs(after - gain * before).max() < 1e-3 * np.abs(before).max()
+
+
+def test_edges_out_of_order_are_told():
+    with pytest.raises(ValueError, match="low_hz 200 Hz is not below high_hz 100 Hz"):
+        ducked(key(), low_hz=200.0, high_hz=100.0)
+
+
+def test_an_edge_above_half_the_sample_rate_is_told():
+    quiet = Audio(np.zeros((2, 8000), np.float32), 8000)
+    with pytest.raises(StageError, match="high_hz: 5000 Hz is not below half the sample rate"):
+        ducked(quiet, audio=quiet, high_hz=5000.0)
+
+
+def test_a_band_keeps_every_law_of_a_stage():
+    check_stage(duck, by="vocals", depth_db=9.0, low_hz=40.0, high_hz=300.0)

@@ -1,0 +1,133 @@
+"""`stemfx hits`: what a drum stem plays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stemfx.cli import arguments as a
+from stemfx.errors import EXIT_EXPECTED, EXIT_OK, PluginError, StemfxError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stemfx.hits import Hit, HitClassifier
+    from stemfx.registry import Registry
+    from stemfx.stage import Finding
+
+
+def hits(
+    files: Annotated[list[Path], typer.Argument(help="Drum stems.")],
+    classifier: Annotated[
+        str, typer.Option(help="What tells the drums apart; `stemfx plugins` lists them.")
+    ] = "spectral",
+    json: a.Json = False,
+) -> int:
+    """List the drum hits of stems: when, which drum, how hard (0 to 1).
+
+    A file that cannot be read stops no other; then the exit code is 2.
+    """
+    from stemfx.cli.screen import print_json, table_console
+    from stemfx.registry import build_registry
+
+    paths = [a.user_path(name, "FILE") for name in files]
+    chosen = _classifier(build_registry(), classifier)
+    heard = [_hear(path, chosen) for path in paths]
+    if json:
+        print_json({"schema": 1, "files": [_json(one) for one in heard]})
+    else:
+        console = table_console()
+        for one in heard:
+            _print(one, console)
+    return EXIT_OK if all(one.is_readable for one in heard) else EXIT_EXPECTED
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One file and what was heard in it."""
+
+    path: Path
+    hits: Sequence[Hit]
+    findings: Sequence[Finding]
+    is_readable: bool = True
+
+
+def _classifier(registry: Registry, name: str) -> HitClassifier:
+    """Return a hit classifier by its name.
+
+    Raises:
+        PluginError: two plugins offer it.
+        UsageError: it is unknown.
+    """
+    from stemfx.recipe.wording import unknown
+
+    if found := registry.hit_classifiers.get(name):
+        return found
+    if clash := registry.clashes.get(("hit classifier", name)):
+        raise PluginError(clash)
+    raise UsageError(
+        unknown(name, "the hit classifiers", registry.hit_classifiers), where="--classifier"
+    )
+
+
+def _hear(path: Path, classifier: HitClassifier) -> Heard:
+    from stemfx.drums.find import find_hits
+    from stemfx.io import FileSignal, probe
+    from stemfx.stage import Finding
+
+    try:
+        found = find_hits(FileSignal(probe(path, min_duration_s=0.0), fold=True), classifier)
+    except PluginError:
+        raise
+    except StemfxError as error:
+        return Heard(path, (), [Finding("error", "unreadable", error.message)], is_readable=False)
+    if not found:
+        message = "no drum hits were heard; is this a drum stem?"
+        return Heard(path, (), [Finding("warn", "no_hits", message)])
+    return Heard(path, found, [])
+
+
+def _json(one: Heard) -> dict[str, Any]:
+    return {
+        "file": str(one.path.absolute()),
+        "hits": [
+            {
+                "time_s": round(hit.time_s, 6),
+                "class": hit.drum_class,
+                "velocity": round(hit.velocity, 3),
+            }
+            for hit in one.hits
+        ],
+        "findings": [
+            {"level": f.level, "code": f.code, "message": f.message} for f in one.findings
+        ],
+    }
+
+
+def _print(one: Heard, console: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from stemfx.hits import DRUM_CLASSES
+    from stemfx.report import LEVEL_STYLE, plain
+
+    console.print(plain(one.path, "bold"), soft_wrap=True)
+    for finding in one.findings:
+        told = Text.assemble(
+            (f"  {finding.level}: ", LEVEL_STYLE[finding.level]), plain(finding.message)
+        )
+        console.print(told, soft_wrap=True)
+    if not one.hits:
+        return
+    counts = {name: sum(hit.drum_class == name for hit in one.hits) for name in DRUM_CLASSES}
+    told_counts = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    console.print(plain(f"  {len(one.hits)} hits: {told_counts}"), soft_wrap=True)
+    table = Table("time", "drum", "velocity")
+    for hit in one.hits:
+        minutes, seconds = divmod(hit.time_s, 60)
+        table.add_row(f"{int(minutes)}:{seconds:06.3f}", hit.drum_class, f"{hit.velocity:.2f}")
+    console.print(table)

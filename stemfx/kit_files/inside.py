@@ -1,0 +1,78 @@
+"""Files that a kit names: found whatever the case of letters and slashes, never outside it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from stemfx.errors import KitError
+from stemfx.recipe.problems import quote
+
+_ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:")
+_MAX_PATH = 1000
+
+
+class Folder:
+    """The folder of a kit: what it names is looked for here and nowhere else.
+
+    Args:
+        root: where the kit ends.
+        base: the folder that names are relative to, in `root`.
+    """
+
+    def __init__(self, root: Path, base: Path | None = None) -> None:
+        self.root = Path(os.path.realpath(root))
+        self.base = Path(os.path.realpath(base or root))
+        self._names: Callable[[Path], dict[str, str]] = cache(_names_in)
+
+    def find(self, name: str, where: str) -> Path:
+        r"""Return the file of a name.
+
+        `\` separates folders as `/` does. Where no file is named exactly so, one whose name
+        differs only in the case of letters will do: kits are made on systems that ignore it.
+
+        Args:
+            name: as the kit has it.
+            where: the place in the kit that names it, for messages.
+
+        Raises:
+            KitError: it leads out of the kit, or there is no such file.
+        """
+        text = name.replace("\\", "/")
+        if not text or len(text) > _MAX_PATH or not text.isprintable():
+            raise KitError(f"{quote(name)} is no file name", where=where)
+        if _ABSOLUTE.match(text):
+            raise KitError(
+                f"{quote(name)} is an absolute path; a kit names its files relative to itself",
+                where=where,
+            )
+        path = self.base
+        for part in text.split("/"):
+            if part == "..":
+                path = path.parent
+            elif part not in ("", "."):
+                names = self._names(path)
+                path = path / names.get(part, names.get(part.casefold(), part))
+            path = Path(os.path.realpath(path))  # unlike resolve(), bears loops of links
+            if not path.is_relative_to(self.root):
+                raise KitError(
+                    f"{quote(name)} leads out of the kit's folder {self.root}; copy the file "
+                    "into it",
+                    where=where,
+                )
+        if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names that are too long
+            what = "is a folder, not a sample" if os.path.isdir(path) else "is not there"  # noqa: PTH112
+            raise KitError(f"{quote(name)} {what}; check the name", where=where)
+        return path
+
+
+def _names_in(folder: Path) -> dict[str, str]:
+    """Return the names in a folder, each also under its casefolded form; the first one counts."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError:
+        return {}
+    return {name.casefold(): name for name in reversed(names)} | {name: name for name in names}

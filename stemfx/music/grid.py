@@ -1,0 +1,143 @@
+"""Beats put where they are played: attacks near them, and the smoothest line through those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemfx.dsp.flux import FRAME_HZ, Flux, attack_s
+from stemfx.dsp.units import Float64s
+
+BEFORE_S, AFTER_S = 0.045, 0.035
+"""Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
+STEADY_S = 0.010
+"""A line is the beat map where no stretch of the song strays further from it."""
+EARLIEST, MAX_LATE_S = 0.6, 0.003
+"""Of several players an attack is the first, a beat the middle: this many spreads later."""
+_STRETCH_BEATS = 9
+_ROUNDS = 8
+_BEND = 60.0  # weight of squared second differences where the tempo moves: bends over ~6 beats
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Beats in time.
+
+    Args:
+        beats_s: one for each tracked beat.
+        spread_s: median distance of the attacks that were found from their beats.
+        steady: whether all lie on one line.
+        found: share of beats at which something was struck.
+    """
+
+    beats_s: Float64s
+    spread_s: float
+    steady: bool
+    found: float
+
+
+def fit_grid(tracked_s: Float64s, flux: Flux) -> Grid:
+    """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them."""
+    times, weights = _attacks(tracked_s, flux)
+    index = np.arange(tracked_s.size, dtype=np.float64)
+    line, kept = _robust(times, weights, lambda w: _line(index, times, w))
+    off = times - line
+    stretches = [
+        float(np.median(off[i : i + _STRETCH_BEATS][kept[i : i + _STRETCH_BEATS]]))
+        for i in range(0, index.size, _STRETCH_BEATS)
+        if kept[i : i + _STRETCH_BEATS].sum() >= 4
+    ]
+    found = float(np.mean(weights > 0))
+    inside = float(kept.sum()) / max(1.0, float((weights > 0).sum()))
+    steady = bool(inside > 0.5 and max(np.abs(stretches), default=0.0) < STEADY_S)
+    beats = line
+    if not steady:
+        beats, kept = _robust(times, weights, lambda w: _smooth(times, w))
+    spread = float(np.median(np.abs(times - beats)[weights > 0])) if found else 1.0
+    late = min(EARLIEST * spread, MAX_LATE_S) if found else 0.0
+    return Grid(beats + late, spread, steady, found)
+
+
+def _attacks(tracked_s: Float64s, flux: Flux) -> tuple[Float64s, Float64s]:
+    """Return the attack near each beat and how clear it is, 0 where there is none."""
+    total = np.sum(list(flux.groups.values()), axis=0)
+    clear = float(np.percentile(total, 95)) if total.size else 0.0
+    times, weights = tracked_s.copy(), np.zeros(tracked_s.size)
+    for i, at_s in enumerate(tracked_s):
+        frame = round(at_s * FRAME_HZ)
+        rise = float(total[max(0, frame - 4) : frame + 5].max(initial=0.0))
+        if clear > 0 and rise > 0.25 * clear:
+            times[i] = attack_s(flux.cells, float(at_s), BEFORE_S, AFTER_S)
+            weights[i] = min(1.0, rise / clear)
+    return times, weights
+
+
+def _robust(
+    times: Float64s, weights: Float64s, solve: Callable[[Float64s], Float64s]
+) -> tuple[Float64s, NDArray[np.bool_]]:
+    """Solve again and again, each time without what lies far off (Tukey's biweight)."""
+    w = weights.copy()
+    fitted = solve(w) if (w > 0).sum() >= 3 else times
+    for _ in range(_ROUNDS):
+        off = np.abs(times - fitted)
+        if not (w > 0).any():
+            break
+        scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), 0.002)
+        tukey = np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
+        w = weights * tukey
+        if (w > 0).sum() < 3:
+            break
+        fitted = solve(w)
+    return fitted, w > 0
+
+
+def _line(index: Float64s, times: Float64s, w: Float64s) -> Float64s:
+    slope, start = np.polyfit(index, times, 1, w=np.sqrt(w))
+    return np.asarray(start + slope * index)
+
+
+def _smooth(times: Float64s, w: Float64s) -> Float64s:
+    """Return the curve of least w (x - times)² + bend x''² (Whittaker 1923)."""
+    from scipy.linalg import solveh_banded
+
+    n = times.size
+    if n < 4:
+        return times
+    bands = np.zeros((3, n))
+    second = np.array([1.0, -2.0, 1.0])
+    for a in range(3):
+        for b in range(a, 3):
+            bands[2 - (b - a), b : n - 2 + b] += _BEND * second[a] * second[b]
+    bands[2] += w + 1e-6
+    return np.asarray(solveh_banded(bands, (w + 1e-6) * times))
+
+
+def covering(grid: Grid, first: int, n: int, begin_s: float, end_s: float) -> tuple[Float64s, int]:
+    """Continue beats so that whole bars cover the music from `begin_s` to `end_s`, and no more.
+
+    Args:
+        grid: the beats.
+        first: a beat that begins a bar.
+        n: beats in a bar.
+        begin_s: where something first sounds.
+        end_s: where something last begins.
+
+    Returns:
+        The beats, and which is the first that begins a bar. No beat lies before the song.
+    """
+    beats = grid.beats_s
+    head, tail = float(np.median(np.diff(beats[:8]))), float(np.median(np.diff(beats[-8:])))
+    more = max(0, int((beats[0] + 0.05) // head))
+    before = beats[0] - head * np.arange(more, 0, -1)
+    after = beats[-1] + tail * np.arange(1, 4 * n)
+    longer = np.concatenate([before, beats, after])
+    downbeat = (first + more) % n
+    bars = np.arange(downbeat, longer.size, n)
+    last_bar = bars[longer[bars] <= end_s + 0.1]
+    stop = int(last_bar[-1]) + n if last_bar.size else longer.size
+    start = int(np.searchsorted(longer, begin_s - 0.5 * head))
+    start = min(start, stop)
+    return longer[start:stop], (downbeat - start) % n

@@ -1,0 +1,70 @@
+"""The pulses of a song: trains of times, each at one of the paces at which its onsets repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stemfx.dsp.beats import track_beats
+from stemfx.dsp.flux import FRAME_HZ
+from stemfx.dsp.tempogram import period_strength, tempo_curve, tempogram
+from stemfx.dsp.units import Float64s
+from stemfx.music.listen import Heard
+
+BPM_RANGE = (48.0, 220.0)
+RELATIVES = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
+"""Paces that share beats with a pace: a tracker may have met one and mean another."""
+_N_PEAKS, _N_PERIODS = 6, 600
+_MOVES = 0.02  # a curve that stays within that is a steady pace, read in windows
+_SAME = 0.03  # paces that near are one
+
+
+def envelope(heard: Heard) -> Float64s:
+    """Return one onset envelope with a deviation of 1; all zero where nothing begins."""
+    total = np.zeros(heard.struck.groups["low"].size)
+    for flux, weight in ((heard.struck, 1.0), (heard.played, 0.4)):
+        for group in flux.groups.values():
+            spread = float(np.std(group)) if group.size else 0.0
+            if spread > 0:
+                n = min(group.size, total.size)
+                total[:n] += weight * group[:n] / spread
+    spread = float(np.std(total)) if total.size else 0.0
+    return total / spread if spread > 0 else total
+
+
+def paces(strengths: Float64s) -> list[tuple[float, float]]:
+    """Return period in seconds and strength of the paces worth following, strongest first."""
+    acf = tempogram(strengths, FRAME_HZ, 4 * 60 / BPM_RANGE[0]).mean(axis=0)
+    periods = 60 / np.geomspace(*BPM_RANGE, _N_PERIODS)
+    strength = period_strength(acf, FRAME_HZ, periods)
+    inner = strength[1:-1]
+    peaks = 1 + np.flatnonzero((inner > strength[:-2]) & (inner >= strength[2:]))
+    peaks = peaks[np.argsort(-strength[peaks])][:_N_PEAKS]
+    found: list[tuple[float, float]] = []
+    wanted = [periods[p] for p in peaks]
+    wanted += [periods[p] / r for p in peaks[:2] for r in RELATIVES]
+    for period in wanted:
+        fits = 60 / BPM_RANGE[1] <= period <= 60 / BPM_RANGE[0]
+        if fits and all(abs(np.log(period / other)) > _SAME for other, _ in found):
+            found.append((float(period), float(np.interp(-period, -periods, strength))))
+    return found
+
+
+def pulses(strengths: Float64s) -> list[Float64s]:
+    """Return trains of times in seconds, two for every pace: half a period apart.
+
+    Where the pace moves, time is bent first so that it stands still, and the trains are bent back.
+    """
+    seconds = np.arange(strengths.size) / FRAME_HZ
+    curve = tempo_curve(strengths, FRAME_HZ, 60 / np.geomspace(*BPM_RANGE, _N_PERIODS))
+    if np.ptp(curve) > _MOVES:
+        bent = np.concatenate([[0.0], np.cumsum(1 / curve)[:-1]])
+        places = np.arange(int(bent[-1]))
+        strengths = np.interp(places, bent, strengths)
+        seconds = np.interp(places, bent, seconds)
+    trains = []
+    for period, _ in paces(strengths):
+        frames = track_beats(strengths, period * FRAME_HZ)
+        if frames.size >= 4:
+            beats_s = seconds[frames]
+            trains += [beats_s, beats_s[:-1] + 0.5 * np.diff(beats_s)]
+    return trains
