@@ -1,152 +1,147 @@
-"""Find the strokes of a drum stem, and where each attack begins, to the sample."""
+"""Find the strokes of a drum stem, and where each attack begins, to the sample.
+
+Candidates are weighed by what speaks for them (`onset_candidates`, `onset_weights`); the attack
+of those that are believed is then read off the samples. Of the whole stem only levels are kept.
+"""
 
 from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Callable
+from functools import cache, partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.framing import Framer
+from stemfx.dsp.onset_candidates import N_GROUPS, candidates
+from stemfx.dsp.onset_weights import BIAS, WEIGHTS
 
 Times = NDArray[np.float64]
 
-WINDOW_S, HOP_S = 0.0232, 0.005
-N_BANDS = 28
-LOW_HZ, HIGH_HZ = 30.0, 16_000.0
-LAG = 2
-MERGE_S = 0.030
-SEARCH_BEFORE_S, SEARCH_AFTER_S = 0.025, 0.020
+BELIEVED = 0.45
+"""Probability from which a candidate is a stroke: where misses and false hits weigh the same."""
 
+APART_S = 0.030
+"""Drums struck within this time are one stroke."""
 
-def _bands(n_fft: int, rate: int) -> NDArray[np.float32]:
-    from stemfx.dsp.bands import erb_rate
+MIN_STROKE_DB = 8.0
+"""The highest rise of a stem's clearer strokes: noise strays up to 6 dB, drums rise by 15."""
 
-    hz = np.arange(n_fft // 2 + 1) * (rate / n_fft)
-    low, high = erb_rate(np.array([LOW_HZ, min(HIGH_HZ, 0.45 * rate)]))
-    centres = np.linspace(low, high, N_BANDS)
-    width = centres[1] - centres[0]
-    shares = np.maximum(0.0, 1.0 - np.abs(erb_rate(hz) - centres[:, None]) / width)
-    for b in range(N_BANDS):
-        if not shares[b].any():
-            shares[b, np.argmin(np.abs(erb_rate(hz) - centres[b]))] = 1.0
-    found: NDArray[np.float32] = shares.astype(np.float32)
-    return found
+BEFORE_S, AFTER_S = 0.025, 0.018
+"""Where an attack is looked for, around where it is thought to be."""
 
+PAST_S = 0.060
+ORDER = 16
+"""Of the linear prediction from the `PAST_S` before: enough for a ringing drum and a bass."""
 
-def _levels(signal: Signal) -> tuple[NDArray[np.float32], int]:
-    import scipy.fft
+SPLITS_HZ = (600.0, 5_000.0)
+"""A kick under a cymbal changes the lowest band only, and there it changes most of it."""
 
-    rate = signal.sample_rate
-    hop, length = round(HOP_S * rate), 2 * round(WINDOW_S * rate / 2)
-    n_fft = scipy.fft.next_fast_len(length, real=True)
-    shares = _bands(n_fft, rate).T
-    window = np.hanning(length + 1)[:-1].astype(np.float32)
-    window /= window.sum()
-    framer = Framer(signal.channels, length, hop)
-    rows = []
-
-    def take(block: Block) -> None:
-        frames = framer(block)
-        for r in range(0, frames.shape[1], 64):
-            X = scipy.fft.rfft(frames[:, r : r + 64] * window, n_fft)
-            rows.append((X.real**2 + X.imag**2).mean(axis=0) @ shares)
-
-    take(np.zeros((signal.channels, length // 2), np.float32))
-    for block in signal.blocks():
-        take(block)
-    take(np.zeros((signal.channels, length), np.float32))
-    return np.concatenate(rows), hop
+GUARD = 16  # samples on either side of an attack, so that a variance is one
+QUIET = 1e-9  # of the mean power around an attack: below it, nothing sounds
 
 
 def find_onsets(signal: Signal) -> Times:
     """Return where the strokes of a drum stem begin, in seconds, in order.
 
-    Drums struck within `MERGE_S` are one stroke, told at the first of them.
+    Drums struck within `APART_S` are one stroke, told where the first clear attack begins. The
+    answer depends neither on the gain nor on the blocks in which the signal comes; silence and
+    steady noise have no strokes.
     """
-    from scipy.ndimage import maximum_filter1d
+    found = candidates(signal)
+    log_odds = found.evidence @ WEIGHTS + BIAS
+    believed = np.flatnonzero(log_odds > np.log(BELIEVED / (1 - BELIEVED)))
+    if not believed.size:
+        return np.zeros(0)
+    highest_db = found.evidence[believed, :N_GROUPS].max(axis=1)
+    if np.percentile(highest_db, 80) < MIN_STROKE_DB:
+        return np.zeros(0)
+    times = np.array([_attack_in(signal, time_s) for time_s in found.times_s[believed]])
+    kept: list[float] = []
+    for k in np.argsort(-log_odds[believed], kind="stable"):
+        place = bisect(kept, times[k])
+        if all(abs(times[k] - other) > APART_S for other in kept[max(0, place - 1) : place + 1]):
+            kept.insert(place, float(times[k]))
+    return np.array(kept)
 
-    if not signal.n_samples:
-        return np.zeros(0)
-    power, hop = _levels(signal)
-    loud = np.percentile(power.sum(axis=1), 98)
-    if loud <= 1e-14:
-        return np.zeros(0)
-    band_loud = np.percentile(power, 98, axis=0)
-    floor = np.maximum(band_loud * 10**-4.5, loud * 10**-7.5).astype(np.float32)
-    level = 10 * np.log10(power + floor)
-    before = maximum_filter1d(level, 3, axis=1)
-    rise = np.zeros_like(level)
-    rise[LAG:] = np.maximum(0, level[LAG:] - before[:-LAG])
-    rise = np.minimum(rise, 20)
-    group = np.sort(rise, axis=1)[:, -8:].mean(axis=1)
-    flux = rise.mean(axis=1) + 0.5 * group
-    # peaks
-    local = maximum_filter1d(flux, 7)
-    med = np.convolve(flux, np.ones(41) / 41, "same")
-    peaks = np.flatnonzero((flux == local) & (flux > 3.5) & (flux > med + 2.0))
-    # hop to seconds; peak of the rise: window centre a little after the attack
+
+def _attack_in(signal: Signal, near_s: float) -> float:
     rate = signal.sample_rate
-    times: list[float] = []
-    last = -1.0
-    for p in peaks:
-        near = (p * hop) / rate - 0.005
-        lo = max(0, round((near - 0.08) * rate))
-        hi = round((near + 0.05) * rate)
-        t = lo / rate + attack_s(signal.read(lo, hi), rate, near - lo / rate)
-        if t - last > MERGE_S:
-            times.append(t)
-            last = t
-    return np.array(times)
+    start = max(0, round((near_s - BEFORE_S - PAST_S) * rate))
+    samples = signal.read(start, round((near_s + AFTER_S) * rate))
+    return start / rate + attack_s(samples, rate, near_s - start / rate)
 
 
 def attack_s(samples: Block, sample_rate: int, near_s: float) -> float:
     """Return where the attack near `near_s` begins, in seconds from the start of `samples`.
 
+    What sounds already is predicted from its own past; where the error of the prediction changes
+    most, something new begins (the AR-AIC picker of Sleeman and van Eck, Physics of the Earth and
+    Planetary Interiors 113, 1999). So a hat is found over a ringing kick. The criterion is added
+    up over the bands between `SPLITS_HZ`, each with as many degrees of freedom as it is wide.
+
     Args:
-        samples: `(channels, n)`, with 60 ms or more before the attack if there are any.
+        samples: `(channels, n)`, from 85 ms before `near_s` to 18 ms after it where there is as
+            much; before its start is silence.
         sample_rate: in Hz.
-        near_s: where the attack is thought to be.
+        near_s: where the attack is thought to be, within 15 ms.
     """
+    near = round(near_s * sample_rate)
+    start = near - round(BEFORE_S * sample_rate)
+    stop = min(samples.shape[1], near + round(AFTER_S * sample_rate))
+    first = max(0, start - round(PAST_S * sample_rate))
+    heard = samples[:, first:stop].astype(np.float64)
+    power = float(np.mean(heard**2)) if heard.size else 0.0
+    if power == 0.0:
+        return max(0.0, near_s)
+    n_past = max(0, start - first)
+    errors = np.stack([_prediction_error(channel, n_past, power) for channel in heard])
+    surprise = np.zeros(max(1, stop - start - 2 * GUARD))
+    silence = np.zeros(max(0, first - start))
+    for bandwidth, band in _bands(sample_rate):
+        part = np.sum(np.square(band(errors)), axis=0)
+        surprise += bandwidth * _split(np.concatenate((silence, part)) + QUIET * power)
+    return max(0, start + GUARD + int(np.argmin(surprise))) / sample_rate
+
+
+@cache
+def _bands(sample_rate: int) -> list[tuple[float, Callable[[Times], Times]]]:
+    """Return bands, as their share of all frequencies and their filter."""
+    from scipy.signal import butter, sosfilt
+
+    edges = [0.0, *(hz for hz in SPLITS_HZ if hz < 0.4 * sample_rate), 0.5 * sample_rate]
+    bands: list[tuple[float, Callable[[Times], Times]]] = []
+    for low, high in pairwise(edges):
+        kind = "lowpass" if low == 0 else "highpass" if high == edges[-1] else "bandpass"
+        at = [hz for hz in (low, high) if 0 < hz < edges[-1]]
+        sos = butter(2, at if len(at) > 1 else at[0], kind, fs=sample_rate, output="sos")
+        bands.append(((high - low) / edges[-1], partial(sosfilt, sos)))
+    return bands
+
+
+def _prediction_error(heard: NDArray[np.float64], n_past: int, power: float) -> Times:
+    """Return the error of predicting `heard` after its first `n_past` samples."""
+    from scipy.linalg import solve_toeplitz
     from scipy.signal import lfilter
 
-    a = max(0, round((near_s - SEARCH_BEFORE_S) * sample_rate))
-    b = min(samples.shape[1], round((near_s + SEARCH_AFTER_S) * sample_rate))
-    x = samples[:, :b].astype(np.float64)
-    if b - a < 64:
-        return max(0.0, near_s)
-    scale = np.sqrt((x**2).mean())
-    if scale == 0:
-        return max(0.0, near_s)
-    order = 16
-    past = x[:, max(0, a - round(0.06 * sample_rate)) : a]
-    energy = np.zeros(b - a)
-    for ch, whole in zip(past, x, strict=True):
-        coefs = _predictor(ch, order, scale)
-        energy += lfilter(coefs, 1.0, whole)[a:b] ** 2
-    k = _change(energy, scale)
-    return (a + k) / sample_rate
+    past = heard[:n_past]
+    if n_past < 4 * ORDER:
+        return heard[n_past:]
+    products = np.array([past[: n_past - k] @ past[k:] for k in range(ORDER + 1)]) / n_past
+    products[0] += 1e-6 * products[0] + 1e-8 * power
+    predictor = solve_toeplitz(products[:-1], products[1:])
+    error = lfilter(np.concatenate(([1.0], -predictor)), 1.0, heard)
+    return np.asarray(error[n_past:])
 
 
-def _predictor(past: NDArray[np.float64], order: int, scale: float) -> NDArray[np.float64]:
-    from scipy.linalg import solve_toeplitz
-
-    if past.size < 4 * order:
-        return np.array([1.0])
-    n = past.size
-    r = (
-        np.correlate(past, past, "full")[n - 1 : n + order] / n
-        if n < 512
-        else np.array([np.dot(past[: n - k], past[k:]) / n for k in range(order + 1)])
-    )
-    r[0] = r[0] * (1 + 1e-6) + scale**2 * 1e-8
-    return np.concatenate(([1.0], -solve_toeplitz(r[:-1], r[1:])))
-
-
-def _change(energy: NDArray[np.float64], scale: float) -> int:
+def _split(energy: Times) -> Times:
+    """Return how badly two variances, before and after each sample, explain `energy` (AIC)."""
     n = energy.size
-    guard = 16
-    total = np.cumsum(energy + scale**2 * 1e-9)
-    k = np.arange(guard, n - guard)
-    left, right = total[k - 1], total[-1] - total[k - 1]
-    aic = k * np.log(left / k) + (n - k) * np.log(right / (n - k))
-    return int(k[np.argmin(aic)])
+    k = np.arange(GUARD, n - GUARD)
+    if not k.size:
+        return np.zeros(1)
+    total = np.cumsum(energy)
+    before, after = total[k - 1], total[-1] - total[k - 1]
+    return np.asarray(k * np.log(before / k) + (n - k) * np.log(after / (n - k)))
