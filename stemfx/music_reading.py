@@ -24,6 +24,8 @@ class MusicReading:
         key_runner_up: the second best key.
         tuning_cents: how far A4 lies from 440 Hz, in (-50, 50].
         duration_s: length of what was read.
+        beats_per_bar: 3 or 4; 0 where no beat was found.
+        steady: all beats lie on one line: a machine's tempo.
     """
 
     bpm: float
@@ -35,6 +37,8 @@ class MusicReading:
     key_runner_up: str
     tuning_cents: float
     duration_s: float
+    beats_per_bar: int = 4
+    steady: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stemfx.audio import Audio, Signal
+from stemfx.drums.loudness import Loudness
 from stemfx.drums.placement import ADDS_UP_DB, FLAM_S, MAX_SHIFT_S, MAX_TUNE_ST, PLACE_HZ, TUNED
-from stemfx.drums.playing import Loudness, Player, Recording, Stroke
+from stemfx.drums.playing import Player, Recording, Stroke
 from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, Placement, excerpts
 from stemfx.dsp.resample import resample_blocks
 from stemfx.dsp.units import db_to_gain

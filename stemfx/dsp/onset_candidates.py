@@ -42,7 +42,7 @@ MIN_RISE_DB = np.array([4.0, 4.0] + [3.0] * (N_GROUPS - 2), np.float32)
 MAX_RISE_DB = 25.0
 REACH, APART = 3, 4  # hops: rises of one stroke; no two candidates are as close
 
-EVIDENCE = 5 * N_GROUPS + 6
+EVIDENCE = 5 * N_GROUPS + 7
 _ROWS, _CHUNK = 64, 16_384
 
 
@@ -69,7 +69,7 @@ def candidates(signal: Signal) -> Candidates:
     frames = _rising(rises)
     evidence = _evidence(levels, rises, frames)
     # A file may begin within a sound: there, only what decays was struck.
-    struck = np.flatnonzero((frames > 2) | _decays(levels, frames))
+    struck = np.flatnonzero((frames > 4) | _decays(levels, frames))
     times_s = frames[struck] * (hop / signal.sample_rate)
     return Candidates(times_s.astype(np.float64), evidence[struck])
 
@@ -205,8 +205,9 @@ def _evidence(levels: Floats, rises: Floats, frames: NDArray[np.intp]) -> NDArra
     added = 10 ** (after / 10) - 10 ** (_around(levels, frames, -6, -4, np.mean) / 10)
     added_db = 10 * np.log10(np.maximum(added, 1e-3 * 10 ** (after / 10)))
     total_db = 10 * np.log10((10 ** (after / 10)).sum(axis=1))
-    if len(frames):  # against the loud strokes of the same stem
-        added_db -= np.maximum(np.percentile(added_db, 90, axis=0), levels.min(axis=0))
+    if len(frames):  # against the loud strokes of the same stem, if they are loud in it
+        usual = np.percentile(added_db, 90, axis=0)
+        added_db -= np.maximum(usual, np.percentile(levels, 98, axis=0) - 20)
         total_db -= np.percentile(total_db, 90)
     added_db = np.clip(added_db, -60, 10)
     clear = rise * np.clip((added_db + 35) / 25, 0, 1)
@@ -221,7 +222,8 @@ def _evidence(levels: Floats, rises: Floats, frames: NDArray[np.intp]) -> NDArra
             np.clip(after - later, -40, 20),
             clear,
             highest,
+            np.clip(-24 - added_db.max(axis=1), 0, 6),
             np.clip(total_db, -60, 10),
-            np.maximum(overshadowed, 0),
+            np.clip(overshadowed, 0, 60),
         )
     )

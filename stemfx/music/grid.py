@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stemfx.dsp.flux import FRAME_HZ, Flux, attack_s
 from stemfx.dsp.units import Float64s
 
+PLAYED = 0.3
 BEFORE_S, AFTER_S = 0.045, 0.035
 """Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
 STEADY_S = 0.010
@@ -39,9 +40,13 @@ class Grid:
     found: float
 
 
-def fit_grid(tracked_s: Float64s, flux: Flux) -> Grid:
+def fit_grid(tracked_s: Float64s, struck: Flux, played: Flux) -> Grid:
     """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them."""
-    times, weights = _attacks(tracked_s, flux)
+    times, weights = _attacks(tracked_s, struck)
+    if played is not struck:  # where the drums rest, the others keep time, more loosely
+        played_s, clear = _attacks(tracked_s, played)
+        times = np.where(weights > 0, times, played_s)
+        weights = np.where(weights > 0, weights, PLAYED * clear)
     index = np.arange(tracked_s.size, dtype=np.float64)
     line, kept = _robust(times, weights, lambda w: _line(index, times, w))
     off = times - line

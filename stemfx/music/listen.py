@@ -13,7 +13,9 @@ from stemfx.dsp.flux import RATE_HZ, Flux, read_flux
 from stemfx.dsp.resample import resample_blocks
 from stemfx.dsp.units import Float64s
 
-DRUMS, BASS = "drums", "bass"
+DRUMS, BASS, OTHER = "drums", "bass", "other"
+SILENT = 1e-6
+"""Of the mixture's energy: a stem 60 dB below it is empty."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +40,34 @@ class Heard:
 
 
 def listen(mixture: Signal, stems: Mapping[str, Signal]) -> Heard:
-    """Read the features of a song from its stems where it has them, else from the mixture."""
-    drums, bass = stems.get(DRUMS), stems.get(BASS)
+    """Read the features of a song from its stems where they carry it, else from the mixture.
+
+    A silent or missing drum stem leaves the beat to the others; harmony is read from all but the
+    drums if the bass or the rest of the band is among them.
+    """
+    whole = read_flux(_mono([mixture]))
+    least = SILENT * float(whole.cells.sum())
     rest = [stem for name, stem in stems.items() if name != DRUMS]
-    struck = read_flux(_mono([drums or mixture]))
-    played = read_flux(_mono(rest)) if drums and rest else struck
-    pitches = read_pitches(_mono(rest or [mixture]))
+    struck = read_flux(_mono([stems[DRUMS]])) if DRUMS in stems else whole
+    if struck.cells.sum() <= least:
+        struck = whole
+    played = read_flux(_mono(rest)) if struck is not whole and rest else whole
+    if played.cells.sum() <= least:
+        played = whole
+    band = [stem for stem in rest if BASS in stems or OTHER in stems]
+    pitches = read_pitches(_mono(band or [mixture]))
+    if not pitches.classes.any():
+        pitches = read_pitches(_mono([mixture]))
+    bass = read_flux(_mono([stems[BASS]])) if BASS in stems else None
+    if bass is None or bass.cells.sum() <= least:
+        return Heard(struck, played, None, pitches, pitches, _seconds(mixture))
     return Heard(
-        struck=struck,
-        played=played,
-        bass=read_flux(_mono([bass])) if bass else None,
-        pitches=pitches,
-        bass_pitches=read_pitches(_mono([bass])) if bass else pitches,
-        duration_s=mixture.n_samples / mixture.sample_rate,
+        struck, played, bass, pitches, read_pitches(_mono([stems[BASS]])), _seconds(mixture)
     )
+
+
+def _seconds(signal: Signal) -> float:
+    return signal.n_samples / signal.sample_rate
 
 
 def _mono(signals: list[Signal]) -> Iterator[Block]:

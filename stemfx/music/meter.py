@@ -17,6 +17,7 @@ from stemfx.dsp import chroma as pitch
 from stemfx.dsp.flux import FRAME_HZ, GROUPS
 from stemfx.dsp.units import Float64s
 from stemfx.music.listen import Heard
+from stemfx.music.pulses import Pulse
 
 TYPICAL_BPM = 115.0
 POSITIONS = 12
@@ -124,12 +125,14 @@ class Meter:
 
     Args:
         beats_s: the beats as they were tracked.
+        strength: of their pulse.
         beats_in_bar: 3 or 4.
         first: the beat, counted from 0, that begins the first whole bar.
         certainty: 0 to 1: the share that readings with these beats have of all readings.
     """
 
     beats_s: Float64s
+    strength: float
     beats_in_bar: int
     first: int
     certainty: float
@@ -144,19 +147,22 @@ def reading_features(cues: Cues, beats_s: Float64s) -> list[tuple[int, int, Floa
     for n in (4, 3):
         tempo = np.array([octaves, octaves**2, octaves**3, float(n == 3)])
         readings += [
-            (n, k, np.concatenate([bar_features(at, change, n, k), tempo])) for k in range(n)
+            (n, k, np.concatenate([bar_features(at, change, n, k), tempo]))
+            for k in range(n)
+            if beats_s.size >= n + k
         ]
     return readings
 
 
-def read_meter(heard: Heard, trains: list[Float64s]) -> Meter:
+def read_meter(heard: Heard, pulses: list[Pulse]) -> Meter:
     """Return the best reading of the best pulse."""
     from stemfx.music.weights import WEIGHTS
 
     cues = read_cues(heard)
-    readings = [(t, *r) for t, train in enumerate(trains) for r in reading_features(cues, train)]
+    readings = [(t, *r) for t, p in enumerate(pulses) for r in reading_features(cues, p.beats_s)]
     scores = np.array([features @ WEIGHTS for *_, features in readings])
     shares = np.exp(scores - scores.max())
     t, beats_in_bar, first, _ = readings[int(np.argmax(shares))]
     same = np.array([other == t for other, *_ in readings])
-    return Meter(trains[t], beats_in_bar, first, float(shares[same].sum() / shares.sum()))
+    certainty = float(shares[same].sum() / shares.sum())
+    return Meter(*pulses[t], beats_in_bar, first, certainty)

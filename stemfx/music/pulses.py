@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from stemfx.dsp.beats import track_beats
@@ -13,14 +15,26 @@ from stemfx.music.listen import Heard
 BPM_RANGE = (48.0, 220.0)
 RELATIVES = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
 """Paces that share beats with a pace: a tracker may have met one and mean another."""
+LEAST_RISE_DB = 2.0
+"""Of loud onsets: a drone has 1 dB, where its partials beat; the softest songs have 4 dB."""
 _N_PEAKS, _N_PERIODS = 6, 600
 _MOVES = 0.02  # a curve that stays within that is a steady pace, read in windows
 _SAME = 0.03  # paces that near are one
 
 
+class Pulse(NamedTuple):
+    """A train of times in seconds, and how strongly the song repeats at its pace, at most 1."""
+
+    beats_s: Float64s
+    strength: float
+
+
 def envelope(heard: Heard) -> Float64s:
     """Return one onset envelope with a deviation of 1; all zero where nothing begins."""
     total = np.zeros(heard.struck.groups["low"].size)
+    rises = [g for flux in (heard.struck, heard.played) for g in flux.groups.values() if g.size]
+    if max((float(np.percentile(g, 98)) for g in rises), default=0.0) < LEAST_RISE_DB:
+        return total
     for flux, weight in ((heard.struck, 1.0), (heard.played, 0.4)):
         for group in flux.groups.values():
             spread = float(np.std(group)) if group.size else 0.0
@@ -49,8 +63,8 @@ def paces(strengths: Float64s) -> list[tuple[float, float]]:
     return found
 
 
-def pulses(strengths: Float64s) -> list[Float64s]:
-    """Return trains of times in seconds, two for every pace: half a period apart.
+def pulses(strengths: Float64s) -> list[Pulse]:
+    """Return trains of times, two for every pace: half a period apart.
 
     Where the pace moves, time is bent first so that it stands still, and the trains are bent back.
     """
@@ -61,10 +75,11 @@ def pulses(strengths: Float64s) -> list[Float64s]:
         places = np.arange(int(bent[-1]))
         strengths = np.interp(places, bent, strengths)
         seconds = np.interp(places, bent, seconds)
-    trains = []
-    for period, _ in paces(strengths):
+    found = []
+    for period, strength in paces(strengths):
         frames = track_beats(strengths, period * FRAME_HZ)
         if frames.size >= 4:
             beats_s = seconds[frames]
-            trains += [beats_s, beats_s[:-1] + 0.5 * np.diff(beats_s)]
-    return trains
+            between = beats_s[:-1] + 0.5 * np.diff(beats_s)
+            found += [Pulse(beats_s, strength), Pulse(between, strength)]
+    return found

@@ -3,29 +3,29 @@
 import numpy as np
 
 _CUES = {
-    "profile": 2.49,
-    "bass: tonic": 2.99,
-    "bass: fifth": 0.56,
-    "bass: fourth": 0.54,
-    "chord: mean": 2.48,
-    "chord: share of bars": 4.72,
-    "chord: first bar": 1.97,
-    "chord: last bar": 1.12,
-    "bass on the one: first bar": 1.03,
-    "bass on the one: last bar": -0.53,
-    "bass on the one: mean": -0.35,
-    "chord: every 2nd bar": 3.13,
-    "chord: every 4th bar": -2.02,
-    "chord: every 8th bar": 1.36,
-    "bass on the one: every 4th bar": 0.83,
-    "dominant major": -0.45,
-    "dominant in minor": -0.17,
-    "dominant then tonic": 7.57,
-    "subtonic then tonic": -0.15,
-    "minor": 0.17,
+    "profile": 2.61,
+    "bass: tonic": 1.58,
+    "bass: fifth": 0.50,
+    "bass: fourth": 0.73,
+    "chord: mean": 2.45,
+    "chord: share of bars": 5.55,
+    "chord: first bar": 1.55,
+    "chord: last bar": 0.39,
+    "bass on the one: first bar": 1.47,
+    "bass on the one: last bar": 0.18,
+    "bass on the one: mean": 1.54,
+    "chord: every 2nd bar": 3.46,
+    "chord: every 4th bar": -1.46,
+    "chord: every 8th bar": 1.27,
+    "bass on the one: every 4th bar": 0.23,
+    "dominant major": -0.22,
+    "dominant in minor": 1.33,
+    "dominant then tonic": 8.93,
+    "subtonic then tonic": -4.76,
+    "minor": 0.12,
 }
 # Degrees of the scale, in semitones above the tonic.
-_MAJOR = (4.77, -1.12, -1.12, -2.73, 0.78, 3.63, -6.03, -3.01, -2.69, 6.41, -4.16, 2.78)
-_MINOR = (3.31, -3.29, -2.33, 3.59, -0.83, -4.51, -2.04, 3.14, 7.10, -3.04, 0.09, 1.29)
+_MAJOR = (3.39, -1.77, -2.30, -4.10, 1.47, 4.85, -5.33, -2.61, -2.82, 5.77, -3.47, 2.94)
+_MINOR = (4.36, -2.84, -0.38, 2.53, 0.13, -2.22, -2.87, 0.55, 6.54, -3.59, -0.78, 2.57)
 
 KEY_WEIGHTS = np.array([*_CUES.values(), *_MAJOR, *_MINOR])
