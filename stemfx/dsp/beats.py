@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemfx.dsp.units import Float64s
 
-TIGHTNESS = 300.0
+TIGHTNESS = 800.0
 """Cost of leaving the pace: times log² of the ratio of an interval to the period."""
 
 

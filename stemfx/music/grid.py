@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemfx.dsp.flux import FRAME_HZ, Flux, attack_s
 from stemfx.dsp.units import Float64s
@@ -14,11 +13,12 @@ from stemfx.dsp.units import Float64s
 PLAYED = 0.3
 BEFORE_S, AFTER_S = 0.045, 0.035
 """Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
-STEADY_S = 0.010
-"""A line is the beat map where no stretch of the song strays further from it."""
+STEADY_S = 0.006
+AS_WELL = 0.8
+"""A line is the beat map if so many of the attacks that lie near the best curve lie near it too:
+within `STEADY_S`, or three times the curve's spread."""
 EARLIEST, MAX_LATE_S = 0.6, 0.003
 """Of several players an attack is the first, a beat the middle: this many spreads later."""
-_STRETCH_BEATS = 9
 _ROUNDS = 8
 _BEND = 60.0  # weight of squared second differences where the tempo moves: bends over ~6 beats
 
@@ -47,21 +47,16 @@ def fit_grid(tracked_s: Float64s, struck: Flux, played: Flux) -> Grid:
         played_s, clear = _attacks(tracked_s, played)
         times = np.where(weights > 0, times, played_s)
         weights = np.where(weights > 0, weights, PLAYED * clear)
-    index = np.arange(tracked_s.size, dtype=np.float64)
-    line, kept = _robust(times, weights, lambda w: _line(index, times, w))
-    off = times - line
-    stretches = [
-        float(np.median(off[i : i + _STRETCH_BEATS][kept[i : i + _STRETCH_BEATS]]))
-        for i in range(0, index.size, _STRETCH_BEATS)
-        if kept[i : i + _STRETCH_BEATS].sum() >= 4
-    ]
     found = float(np.mean(weights > 0))
-    inside = float(kept.sum()) / max(1.0, float((weights > 0).sum()))
-    steady = bool(inside > 0.5 and max(np.abs(stretches), default=0.0) < STEADY_S)
-    beats = line
-    if not steady:
-        beats, kept = _robust(times, weights, lambda w: _smooth(times, w))
-    spread = float(np.median(np.abs(times - beats)[weights > 0])) if found else 1.0
+    index = np.arange(tracked_s.size, dtype=np.float64)
+    line = _robust(_first_line(times, weights), times, weights, lambda w: _line(index, times, w))
+    curve = _robust(times, times, weights, lambda w: _smooth(times, w))
+    struck_at = weights > 0
+    off_line, off_curve = (np.abs(times - fit)[struck_at] for fit in (line, curve))
+    near = max(3.0 * float(np.median(off_curve)), STEADY_S) if found else STEADY_S
+    steady = bool(np.sum(off_line < near) >= AS_WELL * np.sum(off_curve < near))
+    beats = line if steady else curve
+    spread = float(np.median(np.abs(times - beats)[struck_at])) if found else 1.0
     late = min(EARLIEST * spread, MAX_LATE_S) if found else 0.0
     return Grid(beats + late, spread, steady, found)
 
@@ -81,22 +76,30 @@ def _attacks(tracked_s: Float64s, flux: Flux) -> tuple[Float64s, Float64s]:
 
 
 def _robust(
-    times: Float64s, weights: Float64s, solve: Callable[[Float64s], Float64s]
-) -> tuple[Float64s, NDArray[np.bool_]]:
-    """Solve again and again, each time without what lies far off (Tukey's biweight)."""
-    w = weights.copy()
-    fitted = solve(w) if (w > 0).sum() >= 3 else times
+    fitted: Float64s, times: Float64s, weights: Float64s, solve: Callable[[Float64s], Float64s]
+) -> Float64s:
+    """Solve again and again from `fitted`, each time without what is far off (Tukey's biweight)."""
+    if (weights > 0).sum() < 3:
+        return times
     for _ in range(_ROUNDS):
         off = np.abs(times - fitted)
-        if not (w > 0).any():
-            break
         scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), 0.002)
-        tukey = np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
-        w = weights * tukey
+        w = weights * np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
         if (w > 0).sum() < 3:
             break
         fitted = solve(w)
-    return fitted, w > 0
+    return fitted
+
+
+def _first_line(times: Float64s, weights: Float64s) -> Float64s:
+    """Return the line of the median slope over half the song, and the median start."""
+    half = max(1, times.size // 2)
+    both = (weights[half:] > 0) & (weights[:-half] > 0)
+    steps = (times[half:] - times[:-half])[both] if both.any() else np.diff(times) * half
+    index = np.arange(times.size)
+    slope = float(np.median(steps)) / half
+    kept = weights > 0 if (weights > 0).any() else np.ones(times.size, bool)
+    return np.asarray(slope * index + np.median((times - slope * index)[kept]))
 
 
 def _line(index: Float64s, times: Float64s, w: Float64s) -> Float64s:

@@ -79,7 +79,7 @@ DRUMS = played(HITS, SynthKit())
 
 
 def done(audio=DRUMS, hits=HITS, kit=None, **params):
-    return apply(replace_drums, audio, hits=hits, kits={"kit": kit or OtherKit()}, **params)
+    return apply(replace_drums, audio, drum_hits=hits, kits={"kit": kit or OtherKit()}, **params)
 
 
 def codes(context):
