@@ -21,7 +21,7 @@ class SpectralClassifier(HitClassifier):
     name = "spectral"
     summary = "Two small networks hear each stroke by itself, then within its song"
     licence = "GPL-3.0-or-later"
-    version = 4
+    version = 5
 
     def classify(self, drums: Signal, onsets_s: Sequence[float]) -> Sequence[Hit]:
         """Return the hits at the strokes, in the order of time.
