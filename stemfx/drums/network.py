@@ -1,7 +1,7 @@
 """Small networks that say how likely each drum is part of a stroke.
 
-Two, of three layers each, taught on rendered songs whose drums are known (see
-`tests/benchmarks/learn_drums.py`, which made `networks.npz`): the first hears a stroke by itself,
+Two, of three layers each, taught on rendered songs whose drums are known (in the way of
+`tests/benchmarks/learn_drums.py`): the first hears a stroke by itself,
 the second what the first heard in the whole song. One stroke is one vector of numbers; out come
 the log odds of the drum classes, each for itself, since drums sound together.
 """
