@@ -9,9 +9,10 @@ half, which it has not heard, the second. Each song comes three times, twice thr
 equaliser and maybe cut short. Ghost notes weigh half, since most of them can hardly be heard.
 
 The `networks.npz` that comes with stemfx was taught by an earlier form of this script, on 4,800
-songs; this form was run with 24, so it may come out somewhat otherwise. Its drums: Sonic Pi's samples
-(CC0), `oramics/sampled` (drum machines and acoustic kits, public domain to CC BY-SA), the drums of
-TimGM6mb (GPL), and formulas; none that the songs of the music corpus, Hydrogen or stemfx play.
+songs; this form was run with 24, so it may come out somewhat otherwise. Its drums: Sonic Pi's
+samples (CC0), `oramics/sampled` (drum machines and acoustic kits, public domain to CC BY-SA), the
+drums of TimGM6mb (GPL), and formulas; none that the songs of the music corpus, Hydrogen or stemfx
+play.
 """
 
 from __future__ import annotations
