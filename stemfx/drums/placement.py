@@ -29,6 +29,7 @@ FLAM_S = 0.001
 MAX_SHIFT_S = 0.003
 TUNED = ("kick",)
 MAX_TUNE_ST = 3
+FAR_TUNE_ST = 7  # where nothing nearer adds up, such as a 41 Hz kick under a 60 Hz one
 ADDS_UP_DB = 0.5
 """Over the power sum: from here on two low ends are stronger together than by chance."""
 
@@ -131,11 +132,11 @@ def _find_place(
 ) -> None:
     settings, plan = drum.settings, drum.plan
     heard = [spectra.band(o.mean(axis=0)) for o in old]
-    tunings = [0.0] if settings.tune_st is None else [settings.tune_st]
+    voices = [drum.tuned(settings.tune_st or 0.0)]
     tries = settings.is_layer and settings.tune_st is None and plan.drum_class in TUNED
-    if tries:
-        tunings += [sign * st for st in range(1, MAX_TUNE_ST + 1) for sign in (1.0, -1.0)]
-    voices = [drum.tuned(tune_st) for tune_st in tunings]
+
+    def tune(semitones: range) -> None:
+        voices.extend(drum.tuned(sign * st) for st in semitones for sign in (1.0, -1.0))
 
     def best_within(reach_s: float) -> tuple[Placement, Voice]:
         found = []
@@ -145,10 +146,18 @@ def _find_place(
             found.append((spectra.placement(reach_s, _COST_DB_PER_MS), voice))
         return max(
             found,
-            key=lambda one: min(one[0].gain_db, _ENOUGH_DB) - _COST_DB_PER_ST * abs(one[1].tune_st),
+            key=lambda one: (
+                one[0].gain_db >= ADDS_UP_DB,
+                min(one[0].gain_db, _ENOUGH_DB) - _COST_DB_PER_ST * abs(one[1].tune_st),
+            ),
         )
 
+    if tries:
+        tune(range(1, MAX_TUNE_ST + 1))
     plan.placement, voice = best_within(FLAM_S)
+    if tries and plan.placement.gain_db < ADDS_UP_DB:
+        tune(range(MAX_TUNE_ST + 1, FAR_TUNE_ST + 1))
+        plan.placement, voice = best_within(FLAM_S)
     if settings.is_layer and plan.placement.gain_db < ADDS_UP_DB:
         farther, other = best_within(MAX_SHIFT_S)
         if farther.gain_db > plan.placement.gain_db + _PAYS_DB:

@@ -73,13 +73,13 @@ def replace_drums(
 
     A new hit begins where the old one does: kick, snare and tom are put where they fit the average
     of all hits of the drum best, by 10 ms at most, since a stroke of several drums is heard at the
-    first of them. One shift (1 ms at most, 3 ms if it has to be) and
-    polarity for all hits of a drum makes the low ends of both add up (kick 40-160 Hz, tom
-    60-250 Hz, snare 150-400 Hz); a layered kick whose pitch stands against that is tuned, by 3
-    semitones at most. Each hit takes the loudness of the old one, as the first 200 ms are heard
-    (K-weighted), and the recording that the kit has for its velocity, a different take each time.
-    A mono sound goes where the old drum is in the stereo image. A drum of a choke group, such as
-    an open hat, stops within 5 ms at the group's next hit, which may be an old one.
+    first of them. One shift (1 ms at most, 3 ms if it has to be) and polarity for all hits of a
+    drum makes the low ends of both add up (kick 40-160 Hz, tom 60-250 Hz, snare 150-400 Hz); a
+    layered kick whose pitch stands against that is tuned, by 3 semitones at most, by up to 7 where
+    nothing nearer adds up. Each hit takes the loudness of the old one, as the first 200 ms are
+    heard (K-weighted), and the recording that the kit has for its velocity, a different take each
+    time. A mono sound goes where the old drum is in the stereo image. A drum of a choke group, such
+    as an open hat, stops within 5 ms at the group's next hit, which may be an old one.
 
     In mode `replace` the old hit is turned down by `duck_db` in those bands and as long as most of
     the sound is the hit's, from 3 ms before its attack; a cymbal's wash and other drums stay.
