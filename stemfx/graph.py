@@ -210,10 +210,19 @@ class Measure:
 
 @dataclass(frozen=True)
 class WriteHits:
-    """Write the drum hits of tracks, one an input, each as (JSON, MIDI)."""
+    """Write the drum hits of tracks, one an input, each as (JSON, MIDI).
+
+    Args:
+        tracks: whose hits these are.
+        paths: two for each track.
+        recipes_folder: in which a recipe can name the files.
+        start_s: of a preview; files of hits count from the song's start.
+    """
 
     tracks: tuple[str, ...]
     paths: tuple[Path, ...]
+    recipes_folder: Path
+    start_s: float
 
 
 @dataclass(frozen=True)

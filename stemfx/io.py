@@ -238,11 +238,16 @@ def _wav_data_sizes(file: IO[bytes]) -> tuple[int, int] | None:
     )
 
 
+def _native(path: Path) -> str | bytes:
+    """Return a path as libsndfile takes it: to POSIX names are bytes, and not always UTF-8."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
+
+
 def _probe_with_libsndfile(path: Path) -> FileInfo:
     import soundfile
 
     try:
-        info = soundfile.info(str(path))
+        info = soundfile.info(_native(path))
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         raise AudioFileError(
             f"this is not audio that stemfx can read; it reads {READABLE}", where=str(path)
@@ -268,7 +273,7 @@ def generator_tag(path: Path) -> str | None:
     import soundfile
 
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(_native(path)) as file:
             tags = file.copy_metadata()
     except (soundfile.LibsndfileError, RuntimeError, OSError):
         return None
@@ -366,7 +371,7 @@ def _libsndfile_blocks(info: FileInfo, n_samples: int) -> Generator[Block, None,
 
     count = 0
     try:
-        with soundfile.SoundFile(str(info.path)) as file:
+        with soundfile.SoundFile(_native(info.path)) as file:
             for frames in file.blocks(n_samples, dtype="float32", always_2d=True):
                 count += len(frames)
                 yield read_only(frames.T)
@@ -549,7 +554,7 @@ def write(
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = soundfile.SoundFile(
-                str(part),
+                _native(part),
                 "w",
                 samplerate=signal.sample_rate,
                 channels=signal.channels,
@@ -608,7 +613,7 @@ def _check_whole(part: Path, path: Path, signal: Signal, encoding: Encoding) -> 
     """Read the header back: libsndfile does not always report that a disk was full."""
     import soundfile
 
-    there = soundfile.info(str(part)).frames
+    there = soundfile.info(_native(part)).frames
     if encoding.bit_depth is not None and there != signal.n_samples:
         raise DiskFullError(
             f"only {there:,} of {signal.n_samples:,} samples arrived on the disk; free some space",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
 
 from stemfx.audio import Audio
 
@@ -23,6 +25,11 @@ class Kit(ABC):
     @abstractmethod
     def classes(self) -> tuple[str, ...]:
         """The drum classes this kit has."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The audio files that it is made of: no result may be written over one of them."""
+        return ()
 
     def variants(self, drum_class: str) -> tuple[str, ...]:
         """Return the names of the drums of one class, the usual one first.

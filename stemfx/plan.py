@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
@@ -128,9 +129,15 @@ def _input_files(recipe: Recipe) -> set[Path]:
     """Return every file that a recipe names or is: none of them may be overwritten."""
     calls = _calls(recipe)
     files = {file for call in calls for file in (*call.files.values(), *call.sounds.values())}
+    files |= {file for call in calls for kit in call.kits.values() for file in kit.files}
     files |= {file for source in recipe.sources.values() for file in source.files}
     files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
     return files | {recipe.path}
+
+
+def _on_disk(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_dev, state.st_ino
 
 
 def _refuse_equal_targets(plan: Plan) -> None:
@@ -140,7 +147,8 @@ def _refuse_equal_targets(plan: Plan) -> None:
         name = unicodedata.normalize("NFC", str(path)).casefold()
         if name in seen:
             raise OutputError(
-                f"two results are named {path}; give `master`, `stems` or `report` another one",
+                f"two results are named {path}; give `master`, `stems`, `hits` or `report` "
+                "another one",
                 where=plan.recipe.output.where,
             )
         seen.add(name)
@@ -586,13 +594,21 @@ class _Builder:
         return path
 
     def _refuse_to_overwrite(self, path: Path, where: str) -> None:
-        for file in _input_files(self._recipe):
-            if path == file.resolve() or (path.exists() and file.exists() and path.samefile(file)):
-                raise OutputError(
-                    f"{path} would overwrite an input of the recipe; give `output` another name "
-                    "or pass --out DIR",
-                    where=where,
-                )
+        if path in self._input_paths or (path.exists() and _on_disk(path) in self._inputs_on_disk):
+            raise OutputError(
+                f"{path} would overwrite an input of the recipe; give `output` another name "
+                "or pass --out DIR",
+                where=where,
+            )
+
+    @cached_property
+    def _input_paths(self) -> set[Path]:
+        return {file.resolve() for file in _input_files(self._recipe)}
+
+    @cached_property
+    def _inputs_on_disk(self) -> set[tuple[int, int]]:
+        """The inputs as the disk knows them, whatever links and the case of letters say."""
+        return {_on_disk(file) for file in self._input_paths if file.exists()}
 
     def _source_depth(self) -> int | None:
         """Return the highest bit depth of the sources; None when all are lossy."""
@@ -639,6 +655,7 @@ class _Builder:
         output = self._recipe.output
         if not (ports := self._hits.found):
             return
+        start_s = 0.0 if self._options.preview_s is None else self._options.preview_s[0]
         names = file_names(output.hits, self._hits.tracks)
         paths = tuple(
             self._target(name, output.hits_where) for track in ports for name in names[track]
@@ -646,9 +663,10 @@ class _Builder:
         outputs["hits"] = self._graph.add(
             "write/hits",
             "write",
-            WriteHits(tuple(ports), paths),
+            WriteHits(tuple(ports), paths, self._recipe.path.parent, start_s),
             tuple(ports.values()),
-            config=["hits", list(ports)],
+            # The paths too: what it says of an edited file depends on where that lies.
+            config=["hits", list(ports), start_s, list(map(str, paths))],
             signals=(),
         ).node
 

@@ -21,7 +21,7 @@ class TrackHits:
 
     The first stage of a track that is told hits decides: what comes into it is listened to, or
     the file that it names is read, and all later stages, also those of other tracks, are told the
-    same.
+    same, unless they name a file or a classifier themselves.
 
     Args:
         graph: takes the nodes.
@@ -55,12 +55,16 @@ class TrackHits:
         """
         file = call.files.get("hits")
         if file is not None:
-            given = self._given[track] = self._in_preview(GivenHits(file, *read_hits(file)))
+            given = self._in_preview(GivenHits(file, *read_hits(file)))
+            if track not in self._found:
+                self._given.setdefault(track, given)
             return given
         name = call.params.classifier if isinstance(call.params, HitParams) else None
         if name is None and track in self._given:
             return self._given[track]
         known = self._found.setdefault(track, {})
+        if name is None and known:
+            return next(iter(known.values()))
         classifier = self._classifier(name or DEFAULT_CLASSIFIER, call)
         if classifier.name not in known:
             node = self._graph.add(

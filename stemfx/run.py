@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from stemfx import operations
@@ -566,7 +567,7 @@ def _write_hits(
     """Write the hits of each track, but never over what somebody has edited."""
     contents: list[bytes] = []
     for track, found in zip(work.tracks, data, strict=True):
-        hits = [Hit(*values) for values in found["hits"]]
+        hits = [Hit(work.start_s + time_s, *values) for time_s, *values in found["hits"]]
         contents += [json_text(hits, track).encode(), midi_bytes(hits, track)]
     files = []
     for path, content in zip(work.paths, contents, strict=True):
@@ -575,13 +576,20 @@ def _write_hits(
                 "warn",
                 "hits_edited",
                 f"{path.name} is not what a run wrote, so it is kept as it is and was not used; "
-                f"to use it write `hits: {path.name}` at the stage that plays the hits, to have "
-                "it written anew move it away",
+                f"to use it {_how_to_use(path, work.recipes_folder)} at the stage that plays the "
+                "hits, to have it written anew move it away",
             )
         else:
             write_bytes(path, content)
         files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
     return files
+
+
+def _how_to_use(path: Path, recipes_folder: Path) -> str:
+    folder = recipes_folder.resolve()
+    if path.is_relative_to(folder):
+        return f"write `hits: {path.relative_to(folder).as_posix()}`"
+    return f"copy it into the recipe's folder {folder} and write `hits: {path.name}`"
 
 
 def _peak(signal: Signal) -> float:

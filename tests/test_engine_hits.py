@@ -10,7 +10,7 @@ import pytest
 from engine import EverySecond, run_text, samples, statuses
 
 from stemfx.audio import Audio
-from stemfx.errors import HitsError, RecipeError
+from stemfx.errors import HitsError, OutputError, RecipeError
 from stemfx.hit_files import json_text, midi_bytes
 from stemfx.hits import Hit
 from stemfx.io import Encoding, write
@@ -111,6 +111,20 @@ def test_an_edited_file_is_kept_and_said_and_used_when_named(folder: Path, name:
     assert path.read_bytes() == before
 
 
+def test_the_sentence_of_an_edited_file_names_it_as_a_recipe_can(folder: Path) -> None:
+    text = HEAD.replace("out.wav", "out.wav, hits: found/h.json") + (
+        f"tracks: {{drums: {{stages: [{ASK}]}}}}\n"
+    )
+    for out in (folder, folder.parent / "elsewhere"):
+        run_text(folder, text, out_folder=out)
+        file = out / "found" / "h.json"
+        file.write_text(file.read_text().replace('"time_s": 0.25', '"time_s": 0.5'))
+    (said,) = (f.message for _, f in run_text(folder, text).findings)
+    assert "write `hits: found/h.json`" in said
+    (said,) = (f.message for _, f in run_text(folder, text, out_folder=out).findings)
+    assert f"copy it into the recipe's folder {folder} and write `hits: h.json`" in said
+
+
 def test_an_unedited_file_is_written_over(folder: Path) -> None:
     (folder / "hits.json").write_text(json_text((Hit(0.5, "snare", 1.0),), "drums"))
     outcome = run_text(folder, HEAD + f"tracks: {{drums: {{stages: [{ASK}]}}}}\n")
@@ -142,6 +156,43 @@ def test_in_a_preview_given_hits_are_where_they_are_in_the_song(folder: Path) ->
     text = HEAD + "tracks: {drums: {stages: [tells_hits: {hits: mine.json}]}}\n"
     outcome = run_text(folder, text, preview_s=(1.0, 1.0))
     assert told(outcome, "drums/tells_hits")["hits"] == "0.50:snare"
+
+
+def test_what_a_preview_writes_can_be_given_back_to_it(folder: Path) -> None:
+    text = HEAD + f"tracks: {{drums: {{stages: [{ASK}]}}}}\n"
+    found = told(run_text(folder, text, preview_s=(1.0, 2.0)), "drums/tells_hits")["hits"]
+    content = json.loads((folder / "hits-preview.json").read_text())
+    assert [hit["time_s"] for hit in content["hits"]] == [1.25, 2.25]  # of the song
+    given = text.replace("classifier: every_second", "hits: hits-preview.json")
+    again = run_text(folder, given, preview_s=(1.0, 2.0))
+    assert told(again, "drums/tells_hits")["hits"] == found == "0.25:kick 1.25:kick"
+
+
+def test_the_first_stage_that_is_told_hits_decides_for_those_that_name_none(folder: Path) -> None:
+    (folder / "mine.json").write_text(json_text((Hit(0.5, "snare", 1.0),), "drums"))
+    mine, unsaid = "tells_hits: {hits: mine.json}", "tells_hits: {}"
+    for first, others, expected in ((ASK, mine, EVERY_SECOND), (mine, ASK, "0.50:snare")):
+        outcome = run_text(
+            folder,
+            HEAD + f"tracks:\n  drums: {{stages: [{first}, {others}, {unsaid}]}}\n"
+            "  bass: {stages: [tells_hits: {of: drums}]}\n",
+            out_folder=folder / "out",
+        )
+        for node in ("drums/tells_hits", "drums/tells_hits#3", "bass/tells_hits"):
+            assert told(outcome, node)["hits"] == expected
+
+
+def test_no_result_is_written_over_a_sample_of_a_kit(folder: Path) -> None:
+    (folder / "kit").mkdir()
+    kick = folder / "kit" / "kick.wav"
+    write(kick, example_audio(0.5), Encoding("wav", 32))
+    before = kick.read_bytes()
+    text = HEAD.replace("out.wav", "kit/kick.wav") + (
+        "tracks: {drums: {stages: [tells_hits: {kit: kit, classifier: every_second}]}}\n"
+    )
+    with pytest.raises(OutputError, match="would overwrite an input"):
+        run_text(folder, text)
+    assert kick.read_bytes() == before
 
 
 def test_a_sound_comes_whole_and_at_the_rate_of_the_track(folder: Path) -> None:

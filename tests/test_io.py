@@ -21,6 +21,7 @@ from stemfx.io import (
     FileInfo,
     encoding_for,
     file_sha256,
+    generator_tag,
     probe,
     read_blocks,
     write,
@@ -448,3 +449,12 @@ def test_what_is_no_aac_is_never_taken_for_a_playlist(tmp_path: Path, content: s
     (tmp_path / "a.m4a").write_text(content)
     with pytest.raises(AudioFileError, match="no audio"):
         probe(tmp_path / "a.m4a")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names are Unicode on Windows")
+def test_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"snare\xff.wav")
+    sound = Audio(np.full((1, 22_050), 0.25, np.float32), 44_100)
+    write(path, sound, Encoding("wav", 32))
+    assert generator_tag(path) is None
+    assert np.array_equal(read(path), sound.samples)

@@ -238,5 +238,7 @@ def _audition(found: Kit, path: Path) -> None:
 
     if path.suffix.lower() not in (".wav", ".flac"):
         raise UsageError(f"{path.name!r}: write .wav or .flac", where="--audition")
+    if path.exists() and any(path.samefile(file) for file in found.files):
+        raise UsageError(f"{path} is a sample of the kit; name another file", where="--audition")
     heard: Audio = render(found, 44_100)
     write(path, heard, encoding_for(path, 24, None))

@@ -51,6 +51,10 @@ def unpack(archive: Path, into: Path) -> Path:
 def _explained(archive: Path) -> Iterator[None]:
     try:
         yield
+    except RecursionError:  # tarfile reads a header behind a header by calling itself
+        raise KitError(
+            "this is no Hydrogen kit: header upon header, and no file", where=str(archive)
+        ) from None
     except (tarfile.TarError, zlib.error, EOFError, ValueError, UnicodeError) as error:
         raise KitError(
             f"this is no Hydrogen kit, or a damaged one ({error or type(error).__name__}); "

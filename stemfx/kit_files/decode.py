@@ -9,8 +9,9 @@ import numpy as np
 from stemfx.audio import Audio, Block, read_only
 from stemfx.dsp.resample import Resampled, resample_blocks
 from stemfx.dsp.units import db_to_gain
+from stemfx.errors import AudioFileError
 from stemfx.io import FileSignal
-from stemfx.kit_files.parts import Source, Take
+from stemfx.kit_files.parts import MAX_SAMPLE_S, Source, Take
 
 SILENCE_DB = -60.0
 """Relative to the peak of a sample: what is below before its attack is cut off."""
@@ -33,22 +34,28 @@ def decode_take(take: Take, sample_rate: int) -> Audio:
     Raises:
         AudioFileError: a file cannot be decoded.
     """
-    parts = [_decode(source) for source in take]
-    if len(parts) > 1:
-        rate = max(part.sample_rate for part in parts)
-        parts = [_at_rate(part, rate) for part in parts]
-    return _at_rate(_cut(_mixed(parts)), sample_rate)
+    rate = max(source.info.sample_rate for source in take)
+    mix = _at_rate(_decode(take[0]), rate)
+    for source in take[1:]:
+        mix = _sum(mix, _at_rate(_decode(source), rate))
+    return _at_rate(_cut(mix), sample_rate)
 
 
 def _decode(source: Source) -> Audio:
     samples = FileSignal(source.info).read()[:, source.start : source.stop]
+    if not np.isfinite(samples).all():
+        raise AudioFileError(
+            "it holds samples that are not numbers (NaN or infinite); export it again from the "
+            "program that made it",
+            where=str(source.info.path),
+        )
     rate = source.info.sample_rate
     if source.gain_db:
         samples = samples * np.float32(db_to_gain(source.gain_db))
     if source.tune_semitones and samples.shape[1]:
         # As a tape that runs faster: the same samples, said to be of a higher rate.
         faster = 2.0 ** (source.tune_semitones / 12.0)
-        n_out = math.ceil(samples.shape[1] / faster)
+        n_out = min(math.ceil(samples.shape[1] / faster), round(MAX_SAMPLE_S * rate))
         blocks = resample_blocks([samples], rate * faster, rate, len(samples), n_out, quality="VHQ")
         samples = np.concatenate(list(blocks), axis=1)
     return Audio(samples, rate)
@@ -60,14 +67,12 @@ def _at_rate(audio: Audio, sample_rate: int) -> Audio:
     return Audio(Resampled(audio, sample_rate).read(), sample_rate)
 
 
-def _mixed(parts: list[Audio]) -> Audio:
-    if len(parts) == 1:
-        return parts[0]
-    channels = max(part.channels for part in parts)
-    mix = np.zeros((channels, max(part.n_samples for part in parts)), np.float32)
-    for part in parts:
+def _sum(a: Audio, b: Audio) -> Audio:
+    shape = max(a.channels, b.channels), max(a.n_samples, b.n_samples)
+    mix = np.zeros(shape, np.float32)
+    for part in (a, b):
         mix[:, : part.n_samples] += part.samples
-    return Audio(mix, parts[0].sample_rate)
+    return Audio(mix, a.sample_rate)
 
 
 def _cut(audio: Audio) -> Audio:

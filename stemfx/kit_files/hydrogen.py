@@ -19,7 +19,7 @@ from stemfx.errors import KitError
 from stemfx.io import FileInfo
 from stemfx.kit_files.file_kit import FileKit
 from stemfx.kit_files.grouping import sorted_drums
-from stemfx.kit_files.inside import Folder
+from stemfx.kit_files.inside import Folder, read_bytes
 from stemfx.kit_files.names import GM_NOTES, NameReading, read_name
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
@@ -30,7 +30,7 @@ from stemfx.kit_files.parts import (
     layers_of,
     probe_sample,
 )
-from stemfx.kit_files.xml_tree import parse_xml
+from stemfx.kit_files.xml_tree import MAX_BYTES, parse_xml
 
 MAX_GAIN = 100.0
 MAX_PITCH = 48.0  # semitones
@@ -48,7 +48,7 @@ def read_hydrogen(xml: Path, root: Path, *, shown: str) -> FileKit:
         KitError: it is no kit, has no drum that stemfx knows, or names what is not there.
         AudioFileError: a sample is damaged.
     """
-    tree = parse_xml(xml.read_bytes(), shown)
+    tree = parse_xml(read_bytes(xml, MAX_BYTES, "XML", shown), shown)
     instruments = tree.find("instrumentList")
     if tree.tag != "drumkit_info" or instruments is None:
         raise KitError(
@@ -125,9 +125,13 @@ class _Reader:
                 gain_db=round(gain_to_db(amount), 6),
                 tune_semitones=_within(pitch + _number(layer, "pitch", 0.0, where), where),
             )
+            low, high = (
+                min(max(_number(layer, *each, where), 0.0), 1.0)
+                for each in (("min", 0.0), ("max", 1.0))
+            )
             yield Piece(
-                _number(layer, "min", 0.0, where),
-                _number(layer, "max", 1.0, where),
+                low,
+                high,
                 None,
                 _edited(layer, source, where),
             )

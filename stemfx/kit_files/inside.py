@@ -69,6 +69,31 @@ class Folder:
         return path
 
 
+def read_bytes(path: Path, most: int, what: str, shown: str | None = None) -> bytes:
+    """Return a file that describes a kit; one that is too large is not even read.
+
+    Args:
+        path: the file.
+        most: bytes.
+        what: is in it, for the message: `XML`.
+        shown: what messages call it.
+
+    Raises:
+        KitError: it cannot be read, is larger, or no regular file.
+    """
+    where = shown or str(path)
+    if not os.path.isfile(path):  # noqa: PTH113 - a pipe would be waited for without an end
+        raise KitError("this is no file that can be read", where=where)
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise KitError(f"cannot be read ({error.strerror})", where=where) from None
+    if len(data) > most:
+        raise KitError(f"more than {most >> 20} MiB of {what}; this is no kit", where=where)
+    return data
+
+
 def _names_in(folder: Path) -> dict[str, str]:
     """Return the names in a folder, each also under its casefolded form; the first one counts."""
     try:

@@ -33,10 +33,14 @@ _RANGE_DB = 40.0  # below the loudest band: what is softer is noise
 
 def sort_by_sound(sources: Sequence[Source]) -> list[tuple[list[Source], Drum]]:
     """Return the drums that numbered samples make, each with its sources, in their order."""
-    decoded = [decode_take((source,), source.info.sample_rate) for source in sources]
-    levels_db = [10 * math.log10(power(audio) + 1e-30) for audio in decoded]
+    levels_db: list[float] = []
+    spectra: list[NDArray[np.float64]] = []
+    for source in sources:  # one after the other: there may be thousands
+        audio = decode_take((source,), source.info.sample_rate)
+        levels_db.append(10 * math.log10(power(audio) + 1e-30))
+        spectra.append(_spectrum(audio))
     drums = []
-    for group in _alike([_spectrum(audio) for audio in decoded]):
+    for group in _alike(np.array(spectra)):
         takes = _by_level(group, levels_db)
         layers: list[list[Take]] = [[(sources[i],) for i in layer] for layer in takes]
         drums.append(([sources[i] for i in group], Drum("", even_layers(layers))))
@@ -75,22 +79,24 @@ def _spectrum(audio: Audio) -> NDArray[np.float64]:
     return np.asarray(np.maximum(levels_db, levels_db.max() - _RANGE_DB))
 
 
-def _alike(spectra: Sequence[NDArray[np.float64]]) -> list[list[int]]:
+def _alike(spectra: NDArray[np.float64]) -> list[list[int]]:
     """Return the indexes of what hangs together by pairs that are alike, in their order."""
-    left = list(range(len(spectra)))
+    left = np.arange(len(spectra))
     groups = []
-    while left:
-        group, reached = [], [left.pop(0)]
+    while left.size:
+        group, reached = [], [int(left[0])]
+        left = left[1:]
         while reached:
             i = reached.pop()
             group.append(i)
-            near = [j for j in left if _distance_db(spectra[i], spectra[j]) < ALIKE_DB]
-            left = [j for j in left if j not in near]
-            reached += near
+            near = _distances_db(spectra[i], spectra[left]) < ALIKE_DB
+            reached += left[near].tolist()
+            left = left[~near]
         groups.append(sorted(group))
     return groups
 
 
-def _distance_db(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    difference = a - b
-    return float(np.mean(np.abs(difference - np.median(difference))))
+def _distances_db(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    differences = others - one
+    middles = np.median(differences, axis=1, keepdims=True)
+    return np.asarray(np.mean(np.abs(differences - middles), axis=1))

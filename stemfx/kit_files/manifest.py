@@ -30,7 +30,7 @@ from pydantic import Field
 
 from stemfx.errors import KitError, RecipeError, StemfxError
 from stemfx.hits import DRUM_CLASSES
-from stemfx.kit_files.inside import Folder
+from stemfx.kit_files.inside import Folder, read_bytes
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
@@ -43,7 +43,7 @@ from stemfx.recipe.document import Shape
 from stemfx.recipe.problems import Mark, Problems
 from stemfx.recipe.validate import section
 from stemfx.recipe.wording import given, unknown
-from stemfx.recipe.yaml_tree import Items, Kind, Leaf, Node, Table, parse
+from stemfx.recipe.yaml_tree import MAX_BYTES, Items, Kind, Leaf, Node, Table, parse
 from stemfx.stage import knob
 
 MANIFEST_NAMES = ("kit.yaml", "kit.yml")
@@ -106,7 +106,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
     """
     problems = Problems()
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, MAX_BYTES, "YAML")
         tree = parse(data, str(path), 0, problems, Kind("kit", "kit: 1"))
         shape = section(tree, KitShape, "kit.yaml", problems, without=("classes",))
         drums = None
@@ -115,8 +115,6 @@ def read_manifest(path: Path, root: Path) -> Manifest:
         problems.settle()
     except RecipeError as error:
         raise KitError(error.message, where=error.where) from None
-    except OSError as error:
-        raise KitError(f"cannot be read ({error.strerror})", where=str(path)) from None
     assert shape is not None  # noqa: S101 - else there was a problem
     return Manifest(shape, drums)
 

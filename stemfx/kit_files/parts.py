@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,6 +20,10 @@ MAX_SAMPLE_S = 60.0
 
 MAX_KIT_BYTES = 4 << 30
 """Of audio files together; every byte is read once for the identity of the kit."""
+
+
+MAX_TOGETHER = 100
+"""Samples of one hit: the microphones of a drum are a dozen."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,9 @@ def layers_of(pieces: Sequence[Piece]) -> tuple[Layer, ...]:
     """Return the layers that pieces make; those heard at one velocity in one turn sound together.
 
     Microphones of one drum may have layers of their own: each span between two edges is a layer.
+
+    Raises:
+        KitError: more samples would sound together than a drum has.
     """
     edges: list[float] = []
     for edge in sorted({edge for piece in pieces for edge in (piece.low, piece.high)}):
@@ -144,11 +152,19 @@ def layers_of(pieces: Sequence[Piece]) -> tuple[Layer, ...]:
 
 
 def _takes(pieces: Sequence[Piece]) -> tuple[Take, ...]:
-    turns = sorted({piece.turn for piece in pieces if piece.turn is not None})
-    if not turns:
+    counts = Counter(piece.turn for piece in pieces)
+    n_always = counts.pop(None, 0)
+    n_together = n_always + max(counts.values(), default=0)
+    if n_together > MAX_TOGETHER:
+        raise KitError(
+            f"{n_together} samples would sound together in one hit; at most {MAX_TOGETHER} do",
+            where=pieces[0].source.name,
+        )
+    if not counts:
         return (tuple(piece.source for piece in pieces),) if pieces else ()
     return tuple(
-        tuple(piece.source for piece in pieces if piece.turn in (None, turn)) for turn in turns
+        tuple(piece.source for piece in pieces if piece.turn in (None, turn))
+        for turn in sorted(turn for turn in counts if turn is not None)
     )
 
 

@@ -122,8 +122,8 @@ class _Regions:
         drum = reading.drum_class, str(key) if key is not None else label
         low, high = (_number(opcodes, *each, where) for each in (("lovel", 0), ("hivel", MIDI_MAX)))
         piece = Piece(
-            max(0.0, (low - 0.5) / MIDI_MAX),
-            min(1.0, (high + 0.5) / MIDI_MAX),
+            min(1.0, max(0.0, (low - 0.5) / MIDI_MAX)),
+            min(1.0, max(0.0, (high + 0.5) / MIDI_MAX)),
             _turn(opcodes, where),
             _source(info, name, opcodes, where),
         )

@@ -12,19 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemfx.errors import KitError
-from stemfx.kit_files.inside import Folder
+from stemfx.kit_files.inside import Folder, read_bytes
 
 MAX_BYTES = 16 << 20
 MAX_SECTIONS = 200_000
 MAX_INCLUDES = 200
-MAX_LINE = 20_000  # characters, macros filled in
 MAX_MACROS = 1_000
+MAX_OPCODES = 1_000
+"""Of one section: every region takes over those of the sections around it."""
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+MAX_MACRO_NAME = 64
+
+# A comment without an end runs to the end of the file, or each `/*` would look for it anew.
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*", re.DOTALL)
 _HEADER = re.compile(r"<(\w+)>")
 _OPCODE = re.compile(r"(?<![^\s>])([A-Za-z_]\w*)=")
 _INCLUDE = re.compile(r'\s*#include\s+"([^"\n]*)"')
 _DEFINE = re.compile(r"\s*#define\s+(\$\w+)[ \t]+([^\s<]+)")
+_MACRO = re.compile(r"\$\w+")
 
 
 @dataclass
@@ -50,6 +55,7 @@ class _Parser:
         self._folder = folder
         self._macros: dict[str, str] = {}
         self._left_bytes = MAX_BYTES
+        self._left_filled = MAX_BYTES  # characters of what macros stand for
         self._left_includes = MAX_INCLUDES
         self._section = Section("", "")
         self._count = 0
@@ -62,20 +68,17 @@ class _Parser:
         where = str(path)
         for number, line in enumerate(self._text(path).splitlines(), start=1):
             here = f"{where}:{number}"
-            rest = line
-            while found := _DEFINE.match(rest):
+            position = 0
+            while found := _DEFINE.match(line, position):
                 self._define(found[1], found[2], here)
-                rest = rest[found.end() :]
-            if found := _INCLUDE.match(rest):
+                position = found.end()
+            if found := _INCLUDE.match(line, position):
                 yield from self._include(self._filled(found[1], here), here, (*outer, path))
-                rest = rest[found.end() :]
-            yield from self._line(self._filled(rest, here), here)
+                position = found.end()
+            yield from self._line(self._filled(line[position:], here), here)
 
     def _text(self, path: Path) -> str:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise KitError(f"cannot be read ({error.strerror})", where=str(path)) from None
+        data = read_bytes(path, MAX_BYTES, "SFZ")
         self._left_bytes -= len(data)
         if self._left_bytes < 0:
             raise KitError(
@@ -91,19 +94,31 @@ class _Parser:
         return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
 
     def _define(self, name: str, value: str, where: str) -> None:
-        if len(self._macros) >= MAX_MACROS:
-            raise KitError(f"more than {MAX_MACROS:,} macros", where=where)
+        if len(self._macros) >= MAX_MACROS or len(name) > MAX_MACRO_NAME:
+            raise KitError(
+                f"more than {MAX_MACROS:,} macros, or a name of more than {MAX_MACRO_NAME} "
+                "characters",
+                where=where,
+            )
         self._macros[name] = self._filled(value, where)
 
     def _filled(self, text: str, where: str) -> str:
         """Replace macros by their values; of several that fit the longest name."""
-        if "$" not in text:
-            return text
-        for name in sorted(self._macros, key=len, reverse=True):
-            text = text.replace(name, self._macros[name])
-            if len(text) > MAX_LINE:
-                raise KitError(f"a line of more than {MAX_LINE:,} characters", where=where)
-        return text
+
+        def value(found: re.Match[str]) -> str:
+            written = found[0]
+            for length in range(min(len(written), MAX_MACRO_NAME), 1, -1):
+                if (macro := self._macros.get(written[:length])) is not None:
+                    self._left_filled -= len(macro)
+                    if self._left_filled < 0:
+                        raise KitError(
+                            f"its macros stand for more than {MAX_BYTES >> 20} MiB; this is no kit",
+                            where=where,
+                        )
+                    return macro + written[length:]
+            return written
+
+        return _MACRO.sub(value, text) if self._macros else text
 
     def _include(self, name: str, where: str, outer: tuple[Path, ...]) -> Iterator[Section]:
         self._left_includes -= 1
@@ -115,17 +130,23 @@ class _Parser:
     def _line(self, line: str, where: str) -> Iterator[Section]:
         position = 0
         for header in _HEADER.finditer(line):
-            self._opcodes(line[position : header.start()])
+            self._opcodes(line[position : header.start()], where)
             position = header.end()
             yield self._section
             self._count += 1
             if self._count > MAX_SECTIONS:
                 raise KitError(f"more than {MAX_SECTIONS:,} sections; this is no kit", where=where)
             self._section = Section(header[1].lower(), where)
-        self._opcodes(line[position:])
+        self._opcodes(line[position:], where)
 
-    def _opcodes(self, text: str) -> None:
-        found = list(_OPCODE.finditer(text))
-        ends = [*(opcode.start() for opcode in found[1:]), len(text)]
-        for opcode, end in zip(found, ends, strict=False):
-            self._section.opcodes[opcode[1].lower()] = text[opcode.end() : end].strip()
+    def _opcodes(self, text: str, where: str) -> None:
+        opcodes = self._section.opcodes
+        name, start = "", 0
+        for found in _OPCODE.finditer(text):
+            if name:
+                opcodes[name] = text[start : found.start()].strip()
+            name, start = found[1].lower(), found.end()
+            if len(opcodes) >= MAX_OPCODES and name not in opcodes:
+                raise KitError(f"more than {MAX_OPCODES:,} opcodes in one section", where=where)
+        if name:
+            opcodes[name] = text[start:].strip()

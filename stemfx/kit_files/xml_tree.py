@@ -21,8 +21,6 @@ def parse_xml(data: bytes, where: str) -> Element:
     Raises:
         KitError: it is not XML, or more or other than a kit needs.
     """
-    if len(data) > MAX_BYTES:
-        raise KitError(f"more than {MAX_BYTES >> 20} MiB of XML; this is no kit", where=where)
     try:
         return _parse(data, where, None)
     except expat.ExpatError as error:

@@ -1,9 +1,13 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from kit_making import strike
 
+from stemfx.errors import AudioFileError
 from stemfx.kit_files import read_kit
 from stemfx.kit_files.decode import power
+from stemfx.kit_files.parts import MAX_SAMPLE_S
 
 
 def level_db(audio):
@@ -111,3 +115,28 @@ def test_a_hit_does_not_depend_on_the_hits_before_it(put, folder, monkeypatch):
         kit.sample("snare", velocity, 44_100)
     np.testing.assert_array_equal(kit.sample("snare", 0.3, 48_000).samples, first)
     assert len(kit._decoded) == 1
+
+
+def test_a_sample_that_is_not_numbers_is_named(put, folder):
+    samples = strike(60)
+    samples[0, 100] = np.nan
+    put("kick.wav", samples)
+    with pytest.raises(AudioFileError, match=r"kick\.wav: it holds samples that are not numbers"):
+        read_kit(folder).sample("kick", 1.0, 44_100)
+
+
+def test_a_sample_is_not_tuned_down_to_more_than_the_longest_hit(put, folder):
+    put("kick.wav", np.sin(np.arange(80_000))[np.newaxis], sample_rate=8_000)
+    (folder / "kit.sfz").write_text("<region> key=36 sample=kick.wav transpose=-48")  # 16 times
+    assert read_kit(folder).sample("kick", 1.0, 8_000).duration_s <= MAX_SAMPLE_S
+
+
+def test_numbered_samples_are_heard_one_after_the_other(put, folder):
+    for i in range(20):
+        put(f"kick-{i:02}.wav", strike(60, seed=i, seconds=10.0))  # 1.8 MB as float32
+    tracemalloc.start()
+    try:
+        read_kit(folder)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()

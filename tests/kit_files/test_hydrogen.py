@@ -1,7 +1,9 @@
 import gzip
 import io
+import os
 import tarfile
 import tempfile
+import tracemalloc
 
 import pytest
 from kit_making import layout
@@ -237,6 +239,31 @@ def test_an_archive_of_too_many_files_is_refused(pack, good, monkeypatch):
     monkeypatch.setattr(archive, "MAX_MEMBERS", 5)
     with pytest.raises(KitError, match="more than 5 files"):
         read_kit(pack([*good, *((f"Rock/{i}.wav", b"") for i in range(5))]))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_header_upon_header_is_refused(tmp_path, kind):
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, 12
+    header = info.tobuf(tarfile.GNU_FORMAT) + b"12 a=bcdefg\n".ljust(512, b"\0")
+    path = tmp_path / "kit.h2drumkit"
+    path.write_bytes(gzip.compress(3_000 * header))
+    with pytest.raises(KitError, match="header upon header"):
+        read_kit(path)
+
+
+@pytest.mark.parametrize("name", ["drumkit.xml", "kit.sfz", "kit.yaml"])
+def test_a_description_that_is_too_large_is_not_even_read(put, folder, name):
+    put("kick.wav")
+    (folder / name).touch()
+    os.truncate(folder / name, 1 << 30)  # takes no room on the disk
+    tracemalloc.start()
+    try:
+        with pytest.raises(KitError, match="this is no kit"):
+            read_kit(folder)
+        assert tracemalloc.get_traced_memory()[1] < 80 << 20  # of XML 32 MiB are read
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_header_that_would_fill_the_memory_is_refused(tmp_path):

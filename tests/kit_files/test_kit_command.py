@@ -99,3 +99,11 @@ def test_a_wrong_argument_gets_one_sentence_and_exit_code_2(
     assert message in capsys.readouterr().err
     assert execute(["kit", *arguments, "--json"]) == 2
     assert message in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_an_audition_is_not_written_over_a_sample_of_the_kit(put, folder, capsys):
+    kick = put("kick.wav")
+    before = kick.read_bytes()
+    assert execute(["kit", str(folder), "--audition", str(folder / "kick.wav")]) == 2
+    assert "is a sample of the kit" in capsys.readouterr().err
+    assert kick.read_bytes() == before

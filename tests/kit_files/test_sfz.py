@@ -1,4 +1,5 @@
 import os
+import time
 
 import pytest
 from kit_making import layout
@@ -175,10 +176,17 @@ def test_a_folder_with_one_sfz_is_read_by_it_and_may_use_all_of_the_folder(put, 
         ('#include "kit.sfz"', "files include each other without an end"),
         ('#include "/etc/passwd"', "is an absolute path"),
         (
-            "#define $A aaaaaaaaaaaaaaaa\n" + "#define $A $A$A$A$A\n" * 9,
-            "a line of more than 20,000",
+            "#define $A aaaaaaaaaaaaaaaa\n" + "#define $A $A$A$A$A\n" * 12,
+            "its macros stand for more than 16 MiB",
         ),
         ("<region>" * 200_001, "more than 200,000 sections"),
+        ("<region> " + " ".join(f"o{i}=1" for i in range(1_001)), "more than 1,000 opcodes"),
+        ("<region> key=36 sample=kick.wav\n" * 101, "101 samples would sound together"),
+        (
+            "<group> key=36 sample=kick.wav\n"
+            + "".join(f"<region><region> seq_length=999 seq_position={i}\n" for i in range(120)),
+            "121 samples would sound together",
+        ),
     ],
 )
 def test_a_bad_sfz_gets_one_clear_sentence(put, sfz, text, message):
@@ -193,3 +201,27 @@ def test_a_link_out_of_the_kit_is_refused(put, sfz, folder, tmp_path):
     (folder / "kick.wav").symlink_to(put("kick.wav", folder=tmp_path / "outside"))
     with pytest.raises(KitError, match="leads out of the kit's folder"):
         read_kit(sfz("<region> key=36 sample=kick.wav"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#define $a b " * (1 << 20),
+        "".join(f"#define $m{i} a\n" for i in range(999)) + "$\n" * (1 << 20),
+        "/* " * (4 << 20),
+        "a= " * (4 << 20),
+    ],
+    ids=["defines", "macros", "comments", "opcodes"],
+)
+def test_a_large_text_is_read_in_time_that_grows_with_its_length(put, sfz, text):
+    put("kick.wav")
+    path = sfz("<region> key=36 sample=kick.wav\n" + text)
+    began = time.process_time()
+    assert read_kit(path).classes == ("kick",)
+    assert time.process_time() - began < 20  # 1 to 5 s; minutes or more if it grows with a square
+
+
+def test_a_pipe_is_not_waited_for(folder):
+    os.mkfifo(folder / "kit.sfz")
+    with pytest.raises(KitError, match="no file that can be read"):
+        read_kit(folder / "kit.sfz")
