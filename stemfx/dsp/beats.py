@@ -22,6 +22,8 @@ def track_beats(
         tightness: what an interval that is off the period costs.
     """
     n = envelope.size
+    if not n:
+        return np.zeros(0, np.intp)
     periods = np.broadcast_to(np.asarray(period, np.float64), (n,))
     shortest, longest = int(periods.min() * 0.6), int(np.ceil(periods.max() * 1.7))
     if n < 2 * shortest or shortest < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from stemfx.dsp.flux import FRAME_HZ, Flux, attack_s
 from stemfx.dsp.units import Float64s
 
 PLAYED = 0.3
-BEFORE_S, AFTER_S = 0.045, 0.035
-"""Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
+WIDE_S, NARROW_S = (0.045, 0.035), (0.025, 0.015)
+"""Before and after a beat where its attack is looked for: tracked beats are off by 20 ms, fitted
+ones by as much as a player is."""
 STEADY_S = 0.006
 AS_WELL = 0.8
 """A line is the beat map if so many of the attacks that lie near the best curve lie near it too:
@@ -20,7 +21,8 @@ within `STEADY_S`, or three times the curve's spread."""
 EARLIEST, MAX_LATE_S = 0.6, 0.003
 """Of several players an attack is the first, a beat the middle: this many spreads later."""
 _ROUNDS = 8
-_BEND = 60.0  # weight of squared second differences where the tempo moves: bends over ~6 beats
+_LEAST_S = 0.004  # attacks that near are never taken for strays
+_BEND = 460.0  # of squared third differences: waves of 17 beats pass by half
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,23 @@ class Grid:
 
 
 def fit_grid(tracked_s: Float64s, struck: Flux, played: Flux) -> Grid:
-    """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them."""
-    times, weights = _attacks(tracked_s, struck)
+    """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them.
+
+    Twice, the second time among the attacks that are near the first result.
+    """
+    rough = _fit(tracked_s, struck, played, WIDE_S)
+    fine = _fit(rough.beats_s, struck, played, NARROW_S)
+    return replace(fine, spread_s=rough.spread_s, found=rough.found)  # among all that was played
+
+
+def _fit(near_s: Float64s, struck: Flux, played: Flux, around_s: tuple[float, float]) -> Grid:
+    times, weights = _attacks(near_s, struck, around_s)
     if played is not struck:  # where the drums rest, the others keep time, more loosely
-        played_s, clear = _attacks(tracked_s, played)
+        played_s, clear = _attacks(near_s, played, around_s)
         times = np.where(weights > 0, times, played_s)
         weights = np.where(weights > 0, weights, PLAYED * clear)
     found = float(np.mean(weights > 0))
-    index = np.arange(tracked_s.size, dtype=np.float64)
+    index = np.arange(times.size, dtype=np.float64)
     line = _robust(_first_line(times, weights), times, weights, lambda w: _line(index, times, w))
     curve = _robust(times, times, weights, lambda w: _smooth(times, w))
     struck_at = weights > 0
@@ -61,16 +72,18 @@ def fit_grid(tracked_s: Float64s, struck: Flux, played: Flux) -> Grid:
     return Grid(beats + late, spread, steady, found)
 
 
-def _attacks(tracked_s: Float64s, flux: Flux) -> tuple[Float64s, Float64s]:
+def _attacks(
+    near_s: Float64s, flux: Flux, around_s: tuple[float, float]
+) -> tuple[Float64s, Float64s]:
     """Return the attack near each beat and how clear it is, 0 where there is none."""
     total = np.sum(list(flux.groups.values()), axis=0)
     clear = float(np.percentile(total, 95)) if total.size else 0.0
-    times, weights = tracked_s.copy(), np.zeros(tracked_s.size)
-    for i, at_s in enumerate(tracked_s):
+    times, weights = near_s.copy(), np.zeros(near_s.size)
+    for i, at_s in enumerate(near_s):
         frame = round(at_s * FRAME_HZ)
         rise = float(total[max(0, frame - 4) : frame + 5].max(initial=0.0))
         if clear > 0 and rise > 0.25 * clear:
-            times[i] = attack_s(flux.cells, float(at_s), BEFORE_S, AFTER_S)
+            times[i] = attack_s(flux.cells, float(at_s), *around_s)
             weights[i] = min(1.0, rise / clear)
     return times, weights
 
@@ -83,7 +96,7 @@ def _robust(
         return times
     for _ in range(_ROUNDS):
         off = np.abs(times - fitted)
-        scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), 0.002)
+        scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), _LEAST_S)
         w = weights * np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
         if (w > 0).sum() < 3:
             break
@@ -108,18 +121,21 @@ def _line(index: Float64s, times: Float64s, w: Float64s) -> Float64s:
 
 
 def _smooth(times: Float64s, w: Float64s) -> Float64s:
-    """Return the curve of least w (x - times)² + bend x''² (Whittaker 1923)."""
+    """Return the curve of least w (x - times)² + bend x'''² (Whittaker 1923).
+
+    A tempo that grows steadily has no third difference: so it is not bent towards a line.
+    """
     from scipy.linalg import solveh_banded
 
     n = times.size
-    if n < 4:
+    if n < 5:
         return times
-    bands = np.zeros((3, n))
-    second = np.array([1.0, -2.0, 1.0])
-    for a in range(3):
-        for b in range(a, 3):
-            bands[2 - (b - a), b : n - 2 + b] += _BEND * second[a] * second[b]
-    bands[2] += w + 1e-6
+    bands = np.zeros((4, n))
+    third = np.array([-1.0, 3.0, -3.0, 1.0])
+    for a in range(4):
+        for b in range(a, 4):
+            bands[3 - (b - a), b : n - 3 + b] += _BEND * third[a] * third[b]
+    bands[3] += w + 1e-6
     return np.asarray(solveh_banded(bands, (w + 1e-6) * times))
 
 
