@@ -173,11 +173,10 @@ class Overlay:
         gains = tuple(self.gain(i, recording) * self.pan_of(recording))
         time = self.plan.hits[i].time_s * self.rate - self.start(i)
         sound = Player([Stroke(time, recording, gains)], self.rate)
-        channels = recording.audio.channels
         # What rings in before the excerpt begins belongs to it too.
-        block = sound.play(-self.rate, self.rate + n_samples, channels)
+        block = sound.play(-self.rate, self.rate + n_samples, len(gains))
         return (
-            np.zeros((channels, n_samples), np.float32) if block is None else block[:, self.rate :]
+            np.zeros((len(gains), n_samples), np.float32) if block is None else block[:, self.rate :]
         )
 
     def pan_of(self, recording: Recording) -> Float64s:

@@ -30,7 +30,7 @@ class Recording:
     """One sound of a kit, ready for a track.
 
     Args:
-        audio: with as many channels as the track.
+        audio: with as many channels as the track, or one that all of them share.
         attack: where it begins, in samples from the start of `audio`.
         loudness: how loud it is.
         is_mono: the kit has it on one channel.
@@ -86,12 +86,12 @@ class Voice:
         )
         is_mono = audio.channels == 1
         if audio.channels != self.channels:
-            mono = audio.samples.mean(axis=0, keepdims=True)
-            audio = Audio(np.tile(mono, (self.channels, 1)), rate)
+            audio = Audio(audio.samples.mean(axis=0, keepdims=True), rate)
         if self.tune_st:
             audio = _tuned(audio, self.tune_st)
         attack = sound_attack(audio)
         heard = audio.read(round(attack), round(attack + LOUDNESS_S * rate))
+        heard = np.broadcast_to(heard, (self.channels, heard.shape[1]))
         powers = self.split.powers([heard] if heard.shape[1] else [], self.channels)
         known_by = DRUM_BANDS[self.drum_class].known_by
         loudness = Loudness.of(powers, known_by, self.split.frame / rate)
@@ -181,10 +181,9 @@ class Player:
             length = min(length, max(0, stroke.stop + self._fade - start))
         moved = Shifted(audio, _MARGIN + fraction, length=length).read()
         sound: Block = moved * np.array(stroke.gains, np.float32)[:, np.newaxis]
-        if stroke.stop is not None and start + length > stroke.stop:
-            n = min(length, start + length - stroke.stop)
-            fade = (self._fade - np.arange(self._fade - n, self._fade) - 1) / self._fade
-            sound[:, length - n :] *= fade.astype(np.float32)
+        if stroke.stop is not None:
+            left = (stroke.stop + self._fade - 1 - start - np.arange(length)) / self._fade
+            sound *= np.clip(left, 0.0, 1.0).astype(np.float32)
         return start, sound
 
 
