@@ -176,7 +176,9 @@ class Overlay:
         # What rings in before the excerpt begins belongs to it too.
         block = sound.play(-self.rate, self.rate + n_samples, len(gains))
         return (
-            np.zeros((len(gains), n_samples), np.float32) if block is None else block[:, self.rate :]
+            np.zeros((len(gains), n_samples), np.float32)
+            if block is None
+            else block[:, self.rate :]
         )
 
     def pan_of(self, recording: Recording) -> Float64s:

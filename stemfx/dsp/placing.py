@@ -109,7 +109,7 @@ class CrossSpectra:
     def band(self, samples: NDArray[np.floating]) -> NDArray[np.complex128]:
         """Return the spectrum of `(n_samples,)` in the band."""
         spectrum: NDArray[np.complex128] = np.fft.rfft(samples, self._n_fft)[self._bins]
-        return spectrum
+        return spectrum.copy()  # a view would keep the whole spectrum
 
     def clear(self) -> None:
         """Forget all hits."""
