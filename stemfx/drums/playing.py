@@ -72,6 +72,12 @@ class Voice:
             return int(dice.integers(n))
         return (before + 1 + int(dice.integers(n - 1))) % n
 
+    def tuned(self, tune_st: float) -> Voice:
+        """Return the same drum, played so much higher."""
+        if tune_st == self.tune_st:
+            return self
+        return Voice(self.kit, self.drum_class, self.variant, self.split, self.channels, tune_st)
+
     def recording(self, velocity: float, take: int) -> Recording:
         """Return the recording that is played for a velocity."""
         key = (_step(velocity), take)
@@ -88,7 +94,7 @@ class Voice:
         if audio.channels != self.channels:
             audio = Audio(audio.samples.mean(axis=0, keepdims=True), rate)
         if self.tune_st:
-            audio = _tuned(audio, self.tune_st)
+            audio = tuned(audio, self.tune_st)
         attack = sound_attack(audio)
         heard = audio.read(round(attack), round(attack + LOUDNESS_S * rate))
         heard = np.broadcast_to(heard, (self.channels, heard.shape[1]))
@@ -102,7 +108,8 @@ def _step(velocity: float) -> int:
     return max(1, round(velocity * VELOCITY_STEPS))
 
 
-def _tuned(audio: Audio, tune_st: float) -> Audio:
+def tuned(audio: Audio, tune_st: float) -> Audio:
+    """Return a sound, played faster: so many semitones higher, and as much shorter."""
     ratio = 2.0 ** (tune_st / 12.0)
     n_out = math.ceil(audio.n_samples / ratio)
     rate = audio.sample_rate

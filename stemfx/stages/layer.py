@@ -9,13 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from stemfx.audio import Audio, Block, Signal
-from stemfx.hits import DRUM_CLASSES
+from stemfx.hits import DRUM_CLASSES, DrumClass
 from stemfx.stage import HitParams, SoundRef, SourceRef, StageContext, knob, stage
 
 if TYPE_CHECKING:
     from stemfx.drums.layering import Event, Laid
-
-DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
 
 _LOW_DRUMS = {"kick", "tom"}
 _LOW_CUT_HZ = 120.0
