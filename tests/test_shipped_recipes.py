@@ -44,6 +44,10 @@ def test_a_shipped_recipe_plans_and_runs_on_the_demo_song(
     song, cache = demo
     outcome = run(planned(name, song, tmp_path), cache)
     reading = master_reading(outcome)
+    if name == "samples":  # stems are all it makes
+        total = np.sum([samples(p) for p in sorted((tmp_path / "sample-stems").glob("*.wav"))], 0)
+        assert total.shape == samples(song).shape
+        return
     assert reading is not None
     assert reading["duration_s"] == pytest.approx(samples(song).shape[1] / 44_100)
     assert float(reading["true_peak_dbtp"] or 0) <= 0.0
