@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stemfx.dsp.units import FLOOR_DB
 from stemfx.graph import AUDIO, Node, Residual, Separate, Write, WriteHits
+from stemfx.hits import DRUM_CLASSES
 from stemfx.io import write_text
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
@@ -276,6 +277,9 @@ _COST = {
     "mask": 0.02,
     "residual": 0.002,
     "analysis": 0.02,
+    "hits": 0.008,
+    "music": 0.006,
+    "replace_drums": 0.02,
     "return_residual": 0.002,
     "mix": 0.002,
     "fader": 0.001,
@@ -438,6 +442,13 @@ _WORDS = {
     "model_null_db": ("unexplained by the model {:.0f} dB", None),
     "null_db": ("null {:.0f} dB", None),
     "disagreement_db": ("the models differ by {:.1f} dB relative to the stem", None),
+    "hits": ("{:.0f} hits", "no hits"),
+    **{name: (f"{{:.0f}} {name.replace('_', ' ')}", None) for name in DRUM_CLASSES},
+    "layered": ("laid on {:.0f} hits or beats", "laid on none"),
+    "bpm": ("{:.2f} BPM", "no beat"),
+    "bpm_confidence": ("sure to {:.0%}", None),
+    "key_confidence": ("sure to {:.0%}", None),
+    "beats": ("{:.0f} beats", ""),
     "resumed_at_s": ("went on at {:.1f} s", None),
     "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
     "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
@@ -455,6 +466,7 @@ _UNITS = {
     "_s": "{:.2f} s",
     "_bpm": "{:.1f} BPM",
     "_percent": "{:.0f} %",
+    "_st": "{:+.1f} semitones",
 }
 
 

@@ -61,7 +61,7 @@ def apply(
     sounds: Mapping[str, Signal] | None = None,
     kits: Mapping[str, Kit] | None = None,
     readings: Mapping[str, MusicReading] | None = None,
-    hits: Sequence[Hit] = (),
+    drum_hits: Sequence[Hit] = (),
     song: Song | None = None,
     is_generated: bool = False,
     **params: Any,
@@ -77,7 +77,7 @@ def apply(
         sounds: signals, at the rate of `audio`, by the name of the parameter.
         kits: drum kits by the name of the parameter.
         readings: what songs play to, by the name of the parameter.
-        hits: for stages that are told drum hits.
+        drum_hits: for stages that are told drum hits.
         song: what a stage that hears its song is given; its analysis is made here.
         is_generated: whether the song came out of an AI generator.
         params: as a recipe would give them; they are validated.
@@ -98,7 +98,7 @@ def apply(
         sounds=sounds or {},
         kits=kits or {},
         readings=readings or {},
-        hits=tuple(hits),
+        hits=tuple(drum_hits),
         song=None if song is None else analysed(stage, settings, song),
         is_generated=is_generated,
     )
@@ -317,7 +317,7 @@ class Case:
             sounds={name: example_hit(audio.sample_rate) for name in self._named("sound", chosen)},
             kits=dict.fromkeys(self._named("kit", chosen), SynthKit()),
             readings=dict.fromkeys(self._named("source", chosen), example_reading(audio)),
-            hits=example_hits(audio) if issubclass(self.stage.params, HitParams) else (),
+            drum_hits=example_hits(audio) if issubclass(self.stage.params, HitParams) else (),
             song=song,
             **chosen,
         )

@@ -33,7 +33,7 @@ def planned(name: str, song: Path, out: Path) -> Plan:
 def test_the_promised_recipes_are_shipped() -> None:
     assert set(shipped_recipes()) == {
         *("remix", "rebalance", "instrumental", "acappella", "warm-master", "demo"),
-        *("clean-vocal", "mono-safe", "rescue"),
+        *("clean-vocal", "mono-safe", "rescue", "fix-drums", "samples"),
     }
 
 

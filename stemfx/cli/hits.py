@@ -22,9 +22,15 @@ if TYPE_CHECKING:
 
 def hits(
     files: Annotated[list[Path], typer.Argument(help="Drum stems.")],
+    midi: Annotated[
+        Path | None, typer.Option("--midi", help="Write the hits of the one FILE as a MIDI file.")
+    ] = None,
     classifier: Annotated[
-        str, typer.Option(help="What tells the drums apart; `stemfx plugins` lists them.")
-    ] = "spectral",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="What tells the drums apart; `stemfx plugins` lists them."
+        ),
+    ] = None,
     json: a.Json = False,
 ) -> int:
     """List the drum hits of stems: when, which drum, how hard (0 to 1).
@@ -35,8 +41,14 @@ def hits(
     from stemfx.registry import build_registry
 
     paths = [a.user_path(name, "FILE") for name in files]
+    target = None if midi is None else _midi_target(a.user_path(midi, "--midi"), len(paths))
     chosen = _classifier(build_registry(), classifier)
     heard = [_hear(path, chosen) for path in paths]
+    if target is not None and heard[0].is_readable:
+        from stemfx.hit_files import midi_bytes
+        from stemfx.io import write_bytes
+
+        write_bytes(target, midi_bytes(heard[0].hits, paths[0].stem))
     if json:
         print_json({"schema": 1, "files": [_json(one) for one in heard]})
     else:
@@ -56,15 +68,37 @@ class Heard:
     is_readable: bool = True
 
 
-def _classifier(registry: Registry, name: str) -> HitClassifier:
-    """Return a hit classifier by its name.
+def _midi_target(path: Path, n_files: int) -> Path:
+    """Return where the MIDI file goes.
+
+    Raises:
+        UsageError: it cannot hold the hits of several files, has another suffix, or somebody has
+            edited what is there.
+    """
+    from stemfx.hit_files import is_edited
+
+    if n_files > 1:
+        msg = f"a MIDI file holds the hits of one FILE, and {n_files} are given"
+        raise UsageError(msg, where="--midi")
+    if path.suffix.lower() not in (".mid", ".midi"):
+        raise UsageError(f"{path.name!r} should end in .mid", where="--midi")
+    if path.exists() and is_edited(path):
+        msg = f"{path.name!r} was edited, or is not from stemfx; say another name, or delete it"
+        raise UsageError(msg, where="--midi")
+    return path
+
+
+def _classifier(registry: Registry, name: str | None) -> HitClassifier:
+    """Return a hit classifier by its name; the default one if none is named.
 
     Raises:
         PluginError: two plugins offer it.
         UsageError: it is unknown.
     """
+    from stemfx.drums import DEFAULT_CLASSIFIER
     from stemfx.recipe.wording import unknown
 
+    name = DEFAULT_CLASSIFIER if name is None else name
     if found := registry.hit_classifiers.get(name):
         return found
     if clash := registry.clashes.get(("hit classifier", name)):
@@ -92,16 +126,11 @@ def _hear(path: Path, classifier: HitClassifier) -> Heard:
 
 
 def _json(one: Heard) -> dict[str, Any]:
+    from stemfx.hit_files import to_json
+
     return {
         "file": str(one.path.absolute()),
-        "hits": [
-            {
-                "time_s": round(hit.time_s, 6),
-                "class": hit.drum_class,
-                "velocity": round(hit.velocity, 3),
-            }
-            for hit in one.hits
-        ],
+        "hits": to_json(one.hits),
         "findings": [
             {"level": f.level, "code": f.code, "message": f.message} for f in one.findings
         ],

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stemfx.audio import Audio, Signal
-from stemfx.drums.placement import ADDS_UP_DB, FLAM_S, MAX_SHIFT_S, MAX_TUNE_ST, PLACE_HZ, TUNED
-from stemfx.drums.playing import Loudness, Player, Recording, Stroke
+from stemfx.drums.loudness import Loudness
+from stemfx.drums.placement import ADDS_UP_DB, FAR_TUNE_ST, FLAM_S, MAX_SHIFT_S, PLACE_HZ, TUNED
+from stemfx.drums.playing import Player, Recording, Stroke
 from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, Placement, excerpts
 from stemfx.dsp.resample import resample_blocks
 from stemfx.dsp.units import db_to_gain
@@ -131,7 +132,7 @@ def laid(
         if is_aligned and drum_class in PLACE_HZ:
             tunings = [tuned_st]
             if tune_st is None and drum_class in TUNED:
-                tunings += [s * st for st in range(1, MAX_TUNE_ST + 1) for s in (1.0, -1.0)]
+                tunings += [s * st for st in range(1, FAR_TUNE_ST + 1) for s in (1.0, -1.0)]
             sounds = {st: _tuned(sound, attack, st) for st in tunings}
             placement, tuned_st = _placement(signal, mine, gains, sounds, PLACE_HZ[drum_class])
         one = _tuned(sound, attack, tuned_st)
@@ -183,12 +184,15 @@ def _placement(
     for i, old in zip(some, excerpts(signal, starts, n), strict=True):
         for st, spectra in all_spectra.items():
             spectra.add(spectra.band(old.mean(axis=0)), gains[i] * new[st])
-    best, best_worth = (Placement(), 0.0), -np.inf
+    best, best_worth = (Placement(), 0.0), (False, -np.inf)
     for reach_s in (FLAM_S, MAX_SHIFT_S):
         for st, spectra in all_spectra.items():
             placement = spectra.placement(reach_s, _COST_DB_PER_MS)
             # Enough is enough: what adds up is not tuned any further.
-            worth = min(placement.gain_db, 1.5 * ADDS_UP_DB) - _COST_DB_PER_ST * abs(st)
+            worth = (
+                placement.gain_db >= ADDS_UP_DB,
+                min(placement.gain_db, 1.5 * ADDS_UP_DB) - _COST_DB_PER_ST * abs(st),
+            )
             if worth > best_worth:
                 best, best_worth = (placement, st), worth
         if best[0].gain_db >= ADDS_UP_DB:

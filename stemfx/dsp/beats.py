@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from stemfx.dsp.units import Float64s
 
-TIGHTNESS = 300.0
+TIGHTNESS = 800.0
 """Cost of leaving the pace: times log² of the ratio of an interval to the period."""
 
 
@@ -22,6 +22,8 @@ def track_beats(
         tightness: what an interval that is off the period costs.
     """
     n = envelope.size
+    if not n:
+        return np.zeros(0, np.intp)
     periods = np.broadcast_to(np.asarray(period, np.float64), (n,))
     shortest, longest = int(periods.min() * 0.6), int(np.ceil(periods.max() * 1.7))
     if n < 2 * shortest or shortest < 2:

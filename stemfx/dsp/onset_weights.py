@@ -3,8 +3,8 @@
 Logistic regression (L2, C = 0.1 on standardised evidence) over 43 000 candidates of drum tracks
 whose strokes are known: eight kits played by formula (rock, drum and bass, rolls and flams, soft
 brushes, double bass), dry, in a room, through MP3, with the rest of a song at -20 dB, at other
-rates, and as the embedded model separates them from a mix; and sampled songs. Additive on
-purpose: boosted trees and small networks fitted the kits they knew better, others worse.
+rates, and as the embedded model separates them from a mix; and sampled songs. Additive, because
+boosted trees and small networks were no better on kits that they had not heard.
 
 Rows: a weight per dB for each of `GROUPS`, from the lowest to the highest.
 """

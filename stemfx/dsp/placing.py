@@ -30,7 +30,7 @@ AFTER_S = 0.3
 
 _GRID_MS = 0.02
 _MATCH_S = 0.06  # what tells whether two sounds are the same
-_MATCH_MS = 1.5  # how far apart they may be
+_MATCH_MS = 8.0  # how far apart they may be: more than a hit is mistimed by
 _ALIKE = 0.8  # correlation of a band in which little else sounds
 _FAINT = 1e-4  # of the power of a sound: bands below are not looked at
 _FINE = 16  # points of the correlation per sample
@@ -103,8 +103,8 @@ class CrossSpectra:
         first = max(1, math.ceil(self.low_hz / spacing_hz))
         last = min(math.floor(self.high_hz / spacing_hz), self._n_fft // 2 - 1)
         self._bins = slice(first, last + 1)
-        self._freq_hz = np.arange(first, last + 1) * spacing_hz
-        self._cross = np.zeros(self._freq_hz.size, np.complex128)
+        self.freq_hz = spacing_hz * np.arange(first, last + 1, dtype=np.float64)
+        self._cross = np.zeros(self.freq_hz.size, np.complex128)
 
     def band(self, samples: NDArray[np.floating]) -> NDArray[np.complex128]:
         """Return the spectrum of `(n_samples,)` in the band."""
@@ -125,7 +125,7 @@ class CrossSpectra:
         """Return 2 C / (E(old) + E(new)) when the new sound comes later by each of `shifts_s`."""
         if not self._power:
             return np.zeros(len(shifts_s))
-        turns = np.exp(2j * np.pi * np.outer(shifts_s, self._freq_hz))
+        turns = np.exp(2j * np.pi * np.outer(shifts_s, self.freq_hz))
         together: Float64s = 2.0 * (turns @ self._cross).real / self._power
         return together
 

@@ -79,5 +79,10 @@ def tempo_curve(envelope: Float64s, frame_hz: float, periods_s: Float64s) -> Flo
         path.append(int(came_from[path[-1]]))
     periods = periods_s[path[::-1]]
     middles = (np.arange(len(path)) * HOP_S + 0.5 * CURVE_WINDOW_S) * frame_hz
+    if len(path) > 1:  # the song's first and last seconds go on as those beside them
+        ends = 2 * periods[[0, -1]] - periods[[1, -2]]
+        hop = HOP_S * frame_hz
+        middles = np.concatenate([[middles[0] - hop], middles, [middles[-1] + hop]])
+        periods = np.concatenate([ends[:1], periods, ends[1:]])
     curve = np.interp(np.arange(envelope.size), middles, periods)
     return np.asarray(curve / np.median(curve))

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from stemfx.kit_files.names import NameReading
 from stemfx.kit_files.parts import Drum, Layer, Source, Take, even_layers, nearest_layers
-from stemfx.kit_files.words import DYNAMICS, UNUSUAL, says_how_hard, words_of
+from stemfx.kit_files.words import DYNAMICS, MACHINES, UNUSUAL, says_how_hard, words_of
 
 MIDI_MAX = 127
 
@@ -94,7 +94,8 @@ def _split_by_lone_words(
 
 def _rank(variant: Sequence[str], name: str) -> tuple[object, ...]:
     """Return what the drums of a class are sorted by: plain before special, then by name."""
-    odd = sum(word in UNUSUAL for word in variant)
+    # Beside drums with plain names those of a machine are the odd ones: an 808 is a bass note.
+    odd = sum(word in UNUSUAL or word in MACHINES for word in variant)
     return odd, len(variant) > 0, natural(name)
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stemfx.dsp.flux import FRAME_HZ, Flux, attack_s
 from stemfx.dsp.units import Float64s
 
 PLAYED = 0.3
-BEFORE_S, AFTER_S = 0.045, 0.035
-"""Where an attack is looked for around a tracked beat; frames are early or late by 20 ms."""
-STEADY_S = 0.010
-"""A line is the beat map where no stretch of the song strays further from it."""
+WIDE_S, NARROW_S = (0.045, 0.035), (0.025, 0.015)
+"""Before and after a beat where its attack is looked for: tracked beats are off by 20 ms, fitted
+ones by as much as a player is."""
+STEADY_S = 0.006
+AS_WELL = 0.8
+"""A line is the beat map if so many of the attacks that lie near the best curve lie near it too:
+within `STEADY_S`, or three times the curve's spread."""
 EARLIEST, MAX_LATE_S = 0.6, 0.003
 """Of several players an attack is the first, a beat the middle: this many spreads later."""
-_STRETCH_BEATS = 9
 _ROUNDS = 8
-_BEND = 60.0  # weight of squared second differences where the tempo moves: bends over ~6 beats
+_LEAST_S = 0.004  # attacks that near are never taken for strays
+_BEND = 460.0  # of squared third differences: waves of 17 beats pass by half
 
 
 @dataclass(frozen=True)
@@ -41,62 +43,76 @@ class Grid:
 
 
 def fit_grid(tracked_s: Float64s, struck: Flux, played: Flux) -> Grid:
-    """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them."""
-    times, weights = _attacks(tracked_s, struck)
+    """Refine tracked beats to attacks and lay a line, or else the smoothest curve, through them.
+
+    Twice, the second time among the attacks that are near the first result.
+    """
+    rough = _fit(tracked_s, struck, played, WIDE_S)
+    fine = _fit(rough.beats_s, struck, played, NARROW_S)
+    return replace(fine, spread_s=rough.spread_s, found=rough.found)  # among all that was played
+
+
+def _fit(near_s: Float64s, struck: Flux, played: Flux, around_s: tuple[float, float]) -> Grid:
+    times, weights = _attacks(near_s, struck, around_s)
     if played is not struck:  # where the drums rest, the others keep time, more loosely
-        played_s, clear = _attacks(tracked_s, played)
+        played_s, clear = _attacks(near_s, played, around_s)
         times = np.where(weights > 0, times, played_s)
         weights = np.where(weights > 0, weights, PLAYED * clear)
-    index = np.arange(tracked_s.size, dtype=np.float64)
-    line, kept = _robust(times, weights, lambda w: _line(index, times, w))
-    off = times - line
-    stretches = [
-        float(np.median(off[i : i + _STRETCH_BEATS][kept[i : i + _STRETCH_BEATS]]))
-        for i in range(0, index.size, _STRETCH_BEATS)
-        if kept[i : i + _STRETCH_BEATS].sum() >= 4
-    ]
     found = float(np.mean(weights > 0))
-    inside = float(kept.sum()) / max(1.0, float((weights > 0).sum()))
-    steady = bool(inside > 0.5 and max(np.abs(stretches), default=0.0) < STEADY_S)
-    beats = line
-    if not steady:
-        beats, kept = _robust(times, weights, lambda w: _smooth(times, w))
-    spread = float(np.median(np.abs(times - beats)[weights > 0])) if found else 1.0
+    index = np.arange(times.size, dtype=np.float64)
+    line = _robust(_first_line(times, weights), times, weights, lambda w: _line(index, times, w))
+    curve = _robust(times, times, weights, lambda w: _smooth(times, w))
+    struck_at = weights > 0
+    off_line, off_curve = (np.abs(times - fit)[struck_at] for fit in (line, curve))
+    near = max(3.0 * float(np.median(off_curve)), STEADY_S) if found else STEADY_S
+    steady = bool(np.sum(off_line < near) >= AS_WELL * np.sum(off_curve < near))
+    beats = line if steady else curve
+    spread = float(np.median(np.abs(times - beats)[struck_at])) if found else 1.0
     late = min(EARLIEST * spread, MAX_LATE_S) if found else 0.0
     return Grid(beats + late, spread, steady, found)
 
 
-def _attacks(tracked_s: Float64s, flux: Flux) -> tuple[Float64s, Float64s]:
+def _attacks(
+    near_s: Float64s, flux: Flux, around_s: tuple[float, float]
+) -> tuple[Float64s, Float64s]:
     """Return the attack near each beat and how clear it is, 0 where there is none."""
     total = np.sum(list(flux.groups.values()), axis=0)
     clear = float(np.percentile(total, 95)) if total.size else 0.0
-    times, weights = tracked_s.copy(), np.zeros(tracked_s.size)
-    for i, at_s in enumerate(tracked_s):
+    times, weights = near_s.copy(), np.zeros(near_s.size)
+    for i, at_s in enumerate(near_s):
         frame = round(at_s * FRAME_HZ)
         rise = float(total[max(0, frame - 4) : frame + 5].max(initial=0.0))
         if clear > 0 and rise > 0.25 * clear:
-            times[i] = attack_s(flux.cells, float(at_s), BEFORE_S, AFTER_S)
+            times[i] = attack_s(flux.cells, float(at_s), *around_s)
             weights[i] = min(1.0, rise / clear)
     return times, weights
 
 
 def _robust(
-    times: Float64s, weights: Float64s, solve: Callable[[Float64s], Float64s]
-) -> tuple[Float64s, NDArray[np.bool_]]:
-    """Solve again and again, each time without what lies far off (Tukey's biweight)."""
-    w = weights.copy()
-    fitted = solve(w) if (w > 0).sum() >= 3 else times
+    fitted: Float64s, times: Float64s, weights: Float64s, solve: Callable[[Float64s], Float64s]
+) -> Float64s:
+    """Solve again and again from `fitted`, each time without what is far off (Tukey's biweight)."""
+    if (weights > 0).sum() < 3:
+        return times
     for _ in range(_ROUNDS):
         off = np.abs(times - fitted)
-        if not (w > 0).any():
-            break
-        scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), 0.002)
-        tukey = np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
-        w = weights * tukey
+        scale = max(4.685 * 1.4826 * float(np.median(off[weights > 0])), _LEAST_S)
+        w = weights * np.where(off < scale, (1 - (off / scale) ** 2) ** 2, 0.0)
         if (w > 0).sum() < 3:
             break
         fitted = solve(w)
-    return fitted, w > 0
+    return fitted
+
+
+def _first_line(times: Float64s, weights: Float64s) -> Float64s:
+    """Return the line of the median slope over half the song, and the median start."""
+    half = max(1, times.size // 2)
+    both = (weights[half:] > 0) & (weights[:-half] > 0)
+    steps = (times[half:] - times[:-half])[both] if both.any() else np.diff(times) * half
+    index = np.arange(times.size)
+    slope = float(np.median(steps)) / half
+    kept = weights > 0 if (weights > 0).any() else np.ones(times.size, bool)
+    return np.asarray(slope * index + np.median((times - slope * index)[kept]))
 
 
 def _line(index: Float64s, times: Float64s, w: Float64s) -> Float64s:
@@ -105,18 +121,21 @@ def _line(index: Float64s, times: Float64s, w: Float64s) -> Float64s:
 
 
 def _smooth(times: Float64s, w: Float64s) -> Float64s:
-    """Return the curve of least w (x - times)² + bend x''² (Whittaker 1923)."""
+    """Return the curve of least w (x - times)² + bend x'''² (Whittaker 1923).
+
+    A tempo that grows steadily has no third difference: so it is not bent towards a line.
+    """
     from scipy.linalg import solveh_banded
 
     n = times.size
-    if n < 4:
+    if n < 5:
         return times
-    bands = np.zeros((3, n))
-    second = np.array([1.0, -2.0, 1.0])
-    for a in range(3):
-        for b in range(a, 3):
-            bands[2 - (b - a), b : n - 2 + b] += _BEND * second[a] * second[b]
-    bands[2] += w + 1e-6
+    bands = np.zeros((4, n))
+    third = np.array([-1.0, 3.0, -3.0, 1.0])
+    for a in range(4):
+        for b in range(a, 4):
+            bands[3 - (b - a), b : n - 3 + b] += _BEND * third[a] * third[b]
+    bands[3] += w + 1e-6
     return np.asarray(solveh_banded(bands, (w + 1e-6) * times))
 
 

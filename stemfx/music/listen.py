@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
-from stemfx.audio import Block, Signal
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.chroma import Pitches, read_pitches
 from stemfx.dsp.flux import RATE_HZ, Flux, read_flux
-from stemfx.dsp.resample import resample_blocks
+from stemfx.dsp.resample import rechunk, resample_blocks
 from stemfx.dsp.units import Float64s
 
 DRUMS, BASS, OTHER = "drums", "bass", "other"
@@ -45,52 +46,54 @@ def listen(mixture: Signal, stems: Mapping[str, Signal]) -> Heard:
     A silent or missing drum stem leaves the beat to the others; harmony is read from all but the
     drums if the bass or the rest of the band is among them.
     """
-    whole = read_flux(_mono([mixture]))
+    duration_s = mixture.n_samples / mixture.sample_rate
+
+    def mono(*signals: Signal) -> Iterator[Block]:
+        return _mono(signals, duration_s)
+
+    whole = read_flux(mono(mixture))
     least = SILENT * float(whole.cells.sum())
     rest = [stem for name, stem in stems.items() if name != DRUMS]
-    struck = read_flux(_mono([stems[DRUMS]])) if DRUMS in stems else whole
+    struck = read_flux(mono(stems[DRUMS])) if DRUMS in stems else whole
     if struck.cells.sum() <= least:
         struck = whole
-    played = read_flux(_mono(rest)) if struck is not whole and rest else whole
+    played = read_flux(mono(*rest)) if struck is not whole and rest else whole
     if played.cells.sum() <= least:
         played = whole
-    band = [stem for stem in rest if BASS in stems or OTHER in stems]
-    pitches = read_pitches(_mono(band or [mixture]))
-    if not pitches.classes.any():
-        pitches = read_pitches(_mono([mixture]))
-    bass = read_flux(_mono([stems[BASS]])) if BASS in stems else None
+    pitches = read_pitches(mono(*rest)) if BASS in stems or OTHER in stems else None
+    if pitches is None or not pitches.classes.any():
+        pitches = read_pitches(mono(mixture))
+    bass = read_flux(mono(stems[BASS])) if BASS in stems else None
     if bass is None or bass.cells.sum() <= least:
-        return Heard(struck, played, None, pitches, pitches, _seconds(mixture))
-    return Heard(
-        struck, played, bass, pitches, read_pitches(_mono([stems[BASS]])), _seconds(mixture)
-    )
+        return Heard(struck, played, None, pitches, pitches, duration_s)
+    return Heard(struck, played, bass, pitches, read_pitches(mono(stems[BASS])), duration_s)
 
 
-def _seconds(signal: Signal) -> float:
-    return signal.n_samples / signal.sample_rate
-
-
-def _mono(signals: list[Signal]) -> Iterator[Block]:
-    """Yield the sum of signals at `RATE_HZ`, mono.
+def _mono(signals: tuple[Signal, ...], duration_s: float) -> Iterator[Block]:
+    """Yield the sum of signals at `RATE_HZ`, mono, `duration_s` long.
 
     The second channel counts two thirds of the first: so neither what is in phase nor what is in
     opposite phase is lost.
     """
-    first = signals[0]
+    n_out = ceil(duration_s * RATE_HZ)
 
-    def summed() -> Iterator[Block]:
-        for blocks in zip(*(signal.blocks() for signal in signals), strict=True):
-            total = np.zeros((1, blocks[0].shape[1]), np.float32)
-            for block in blocks:
-                weights = np.array([[0.6, 0.4]] if len(block) == 2 else [[1.0]], np.float32)
-                total += weights @ np.nan_to_num(block) if len(block) <= 2 else block.mean(0)
-            yield total
+    def folded(signal: Signal) -> Iterator[Block]:
+        for block in signal.blocks():
+            weights = np.full((1, len(block)), 1 / len(block), np.float32)
+            if len(block) == 2:
+                weights[:] = 0.6, 0.4
+            yield weights @ np.nan_to_num(block, posinf=0.0, neginf=0.0)
 
-    n_out = -(-first.n_samples * RATE_HZ // first.sample_rate)
-    return resample_blocks(summed(), first.sample_rate, RATE_HZ, 1, n_out)
+    streams = [
+        rechunk(resample_blocks(folded(s), s.sample_rate, RATE_HZ, 1, n_out), BLOCK_SAMPLES)
+        for s in signals
+    ]
+    for blocks in zip(*streams, strict=True):
+        yield np.sum(blocks, axis=0, dtype=np.float32)
 
 
 def read_chroma(signal: Signal) -> Float64s:
     """Return how strong each pitch class is in a signal, `(12,)` from C up."""
-    chroma: Float64s = read_pitches(_mono([signal])).chroma().sum(axis=0)
+    duration_s = signal.n_samples / signal.sample_rate
+    chroma: Float64s = read_pitches(_mono((signal,), duration_s)).chroma().sum(axis=0)
     return chroma

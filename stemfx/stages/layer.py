@@ -80,7 +80,7 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
 
     Its attack lands where the hit's does (or on the beat), to a fraction of a sample. On kick,
     tom and snare one shift of at most 3 ms and polarity for all hits makes its low end add up with
-    what it is laid on, as in `replace_drums`, and on a kick a tuning of at most 3 semitones where
+    what it is laid on, as in `replace_drums`, and on a kick a tuning of at most 7 semitones where
     that is needed; not with an `offset_ms` of your own. At velocity 1
     it is as loud as the file plus `gain_db`; `dynamics` 1 makes it as soft as the hit is.
 

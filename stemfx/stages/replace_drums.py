@@ -15,7 +15,7 @@ from stemfx.kit import Kit
 from stemfx.stage import HitParams, KitRef, StageContext, knob, stage
 
 if TYPE_CHECKING:
-    from stemfx.drums.placement import DrumPlan, Stem
+    from stemfx.drums.overlay import DrumPlan, Stem
 
 DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
 
@@ -71,13 +71,15 @@ def replace_drums(
 ) -> Iterator[Block]:
     """Lay a kit's drums over the hits of a drum stem, in place of the old sound or beside it.
 
-    A new hit begins where the old one does. One shift (1 ms at most, 3 ms if it has to be) and
-    polarity for all hits of a drum makes the low ends of both add up (kick 40-160 Hz, tom
-    60-250 Hz, snare 150-400 Hz); a layered kick whose pitch stands against that is tuned, by 3
-    semitones at most. Each hit takes the loudness of the old one, as the first 200 ms are heard
-    (K-weighted), and the recording that the kit has for its velocity, a different take each time.
-    A mono sound goes where the old drum is in the stereo image. A drum of a choke group, such as
-    an open hat, stops within 5 ms at the group's next hit, which may be an old one.
+    A new hit begins where the old one does: kick, snare and tom are put where they fit the average
+    of all hits of the drum best, by 10 ms at most, since a stroke of several drums is heard at the
+    first of them. One shift (1 ms at most, 3 ms if it has to be) and polarity for all hits of a
+    drum makes the low ends of both add up (kick 40-160 Hz, tom 60-250 Hz, snare 150-400 Hz); a
+    layered kick whose pitch stands against that is tuned, by 3 semitones at most, by up to 7 where
+    nothing nearer adds up. Each hit takes the loudness of the old one, as the first 200 ms are
+    heard (K-weighted), and the recording that the kit has for its velocity, a different take each
+    time. A mono sound goes where the old drum is in the stereo image. A drum of a choke group, such
+    as an open hat, stops within 5 ms at the group's next hit, which may be an old one.
 
     In mode `replace` the old hit is turned down by `duck_db` in those bands and as long as most of
     the sound is the hit's, from 3 ms before its attack; a cymbal's wash and other drums stay.
@@ -87,19 +89,25 @@ def replace_drums(
     Hits that an edited file brings (`hits`) are as loud as their velocity says; those that were
     heard, as they were heard.
 
-    Reports for each drum the number of hits, shift, polarity and tuning, how far the old hits went
-    down, the gain of the low end over the power sum of both, the correlation of both sounds, and
-    how far the result is from the input (`null_db`): -20 or less when a kit replaces itself.
-    """
-    from stemfx.drums.placement import Settings, Stem, lay_over
+    Where the old sound is the new one already (a kit that replaces itself), that is known from
+    their waveforms: nothing is ducked, only a difference in level is added, and a finding says so.
 
-    chosen = _chosen(params, context)
-    if not params.blend or not chosen:
+    Reports for each drum the number of hits, shift, polarity and tuning, how far the old hits went
+    down, the gain of the low end over the power sum of both, and how far the result is from the
+    input (`null_db`; -200 is no change).
+    """
+    from stemfx.drums.aligning import aligned
+    from stemfx.drums.overlay import Settings, Stem
+    from stemfx.drums.placement import lay_over
+
+    if not params.blend:
         yield from signal.blocks()
         return
-    stem = Stem.hear(signal, context.hits)
-    if not stem.powers.any():
-        context.find("info", "silent_drums", "the track is silent, so nothing was replaced")
+    _check_kit(params, context)
+    _tell_missing(params, context)
+    stem = Stem.hear(signal, aligned(signal, context.hits, params.classes))
+    chosen = _chosen(params, stem.hits)
+    if not chosen or not stem.powers.any():
         yield from signal.blocks()
         return
     settings = Settings(
@@ -121,30 +129,19 @@ def replace_drums(
     yield from _played(stem, plans, gains, context)
 
 
-def _chosen(params: ReplaceDrumsParams, context: StageContext) -> list[Hit]:
-    """Return the hits that get a new sound, after a look at what the kit has.
-
-    Raises:
-        StageError: the kit has no such drum.
-    """
-    if not params.blend:
-        return []
-    kit = context.kits["kit"]
-    for drum_class in params.classes:
-        if drum_class not in kit.classes:
-            context.refuse(
-                f"kit {params.kit!r} has no {drum_class}; it has {', '.join(kit.classes)}. Name "
-                "another kit, or only these: classes: "
-                f"[{', '.join(c for c in params.classes if c in kit.classes) or kit.classes[0]}]"
-            )
-    for drum_class, variant in params.variants.items():
-        _check_variant(kit, drum_class, variant, params, context)
-    chosen = [
+def _chosen(params: ReplaceDrumsParams, hits: Sequence[Hit]) -> list[Hit]:
+    """Return the hits that get a new sound."""
+    return [
         hit
-        for hit in context.hits
+        for hit in hits
         if hit.drum_class in params.classes and hit.velocity >= params.keep_below
     ]
-    missing = [c for c in params.classes if c not in {hit.drum_class for hit in chosen}]
+
+
+def _tell_missing(params: ReplaceDrumsParams, context: StageContext) -> None:
+    """Tell which of the wanted drums were not heard."""
+    chosen = {hit.drum_class for hit in _chosen(params, context.hits)}
+    missing = [name for name in params.classes if name not in chosen]
     if missing:
         counts = Counter(hit.drum_class for hit in context.hits)
         heard = ", ".join(f"{counts[c]} {c}" for c in DRUM_CLASSES if counts[c])
@@ -156,7 +153,24 @@ def _chosen(params: ReplaceDrumsParams, context: StageContext) -> list[Hit]:
             f"{heard or 'no drum at all'}). If there is one, name the class that it was taken for "
             "in `classes`, or edit hits.json and give it as `hits`",
         )
-    return chosen
+
+
+def _check_kit(params: ReplaceDrumsParams, context: StageContext) -> None:
+    """Refuse a kit without the drums that are wanted.
+
+    Raises:
+        StageError: the kit has no such drum, or no such variant of it.
+    """
+    kit = context.kits["kit"]
+    for drum_class in params.classes:
+        if drum_class not in kit.classes:
+            has = [name for name in params.classes if name in kit.classes]
+            context.refuse(
+                f"kit {params.kit!r} has no {drum_class}; it has {', '.join(kit.classes)}. Name "
+                f"another kit, or write classes: [{', '.join(has) or kit.classes[0]}]"
+            )
+    for drum_class, variant in params.variants.items():
+        _check_variant(kit, drum_class, variant, params, context)
 
 
 def _check_variant(
@@ -217,7 +231,7 @@ def _played(
         change += float(np.vdot(difference, difference))
         position += n
         yield np.ascontiguousarray(out)
-    if before and change:
+    if before:
         context.report(null_db=round(power_to_db(change / before), 2))
 
 
@@ -227,8 +241,8 @@ def _report(
     params: ReplaceDrumsParams,
     context: StageContext,
 ) -> None:
+    from stemfx.drums.loudness import DRUM_BANDS
     from stemfx.drums.placement import ADDS_UP_DB, PLACE_HZ
-    from stemfx.drums.playing import DRUM_BANDS
 
     for plan in plans:
         name, place = plan.drum_class, plan.placement
@@ -258,7 +272,7 @@ def _report(
             )
         elif gains is not None:
             bands = [band for band in DRUM_BANDS[name].known_by if band < len(gains)]
-            depth_db = _depth_db(gains[bands], plan.frames)
+            depth_db = _depth_db(gains[bands or [-1]], plan.frames)
             measured[f"{name}_duck_db"] = round(depth_db, 1)
             if depth_db > params.blend * max(_STILL_HEARD_DB, -params.duck_db / 2):
                 context.find(

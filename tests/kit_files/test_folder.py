@@ -227,3 +227,9 @@ def test_any_rate_depth_and_channel_count_up_to_two_will_do(put, folder):
         # 0.25 s, less what is below the noise of 8 bits at its end.
         assert 0.1 < hit.duration_s < 0.27
         assert np.abs(hit.samples).max() == pytest.approx(np.abs(strike(100)).max(), rel=0.35)
+
+
+def test_an_808_beside_other_kicks_is_not_the_usual_one(put, folder):
+    for name in ("kick_808", "kick_acoustic", "kick_tek"):
+        put(f"{name}.wav")
+    assert read_kit(folder).variants("kick") == ("acoustic", "tek", "808")

@@ -35,7 +35,7 @@ BED = tone(500.0, peak_dbfs=-60, duration_s=3.0)
 
 def layered(sound=None, track=BED, hits=HITS, **params):
     return apply(
-        layer, track, sounds={"sound": sound or click()}, sound="x.wav", hits=hits, **params
+        layer, track, sounds={"sound": sound or click()}, sound="x.wav", drum_hits=hits, **params
     )
 
 
