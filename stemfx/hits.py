@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from stemfx.audio import Signal
 
-DRUM_CLASSES = ("kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap")
+DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
+
+DRUM_CLASSES: tuple[str, ...] = get_args(DrumClass)
 """The drums that stemfx tells apart, in the order in which they are listed.
 
 Every snare sound is a `snare`, the side stick too; a ride is a `crash`; a pedal hat a `hat_closed`.

@@ -28,6 +28,7 @@ _BEFORE_S = 0.02
 _AFTER_S = 0.08
 _ALIKE = 0.6  # normalised correlation with the average, from which a hit is moved
 _COST = 0.25  # of the widest move, in correlation: a nearer place that fits as well is right
+_RISE = 2.0  # of the power, from before a hit to after: what goes on evenly tells no time
 _FEWEST = 4  # hits that make an average
 _ALONE_S = 0.02  # another drum that is closer may be what was heard
 _PASSES = 3
@@ -51,10 +52,12 @@ def aligned(signal: Signal, hits: Sequence[Hit], classes: Sequence[str]) -> list
     spectra: dict[int, Spectra] = {}
     starts = [round((hits[i].time_s - _BEFORE_S) * rate) for i in moving]
     for i, excerpt in zip(moving, excerpts(signal, starts, n), strict=True):
-        spectra[i] = bands[hits[i].drum_class].band(excerpt.mean(axis=0) * fade)
+        mono = excerpt.mean(axis=0)
+        if _rises(mono, rate):
+            spectra[i] = bands[hits[i].drum_class].band(mono * fade)
     moved = list(hits)
     for name, band in bands.items():
-        mine = [i for i in moving if hits[i].drum_class == name]
+        mine = [i for i in spectra if hits[i].drum_class == name]
         if len(mine) < _FEWEST:
             continue
         alone = np.array([_is_alone(hits, i) for i in mine])
@@ -62,6 +65,13 @@ def aligned(signal: Signal, hits: Sequence[Hit], classes: Sequence[str]) -> list
         for i, late in zip(mine, late_s, strict=True):
             moved[i] = replace(hits[i], time_s=max(0.0, hits[i].time_s + float(late)))
     return sorted(moved)
+
+
+def _rises(excerpt: NDArray[np.float32], rate: int) -> bool:
+    """Say whether something begins where a hit was heard, 10 ms early or late."""
+    hit, reach = round(_BEFORE_S * rate), round(MAX_MOVE_S * rate)
+    before, after = excerpt[: hit - reach], excerpt[hit : hit + 2 * reach]
+    return float(np.mean(after**2)) > _RISE * float(np.mean(before**2))
 
 
 def _is_alone(hits: Sequence[Hit], i: int) -> bool:

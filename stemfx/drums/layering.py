@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from stemfx.audio import Audio, Signal
 from stemfx.drums.loudness import Loudness
-from stemfx.drums.placement import ADDS_UP_DB, FAR_TUNE_ST, FLAM_S, MAX_SHIFT_S, PLACE_HZ, TUNED
-from stemfx.drums.playing import Player, Recording, Stroke
+from stemfx.drums.low_end import PLACE_HZ, TUNED, find_place, some_of
+from stemfx.drums.playing import Recording, Stroke, tuned
 from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, Placement, excerpts
-from stemfx.dsp.resample import resample_blocks
 from stemfx.dsp.units import db_to_gain
 from stemfx.hits import Hit
 from stemfx.music_reading import MusicReading
-
-_PLACED_BY = 40  # hits, evenly over the song, that tell shift and polarity
-_COST_DB_PER_MS = 0.1
-_COST_DB_PER_ST = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,77 +119,53 @@ def laid(
     if not events or not sound.n_samples or not sound.samples.any():
         return []
     rate, gain = signal.sample_rate, db_to_gain(gain_db)
+    original = Recording(sound, attack, Loudness(0.0, 0.0), is_mono=False)
     found = []
     for drum_class in dict.fromkeys(event.drum_class for event in events):
         mine = [event for event in events if event.drum_class == drum_class]
         gains = [gain * event.velocity**dynamics for event in mine]
-        tuned_st, placement = tune_st or 0.0, None
+        place, tuned_st = None, tune_st or 0.0
         if is_aligned and drum_class in PLACE_HZ:
-            tunings = [tuned_st]
-            if tune_st is None and drum_class in TUNED:
-                tunings += [s * st for st in range(1, FAR_TUNE_ST + 1) for s in (1.0, -1.0)]
-            sounds = {st: _tuned(sound, attack, st) for st in tunings}
-            placement, tuned_st = _placement(signal, mine, gains, sounds, PLACE_HZ[drum_class])
-        one = _tuned(sound, attack, tuned_st)
-        shift_s = offset_s + (placement.shift_s if placement else 0.0)
-        polarity = placement.polarity if placement else 1
+            place, tuned_st = _place(signal, mine, gains, original, tune_st)
+        one = _tuned(original, tuned_st)
+        shift_s = offset_s + (place.shift_s if place else 0.0)
+        polarity = place.polarity if place else 1
         strokes = tuple(
             Stroke((event.time_s + shift_s) * rate, one, (polarity * g,) * sound.channels)
             for event, g in zip(mine, gains, strict=True)
         )
-        found.append(Laid(drum_class, strokes, placement, tuned_st))
+        found.append(Laid(drum_class, strokes, place, tuned_st))
     return found
 
 
-def _tuned(sound: Audio, attack: float, tune_st: float) -> Recording:
-    ratio, rate = 2.0 ** (tune_st / 12.0), sound.sample_rate
-    if tune_st:
-        n_out = max(1, round(sound.n_samples / ratio))
-        blocks = resample_blocks(sound.blocks(), ratio, 1.0, sound.channels, n_out)
-        sound = Audio.from_blocks(blocks, rate, sound.channels)
-    return Recording(sound, attack / ratio, Loudness(0.0, 0.0), is_mono=False)
+def _tuned(one: Recording, tune_st: float) -> Recording:
+    if not tune_st:
+        return one
+    attack = one.attack / 2.0 ** (tune_st / 12.0)
+    return replace(one, audio=tuned(one.audio, tune_st), attack=attack)
 
 
-def _placement(
+def _place(
     signal: Signal,
     events: Sequence[Event],
     gains: Sequence[float],
-    sounds: Mapping[float, Recording],
-    band_hz: tuple[float, float],
+    original: Recording,
+    tune_st: float | None,
 ) -> tuple[Placement, float]:
-    """Return the shift, polarity and tuning with which the low ends of sound and hits add up.
-
-    Args:
-        signal: with the hits.
-        events: the hits.
-        gains: of the sound, for each.
-        sounds: by how far they are tuned; the first is preferred.
-        band_hz: of the low end.
-    """
-    rate, channels = signal.sample_rate, signal.channels
-    n = round((BEFORE_S + AFTER_S) * rate)
-    all_spectra = {st: CrossSpectra(rate, *band_hz, n) for st in sounds}
-    new = {}
-    for st, one in sounds.items():
-        stroke = Stroke(round(BEFORE_S * rate) + one.attack % 1, one, (1.0,) * channels)
-        played = Player([stroke], rate).play(0, n, channels)
-        new[st] = all_spectra[st].band(np.zeros(n) if played is None else played.mean(axis=0))
-    some = np.unique(np.linspace(0, len(events) - 1, _PLACED_BY).round().astype(int))
+    rate, drum_class = signal.sample_rate, events[0].drum_class
+    some = some_of(len(events))
+    spectra = CrossSpectra(rate, *PLACE_HZ[drum_class], round((BEFORE_S + AFTER_S) * rate))
     starts = [round((events[i].time_s - BEFORE_S) * rate) for i in some]
-    for i, old in zip(some, excerpts(signal, starts, n), strict=True):
-        for st, spectra in all_spectra.items():
-            spectra.add(spectra.band(old.mean(axis=0)), gains[i] * new[st])
-    best, best_worth = (Placement(), 0.0), (False, -np.inf)
-    for reach_s in (FLAM_S, MAX_SHIFT_S):
-        for st, spectra in all_spectra.items():
-            placement = spectra.placement(reach_s, _COST_DB_PER_MS)
-            # Enough is enough: what adds up is not tuned any further.
-            worth = (
-                placement.gain_db >= ADDS_UP_DB,
-                min(placement.gain_db, 1.5 * ADDS_UP_DB) - _COST_DB_PER_ST * abs(st),
-            )
-            if worth > best_worth:
-                best, best_worth = (placement, st), worth
-        if best[0].gain_db >= ADDS_UP_DB:
-            break
-    return best
+
+    def played_at(tune_st: float) -> list[tuple[Recording, float]]:
+        one = _tuned(original, tune_st)
+        return [(one, gains[i]) for i in some]
+
+    return find_place(
+        spectra,
+        (spectra.band(old.mean(axis=0)) for old in excerpts(signal, starts, spectra.n_samples)),
+        played_at,
+        tune_st or 0.0,
+        is_tuned=tune_st is None and drum_class in TUNED,
+        may_be_late=True,
+    )

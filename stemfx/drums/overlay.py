@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
 from stemfx.drums.loudness import DRUM_BANDS, Loudness
+from stemfx.drums.low_end import TUNED
 from stemfx.drums.playing import Player, Recording, Stroke, Voice, choke_stops
 from stemfx.dsp.band_split import BandSplit, Powers
 from stemfx.dsp.hit_ducking import DrumPowers
@@ -140,9 +141,9 @@ class Overlay:
             before = self._takes[-1] if self._takes else None
             self._takes.append(self._voice.take_for(velocity, before, dice))
 
-    def recording(self, i: int, voice: Voice | None = None) -> Recording:
+    def recording(self, i: int) -> Recording:
         """Return what is played on hit `i`."""
-        return (voice or self._voice).recording(self._velocities[i], self._takes[i])
+        return self._voice.recording(self._velocities[i], self._takes[i])
 
     def gain(self, i: int, recording: Recording) -> float:
         """Return the factor at which hit `i` is as loud as it should be, before the blend."""
@@ -151,17 +152,23 @@ class Overlay:
         own = matched if self.settings.match_level else 1.0
         return own * db_to_gain(self.settings.gain_db)
 
-    def tuned(self, tune_st: float) -> Voice:
-        """Return the same drum, tuned."""
-        voice = self._voice
-        return Voice(
-            voice.kit, voice.drum_class, voice.variant, voice.split, voice.channels, tune_st
-        )
+    @property
+    def is_tuned(self) -> bool:
+        """Whether it may be tuned as far as the low ends need it."""
+        settings = self.settings
+        return settings.is_layer and settings.tune_st is None and self.plan.drum_class in TUNED
 
-    def use(self, voice: Voice) -> None:
-        """Play this voice from now on."""
-        self._voice = voice
-        self.plan.tune_st = voice.tune_st
+    def played_at(self, which: Sequence[int], tune_st: float) -> Iterator[tuple[Recording, float]]:
+        """Yield what is played on some hits, and its gain, when the drum is tuned."""
+        voice = self._voice.tuned(tune_st)
+        for i in which:
+            recording = voice.recording(self._velocities[i], self._takes[i])
+            yield recording, self.gain(i, recording)
+
+    def use(self, tune_st: float) -> None:
+        """Play the drum tuned like this from now on."""
+        self._voice = self._voice.tuned(tune_st)
+        self.plan.tune_st = tune_st
 
     def start(self, i: int) -> int:
         """Return the sample at which the excerpt of hit `i` begins."""
@@ -173,11 +180,12 @@ class Overlay:
         gains = tuple(self.gain(i, recording) * self.pan_of(recording))
         time = self.plan.hits[i].time_s * self.rate - self.start(i)
         sound = Player([Stroke(time, recording, gains)], self.rate)
-        channels = recording.audio.channels
         # What rings in before the excerpt begins belongs to it too.
-        block = sound.play(-self.rate, self.rate + n_samples, channels)
+        block = sound.play(-self.rate, self.rate + n_samples, len(gains))
         return (
-            np.zeros((channels, n_samples), np.float32) if block is None else block[:, self.rate :]
+            np.zeros((len(gains), n_samples), np.float32)
+            if block is None
+            else block[:, self.rate :]
         )
 
     def pan_of(self, recording: Recording) -> Float64s:

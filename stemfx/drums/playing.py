@@ -30,7 +30,7 @@ class Recording:
     """One sound of a kit, ready for a track.
 
     Args:
-        audio: with as many channels as the track.
+        audio: with as many channels as the track, or one that all of them share.
         attack: where it begins, in samples from the start of `audio`.
         loudness: how loud it is.
         is_mono: the kit has it on one channel.
@@ -72,6 +72,12 @@ class Voice:
             return int(dice.integers(n))
         return (before + 1 + int(dice.integers(n - 1))) % n
 
+    def tuned(self, tune_st: float) -> Voice:
+        """Return the same drum, played so much higher."""
+        if tune_st == self.tune_st:
+            return self
+        return Voice(self.kit, self.drum_class, self.variant, self.split, self.channels, tune_st)
+
     def recording(self, velocity: float, take: int) -> Recording:
         """Return the recording that is played for a velocity."""
         key = (_step(velocity), take)
@@ -86,12 +92,12 @@ class Voice:
         )
         is_mono = audio.channels == 1
         if audio.channels != self.channels:
-            mono = audio.samples.mean(axis=0, keepdims=True)
-            audio = Audio(np.tile(mono, (self.channels, 1)), rate)
+            audio = Audio(audio.samples.mean(axis=0, keepdims=True), rate)
         if self.tune_st:
-            audio = _tuned(audio, self.tune_st)
+            audio = tuned(audio, self.tune_st)
         attack = sound_attack(audio)
         heard = audio.read(round(attack), round(attack + LOUDNESS_S * rate))
+        heard = np.broadcast_to(heard, (self.channels, heard.shape[1]))
         powers = self.split.powers([heard] if heard.shape[1] else [], self.channels)
         known_by = DRUM_BANDS[self.drum_class].known_by
         loudness = Loudness.of(powers, known_by, self.split.frame / rate)
@@ -102,7 +108,8 @@ def _step(velocity: float) -> int:
     return max(1, round(velocity * VELOCITY_STEPS))
 
 
-def _tuned(audio: Audio, tune_st: float) -> Audio:
+def tuned(audio: Audio, tune_st: float) -> Audio:
+    """Return a sound, played faster: so many semitones higher, and as much shorter."""
     ratio = 2.0 ** (tune_st / 12.0)
     n_out = math.ceil(audio.n_samples / ratio)
     rate = audio.sample_rate
@@ -181,10 +188,9 @@ class Player:
             length = min(length, max(0, stroke.stop + self._fade - start))
         moved = Shifted(audio, _MARGIN + fraction, length=length).read()
         sound: Block = moved * np.array(stroke.gains, np.float32)[:, np.newaxis]
-        if stroke.stop is not None and start + length > stroke.stop:
-            n = min(length, start + length - stroke.stop)
-            fade = (self._fade - np.arange(self._fade - n, self._fade) - 1) / self._fade
-            sound[:, length - n :] *= fade.astype(np.float32)
+        if stroke.stop is not None:
+            left = (stroke.stop + self._fade - 1 - start - np.arange(length)) / self._fade
+            sound *= np.clip(left, 0.0, 1.0).astype(np.float32)
         return start, sound
 
 

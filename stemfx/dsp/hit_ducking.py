@@ -182,21 +182,28 @@ def duck_gains(
         floor_db: the lowest gain, 0 or less.
         frame_s: duration of a frame.
     """
-    n_bands, n_frames = powers.shape
-    theirs = np.zeros((n_bands, n_frames), np.float32)
+    factors = np.zeros(powers.shape, np.float32)
     for frames, drum in hits.values():
-        length = drum.shape.shape[1]
+        shape = drum.shape.astype(np.float32)
         for frame, level in zip(frames, drum.levels, strict=True):
-            stop = min(frame + length, n_frames)
-            theirs[:, frame:stop] += (level * drum.shape[:, : stop - frame]).astype(np.float32)
-    # Look-ahead: the frame before the attack goes down with it.
-    theirs[:, :-1] = np.maximum(theirs[:, :-1], theirs[:, 1:])
-    smooth = _smooth(powers.astype(np.float64), max(1, round(_SMOOTH_MS / 1000 / frame_s)))
-    share = np.divide(theirs, smooth, out=np.zeros_like(smooth), where=smooth > 1e-20)
-    lowest = db_to_gain(floor_db)
-    gains = np.sqrt(np.maximum(1.0 - OVER_SUBTRACTION * share, lowest**2))
-    # A gain comes back no faster than this: g[n] <= g[m] + rate (n - m), in dB.
-    steps = np.arange(n_frames) * (-floor_db * frame_s * 1000 / _OPEN_MS)
-    gains_db = np.minimum.accumulate(20.0 * np.log10(gains) - steps, axis=1) + steps
-    factors: NDArray[np.float32] = db_to_gain(gains_db).astype(np.float32)
+            theirs = factors[:, frame : frame + shape.shape[1]]
+            theirs += np.float32(level) * shape[:, : theirs.shape[1]]
+    for power, row in zip(powers, factors, strict=True):  # in place: an hour is long
+        row[:] = _gains(power, row, floor_db, frame_s)
     return factors
+
+
+def _gains(
+    power: NDArray[np.float32], theirs: NDArray[np.float32], floor_db: float, frame_s: float
+) -> Float64s:
+    """Return the gains of one band in which `theirs` is the power of the hits."""
+    # Look-ahead: the frame before the attack goes down with it.
+    ahead = np.maximum(theirs, np.append(theirs[1:], np.float32(0)))
+    n = max(1, round(_SMOOTH_MS / 1000 / frame_s))
+    smooth = _smooth(power[np.newaxis].astype(np.float64), n)[0]
+    share = np.divide(ahead, smooth, out=np.zeros_like(smooth), where=smooth > 1e-20)
+    gains = np.sqrt(np.maximum(1.0 - OVER_SUBTRACTION * share, db_to_gain(floor_db) ** 2))
+    # A gain comes back no faster than this: g[n] <= g[m] + rate (n - m), in dB.
+    steps = np.arange(power.size) * (-floor_db * frame_s * 1000 / _OPEN_MS)
+    gains_db: Float64s = np.minimum.accumulate(20.0 * np.log10(gains) - steps) + steps
+    return db_to_gain(gains_db)

@@ -109,12 +109,11 @@ class CrossSpectra:
     def band(self, samples: NDArray[np.floating]) -> NDArray[np.complex128]:
         """Return the spectrum of `(n_samples,)` in the band."""
         spectrum: NDArray[np.complex128] = np.fft.rfft(samples, self._n_fft)[self._bins]
-        return spectrum
+        return spectrum.copy()  # a view would keep the whole spectrum
 
-    def clear(self) -> None:
-        """Forget all hits."""
-        self._cross[:] = 0.0
-        self._power = 0.0
+    def empty(self) -> CrossSpectra:
+        """Return one of the same band that has taken in no hit."""
+        return CrossSpectra(self.sample_rate, self.low_hz, self.high_hz, self.n_samples)
 
     def add(self, old: NDArray[np.complex128], new: NDArray[np.complex128]) -> None:
         """Take in one hit: both sounds as `band` returns them, their attacks at one place."""

@@ -9,13 +9,11 @@ import numpy as np
 from pydantic import Field
 
 from stemfx.audio import Audio, Block, Signal
-from stemfx.hits import DRUM_CLASSES
+from stemfx.hits import DRUM_CLASSES, DrumClass
 from stemfx.stage import HitParams, SoundRef, SourceRef, StageContext, knob, stage
 
 if TYPE_CHECKING:
     from stemfx.drums.layering import Event, Laid
-
-DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
 
 _LOW_DRUMS = {"kick", "tom"}
 _LOW_CUT_HZ = 120.0
@@ -78,7 +76,8 @@ class LayerParams(HitParams):
 def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterator[Block]:
     """Add a one-shot to the hits of some drums, or to some beats of a song.
 
-    Its attack lands where the hit's does (or on the beat), to a fraction of a sample. On kick,
+    Its attack lands where the hit's does (or on the beat), to a fraction of a sample; hits that
+    are heard as one stroke with another drum are put where their own drum begins. On kick,
     tom and snare one shift of at most 3 ms and polarity for all hits makes its low end add up with
     what it is laid on, as in `replace_drums`, and on a kick a tuning of at most 7 semitones where
     that is needed; not with an `offset_ms` of your own. At velocity 1
@@ -92,6 +91,7 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
     A track that is silent throughout stays silent. Reports where it was laid, the shift, the
     polarity, and the gain of the low end over the power sum of both.
     """
+    from stemfx.drums.aligning import aligned
     from stemfx.drums.layering import beat_events, hit_events, laid
     from stemfx.drums.playing import sound_attack
 
@@ -104,7 +104,8 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
             f"{_LONGEST_S:g} s at most; make a loop or pad a track and use the stage `fit`"
         )
     if params.beats_of is None:
-        events = hit_events(context.hits, params.classes, params.min_velocity)
+        hits = aligned(signal, context.hits, params.classes)
+        events = hit_events(hits, params.classes, params.min_velocity)
         _tell_missing(events, params, context)
     else:
         reading = context.readings["beats_of"]

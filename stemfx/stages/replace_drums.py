@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
-from stemfx.hits import DRUM_CLASSES, Hit
+from stemfx.hits import DRUM_CLASSES, DrumClass, Hit
 from stemfx.kit import Kit
 from stemfx.stage import HitParams, KitRef, StageContext, knob, stage
 
 if TYPE_CHECKING:
     from stemfx.drums.overlay import DrumPlan, Stem
-
-DrumClass = Literal["kick", "snare", "hat_closed", "hat_open", "tom", "crash", "clap"]
 
 _MANY = 8  # hits from which equal velocities are no accident
 _CANCELS_DB = -0.1
@@ -242,7 +240,7 @@ def _report(
     context: StageContext,
 ) -> None:
     from stemfx.drums.loudness import DRUM_BANDS
-    from stemfx.drums.placement import ADDS_UP_DB, PLACE_HZ
+    from stemfx.drums.low_end import ADDS_UP_DB, PLACE_HZ
 
     for plan in plans:
         name, place = plan.drum_class, plan.placement

@@ -8,6 +8,7 @@ from stemfx.audio import Audio
 from stemfx.drums.aligning import aligned
 from stemfx.hits import Hit
 from stemfx.kits.synth import SynthKit
+from stemfx.testing import tone
 
 RATE = 44_100
 
@@ -45,3 +46,8 @@ def test_hits_that_are_right_stay():
 def test_hits_without_a_sound_stay():
     hits = [Hit(0.5 + i, "kick", 0.5) for i in range(6)]
     assert aligned(Audio(np.zeros((2, 8 * RATE), np.float32), RATE), hits, ["kick"]) == hits
+
+
+def test_a_tone_that_goes_on_moves_no_hit():
+    hits = [Hit(0.5 + 0.517 * i, "snare", 0.5) for i in range(6)]
+    assert aligned(tone(500.0, duration_s=4.0), hits, ["snare"]) == hits

@@ -53,6 +53,17 @@ def test_a_choked_stroke_fades_within_5_ms():
     assert not played[0, 1_000 + fade :].any()
 
 
+@pytest.mark.parametrize("stop", [3_990, 3_850, 20])
+def test_a_choke_is_one_slope_wherever_the_recording_ends(stop):
+    start, fade = 30, round(0.005 * RATE)
+    ones = recording(np.ones((1, 4_000)))
+    played = Player([Stroke(start, ones, (1.0,), stop=stop)], RATE).play(0, 5_000, 1)
+    slope = np.clip((stop + fade - np.arange(5_000) - 1) / fade, 0, 1)
+    expected = np.where((np.arange(5_000) >= start) & (np.arange(5_000) < start + 4_000), slope, 0)
+    assert played is not None
+    assert np.abs(played[0] - expected).max() < 1e-6
+
+
 def test_an_open_hat_stops_at_the_next_hat_of_either_kind():
     times = {"hat_open": [100, 900], "hat_closed": [300, 500], "kick": [200]}
     groups = {"hat_open": "hats", "hat_closed": "hats", "kick": None}

@@ -30,6 +30,12 @@ def test_excerpts_are_slices_however_the_signal_is_cut():
         assert np.array_equal(excerpt, padded[:, start + 100 : start + 800])
 
 
+def test_a_band_holds_no_more_than_itself():
+    # Thousands of them are held for a long song: a view would keep the whole spectrum of each.
+    spectra = CrossSpectra(RATE, 40.0, 160.0, 4_410)
+    assert spectra.band(np.ones(4_410)).flags.owndata
+
+
 @pytest.mark.parametrize("delay_ms", [-2.4, 0.0, 0.7])
 @pytest.mark.parametrize("gain", [1.0, -0.6])
 def test_the_shift_and_polarity_of_the_low_end_are_found(delay_ms, gain):

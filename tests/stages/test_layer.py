@@ -123,6 +123,24 @@ def test_the_same_kick_adds_up_whichever_way_round_it_is(polarity):
     assert rms_dbfs(out) - rms_dbfs(Audio(track, RATE)) == pytest.approx(6.0, abs=0.3)
 
 
+def test_a_kick_that_was_heard_at_a_hat_gets_its_layer_where_it_begins():
+    kick, hat = (SynthKit().sample(name, 0.9, RATE) for name in ("kick", "hat_closed"))
+    track, hits, early_s = np.zeros((1, 9 * RATE), np.float32), [], 0.006
+    for i in range(12):
+        at, late = round((0.5 + 0.6 * i) * RATE), round(early_s * RATE) * (i % 2)
+        for sound, start in ((kick, at + late), (hat, at)):
+            track[:, start : start + sound.n_samples] += sound.samples
+        hits += [Hit(at / RATE, name, 0.9) for name in ("kick", "hat_closed")]
+    out, _ = layered(kick, Audio(track, RATE), sorted(hits), classes=["kick"], dynamics=0.0)
+    added = out.samples - track
+    for i in range(12):
+        at = round((0.5 + 0.6 * i) * RATE) + round(early_s * RATE) * (i % 2)
+        # All of the kick doubled: two of them 6 ms apart would cancel at 83 Hz.
+        assert np.vdot(added[:, at : at + 4_000], kick.samples[:, :4_000]) == pytest.approx(
+            float(np.vdot(kick.samples[:, :4_000], kick.samples[:, :4_000])), rel=0.05
+        )
+
+
 def test_it_follows_the_beats_of_a_song():
     reading = example_reading(BED)  # 120 BPM from 0 s on
     out, context = apply(
