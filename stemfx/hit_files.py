@@ -185,9 +185,16 @@ def _read(path: Path, suffix: str) -> bytes:
 def _loaded(path: Path) -> Any:
     try:
         return json.loads(_read(path, ".json"))
-    except (ValueError, RecursionError) as error:
-        told = str(error).partition("\n")[0]
-        raise HitsError(f"is no JSON: {told}", where=str(path)) from None
+    except json.JSONDecodeError as error:
+        raise HitsError(f"is no JSON: {error}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise HitsError(
+            "is no JSON: its text is not UTF-8; save it as UTF-8", where=str(path)
+        ) from None
+    except RecursionError:
+        raise HitsError("is no JSON of hits: it nests too deep", where=str(path)) from None
+    except ValueError:  # Python reads no numbers of more than 4300 digits
+        raise HitsError("is no JSON of hits: a number is too long", where=str(path)) from None
 
 
 def _json_hits(content: Any, where: str) -> tuple[Hit, ...]:

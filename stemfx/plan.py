@@ -15,7 +15,6 @@ from stemfx.graph import (
     DATA,
     Analyse,
     Apply,
-    Decode,
     Fader,
     GivenHits,
     Graph,
@@ -24,7 +23,6 @@ from stemfx.graph import (
     Mix,
     Node,
     Port,
-    ReadMusic,
     Removed,
     Result,
     Role,
@@ -34,7 +32,6 @@ from stemfx.graph import (
 )
 from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
-from stemfx.music_reading import READING_VERSION
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
@@ -42,13 +39,12 @@ from stemfx.plan_inputs import (
     stem_named,
     used_sources,
     used_tracks,
-    wanted_stems,
-    wants_all_stems,
 )
-from stemfx.plan_stems import Choices, SourceStems
+from stemfx.plan_sources import SourcePorts
+from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.recipe.output import MP3_RATES
-from stemfx.recipe.problems import did_you_mean, listing
+from stemfx.recipe.problems import listing
 from stemfx.recipe.tracks import REMOVED
 from stemfx.registry import Registry
 from stemfx.separation import RESIDUAL
@@ -184,7 +180,15 @@ class _Builder:
         if options.preview_s is not None:
             self._seconds = min(self._seconds, options.preview_s[1])
         self._graph = Graph(self._seconds)
-        self._stems: dict[str, SourceStems] = {}
+        self._sources = SourcePorts(
+            self._graph,
+            recipe,
+            inputs,
+            choices,
+            sample_rate=self._rate,
+            preview_s=options.preview_s,
+            device=options.device,
+        )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
         self._hits = TrackHits(self._graph, registry, options.preview_s)
 
@@ -235,117 +239,6 @@ class _Builder:
         _refuse_equal_targets(plan)
         return plan
 
-    # --- sources -------------------------------------------------------------------------
-
-    def _decode(
-        self,
-        node_id: str,
-        path: Path,
-        *,
-        fold_down: bool = False,
-        may_be_silent: bool = True,
-        is_whole: bool = False,
-    ) -> Port:
-        """Return the port of a file; `is_whole` even in a preview."""
-        info = self._inputs.files[path]
-        fold_down = fold_down and info.channels > 2
-        window_s = None if is_whole else self._options.preview_s
-        meaning = ("decode", str(path), str(fold_down), str(may_be_silent), str(window_s))
-        if meaning in self._made:
-            return self._made[meaning]
-        work = Decode(
-            info,
-            self._inputs.states[path],
-            self._rate,
-            window_s,
-            fold_down,
-            # A quiet passage may well be digital silence; only a whole song may not.
-            may_be_silent or window_s is not None,
-            may_start_late=may_be_silent,
-        )
-        config = [self._inputs.hashes[path], self._rate, window_s, fold_down, work.may_be_silent]
-        self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
-        return self._made[meaning]
-
-    def _stem(self, source: Source, stem: str, where: str) -> Port:
-        """Return the port of one stem of a source; `where` is what asks for it."""
-        if source.stems is None:
-            return self._split(source).port(stem, where)
-        if stem not in source.stems:
-            hint = did_you_mean(stem, source.stems)
-            msg = f"{source.name!r} has no stem {stem!r}{hint} (known: {listing(source.stems)})"
-            raise RecipeError([Problem(where, msg)])
-        return self._decode(
-            f"{source.name}/{stem}/decode",
-            source.stems[stem],
-            fold_down=source.fold_down,
-            may_be_silent=True,
-        )
-
-    def _stems_heard(
-        self, source: Source, own: str, call: StageCall
-    ) -> tuple[dict[str, Port], tuple[str, ...]]:
-        """Return all stems of a song, and those that a stage is told to listen to."""
-        against = tuple(stem_named(name, source, self._recipe) for name in call.stems)
-        if own in against:
-            self._refuse(call, f"listens to other stems, and {own!r} is this very track")
-        song = source.stems or self._split(source).song
-        names = dict.fromkeys((*song, own, *against))
-        return {stem: self._stem(source, stem, call.where) for stem in names}, against
-
-    def _split(self, source: Source) -> SourceStems:
-        if source.name not in self._stems:
-            files = [self._inputs.files[path] for path in source.files]
-            stems = SourceStems(
-                self._graph,
-                self._recipe,
-                source,
-                self._choices[source.name],
-                wanted=wanted_stems(self._recipe, source),
-                wants_all=wants_all_stems(self._recipe, source),
-                mixture=self._whole(source),
-                is_mono=all(info.channels == 1 for info in files),
-                sample_rate=self._rate,
-                device=self._options.device,
-            )
-            if stems.is_complete:
-                stems.residual()  # its measurement is part of every run's report
-            self._stems[source.name] = stems
-        return self._stems[source.name]
-
-    def _mixture(self, source: Source) -> Port:
-        """Return the port of what the stems of a source were made from."""
-        if source.mixture is None:
-            return self._whole(source)
-        return self._decode(
-            f"{source.name}/mixture/decode",
-            source.mixture,
-            fold_down=source.fold_down,
-            may_be_silent=False,
-        )
-
-    def _whole(self, source: Source) -> Port:
-        """Return the port of a whole source: its file, or all its stems together."""
-        if source.file is not None:
-            return self._decode(
-                f"{source.name}/decode",
-                source.file,
-                fold_down=source.fold_down,
-                may_be_silent=False,
-            )
-        meaning = ("sum", source.name)
-        if meaning in self._made:
-            return self._made[meaning]
-        stems = source.stems or {}
-        ports = tuple(
-            self._decode(
-                f"{source.name}/{stem}/decode", path, fold_down=source.fold_down, may_be_silent=True
-            )
-            for stem, path in stems.items()
-        )
-        self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
-        return self._made[meaning]
-
     # --- tracks and buses ----------------------------------------------------------------
 
     def _track(self, track: Track) -> Port:
@@ -354,14 +247,14 @@ class _Builder:
         if meaning not in self._made:
             if track.asset is not None:
                 is_whole = any(call.stage.places_its_input for call in track.stages)
-                port = self._decode(f"{track.name}/decode", track.asset, is_whole=is_whole)
+                port = self._sources.decode(f"{track.name}/decode", track.asset, is_whole=is_whole)
             elif track.removed_of is not None:
                 port = self._removed_of(track)
             elif track.stem is None:
-                port = self._whole(self._recipe.sources[track.source or ""])
+                port = self._sources.whole(self._recipe.sources[track.source or ""])
             else:
                 source = self._recipe.sources[track.source or ""]
-                port = self._stem(source, track.stem, track.from_where)
+                port = self._sources.stem(source, track.stem, track.from_where)
             self._made[meaning] = self._chain(track.name, track.stages, port, track)
         return self._made[meaning]
 
@@ -384,16 +277,17 @@ class _Builder:
         before: tuple[StageCall, ...] = (),
     ) -> Port:
         for i, call in enumerate(calls):
+            step = f"{prefix}/{call.stage.name}"
             heard = dict.fromkeys(sidechain_tracks([call]))
             keys = [self._track(self._recipe.tracks[name]) for name in heard]
             sounds = {
-                param: self._decode(f"{prefix}/{call.stage.name}/{param}", path, is_whole=True)
+                param: self._sources.decode(f"{step}/{param}", path, is_whole=True)
                 for param, path in call.sounds.items()
             }
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
             hits = self._hits_for(call, prefix, port) if call.hears_hits else None
             data = [hits] if isinstance(hits, Port) else []
-            sources = {param: self._reading(name) for param, name in call.sources.items()}
+            sources = {param: self._sources.reading(name) for param, name in call.sources.items()}
             is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
                 self._registry.version_of(call.stage),
@@ -408,7 +302,7 @@ class _Builder:
                 is_generated,
             ]
             done = self._graph.add(
-                f"{prefix}/{call.stage.name}",
+                step,
                 call.stage.name,
                 Apply(
                     call,
@@ -425,7 +319,7 @@ class _Builder:
                 where=call.where,
             )
             if call.keeps_removed:
-                node_id = f"{prefix}/{call.stage.name}/{REMOVED}"
+                node_id = f"{step}/{REMOVED}"
                 difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
                 self._removed.setdefault(prefix, []).append(difference)
             port = port if call.stage.is_check else done
@@ -439,30 +333,6 @@ class _Builder:
         if other is not None:
             prefix, port = other, self._track(self._recipe.tracks[other])
         return self._hits.heard(call, prefix, port)
-
-    # --- what songs play to -----------------------------------------------------------------
-
-    def _reading(self, name: str) -> Port:
-        """Return the port of what a song plays to: tempo, beats and key."""
-        meaning = ("reading", name)
-        if meaning not in self._made:
-            source = self._recipe.sources[name]
-            stems: Mapping[str, Port] = {}
-            if source.stems is not None:
-                stems = {stem: self._stem(source, stem, source.where) for stem in source.stems}
-            elif name in self._choices and self._split(source).is_complete:
-                split = self._split(source)
-                stems = {stem: split.port(stem, source.where) for stem in split.song}
-            self._made[meaning] = self._graph.add(
-                f"{name}/music",
-                "music",
-                ReadMusic(tuple(stems)),
-                (self._mixture(source), *stems.values()),
-                config=[READING_VERSION, list(stems)],
-                signals=(),
-                where=source.where,
-            )
-        return Port(self._made[meaning].node, DATA)
 
     # --- what a stage hears of its song --------------------------------------------------
 
@@ -486,10 +356,20 @@ class _Builder:
         if cutting := next((c.stage.name for c in before if c.stage.changes_length), None):
             self._refuse(call, f"hears the song as it came; move it before `{cutting}`")
         stems, against = self._stems_heard(source, own, call) if call.hears_stems else ({}, ())
-        ports = [*stems.values(), self._mixture(source)]
+        ports = [*stems.values(), self._sources.mixture(source)]
         if call.stage.analysis is not None:
             ports.append(self._analysis(call, source, tuple(stems), ports))
         return Hears(tuple(stems), own, against), ports
+
+    def _stems_heard(
+        self, source: Source, own: str, call: StageCall
+    ) -> tuple[dict[str, Port], tuple[str, ...]]:
+        """Return all stems of a song, and those that a stage is told to listen to."""
+        against = tuple(stem_named(name, source, self._recipe) for name in call.stems)
+        if own in against:
+            self._refuse(call, f"listens to other stems, and {own!r} is this very track")
+        names = dict.fromkeys((*self._sources.song_stems(source), own, *against))
+        return {stem: self._sources.stem(source, stem, call.where) for stem in names}, against
 
     def _analysis(
         self, call: StageCall, source: Source, stems: tuple[str, ...], ports: Sequence[Port]
@@ -549,8 +429,7 @@ class _Builder:
 
     def _findings(self) -> Iterator[Finding]:
         """Tell what the recipe leaves out or asks for in vain, which nobody may have meant."""
-        for stems in self._stems.values():
-            yield from stems.findings()
+        yield from self._sources.findings()
         yield from self._findings_of_repairs()
         played = {(track.source, track.stem) for track in used_tracks(self._recipe)}
         for source in self._choices:

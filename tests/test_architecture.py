@@ -23,7 +23,7 @@ LAYERS = [
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
     {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"},
     {"graph", "cache", "unfinished", "separation"},
-    {"plan", "plan_inputs", "plan_stems", "plan_hits"},
+    {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits"},
     {"operations", "run"},
     {"scoring", "slicing"},
     {"report", "session"},

@@ -11,6 +11,7 @@ from typing import Any
 import mido
 import numpy as np
 import pytest
+import soundfile
 
 from stemfx import registry
 from stemfx.audio import Audio, Signal
@@ -80,6 +81,16 @@ def test_a_bad_file_stops_nobody_and_is_told(folder, capsys):
         [],
         ["unreadable"],
     ]
+
+
+def test_samples_that_are_no_numbers_are_told(folder, capsys):
+    samples = beat().samples.copy()
+    samples[0, RATE] = np.nan
+    soundfile.write(folder / "nan.wav", samples.T, RATE, subtype="FLOAT")
+    code, told = run(capsys, folder / "nan.wav")
+    assert code == 2
+    (finding,) = told["files"][0]["findings"]
+    assert "1 samples are not numbers (NaN or infinite), the first at 1.000 s" in finding["message"]
 
 
 def test_people_get_counts_and_a_table(folder, capsys):

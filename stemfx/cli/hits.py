@@ -111,10 +111,14 @@ def _classifier(registry: Registry, name: str | None) -> HitClassifier:
 def _hear(path: Path, classifier: HitClassifier) -> Heard:
     from stemfx.drums.find import find_hits
     from stemfx.io import FileSignal, probe
+    from stemfx.session import open_cache
+    from stemfx.slicing.decoded import decoded
     from stemfx.stage import Finding
 
     try:
-        found = find_hits(FileSignal(probe(path, min_duration_s=0.0), fold=True), classifier)
+        file = FileSignal(probe(path, min_duration_s=0.0), fold=True)
+        with open_cache(keep=False) as scratch:  # classifiers may read here and there
+            found = find_hits(decoded(file, scratch)[0], classifier)
     except PluginError:
         raise
     except StemfxError as error:

@@ -108,7 +108,8 @@ def _shown(default: Any) -> str:
 
 def _range(parameter: dict[str, Any]) -> str:
     low, high = parameter["min"], parameter["max"]
-    span = [] if low is None and high is None else [f"{low} .. {high}"]
+    bounds = ["" if bound is None else str(bound) for bound in (low, high)]
+    span = [" .. ".join(bounds).strip()] if any(bounds) else []
     return " | ".join([*map(str, parameter["choices"]), *span])
 
 

@@ -114,7 +114,9 @@ _PAIRS = {
 }
 
 _LONGEST = 300  # characters; labels may be as long as their maker likes
-_TOKEN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_A-Za-z]+")
+# Letters with accents and of other scripts go with the small ones: few names have a hump there.
+_SMALL = r"[^\W\d_A-Z]"
+_TOKEN = re.compile(rf"[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+|\d+")
 
 # Long words that no other word ends or starts with; `custom`, `stride` and `that` are none.
 _AFFIXES = ("bassdrum", "hihat", "cymbal", "snare", "crash", "kick", "clap")
@@ -125,6 +127,8 @@ def words_of(name: str) -> list[str]:
 
     >>> words_of("HHClosed-Hard"), words_of("808kick_v2"), words_of("openhat 03")
     (['hh', 'closed', 'hard'], ['808', 'kick', 'v', '2'], ['open', 'hat', '03'])
+    >>> words_of("Kick – été"), words_of("GroßeTrommel")
+    (['kick', 'été'], ['große', 'trommel'])
     """
     words = [part for token in _TOKEN.findall(name[:_LONGEST]) for part in _parts(token.lower())]
     joined: list[str] = []

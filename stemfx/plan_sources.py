@@ -1,0 +1,175 @@
+"""What the tracks of a recipe are made from: its files, its songs and their stems, as ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from stemfx.errors import Problem, RecipeError
+from stemfx.graph import DATA, Decode, Graph, Mix, Port, ReadMusic
+from stemfx.music_reading import READING_VERSION
+from stemfx.plan_inputs import Inputs, wanted_stems, wants_all_stems
+from stemfx.plan_stems import Choices, SourceStems
+from stemfx.recipe import Recipe, Source
+from stemfx.recipe.problems import did_you_mean, listing
+from stemfx.stage import Finding
+
+
+class SourcePorts:
+    """Adds to a graph what reads files and takes songs apart, each thing once.
+
+    Args:
+        graph: takes the nodes.
+        recipe: names the songs, and says how to separate.
+        inputs: its files.
+        choices: the models of every source that has to be separated.
+        sample_rate: of the project, in Hz.
+        preview_s: (start, length) of a preview.
+        device: where the networks compute.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        recipe: Recipe,
+        inputs: Inputs,
+        choices: Choices,
+        *,
+        sample_rate: int,
+        preview_s: tuple[float, float] | None,
+        device: str,
+    ) -> None:
+        self._graph, self._recipe, self._inputs, self._choices = graph, recipe, inputs, choices
+        self._rate, self._preview_s, self._device = sample_rate, preview_s, device
+        self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
+        self._split: dict[str, SourceStems] = {}
+
+    def findings(self) -> Iterator[Finding]:
+        """Tell which wishes of the recipe the models cannot heed."""
+        for stems in self._split.values():
+            yield from stems.findings()
+
+    def decode(
+        self,
+        node_id: str,
+        path: Path,
+        *,
+        fold_down: bool = False,
+        may_be_silent: bool = True,
+        is_whole: bool = False,
+    ) -> Port:
+        """Return the port of a file; `is_whole` even in a preview."""
+        info = self._inputs.files[path]
+        fold_down = fold_down and info.channels > 2
+        window_s = None if is_whole else self._preview_s
+        meaning = ("decode", str(path), str(fold_down), str(may_be_silent), str(window_s))
+        if meaning in self._made:
+            return self._made[meaning]
+        work = Decode(
+            info,
+            self._inputs.states[path],
+            self._rate,
+            window_s,
+            fold_down,
+            # A quiet passage may well be digital silence; only a whole song may not.
+            may_be_silent or window_s is not None,
+            may_start_late=may_be_silent,
+        )
+        config = [self._inputs.hashes[path], self._rate, window_s, fold_down, work.may_be_silent]
+        self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
+        return self._made[meaning]
+
+    def stem(self, source: Source, stem: str, where: str) -> Port:
+        """Return the port of one stem of a source; `where` is what asks for it."""
+        if source.stems is None:
+            return self.split(source).port(stem, where)
+        if stem not in source.stems:
+            hint = did_you_mean(stem, source.stems)
+            msg = f"{source.name!r} has no stem {stem!r}{hint} (known: {listing(source.stems)})"
+            raise RecipeError([Problem(where, msg)])
+        return self.decode(
+            f"{source.name}/{stem}/decode",
+            source.stems[stem],
+            fold_down=source.fold_down,
+            may_be_silent=True,
+        )
+
+    def song_stems(self, source: Source) -> tuple[str, ...]:
+        """Return the names of the stems that a song is made of."""
+        return tuple(source.stems) if source.stems is not None else self.split(source).song
+
+    def split(self, source: Source) -> SourceStems:
+        """Return what takes a song apart."""
+        if source.name not in self._split:
+            files = [self._inputs.files[path] for path in source.files]
+            stems = SourceStems(
+                self._graph,
+                self._recipe,
+                source,
+                self._choices[source.name],
+                wanted=wanted_stems(self._recipe, source),
+                wants_all=wants_all_stems(self._recipe, source),
+                mixture=self.whole(source),
+                is_mono=all(info.channels == 1 for info in files),
+                sample_rate=self._rate,
+                device=self._device,
+            )
+            if stems.is_complete:
+                stems.residual()  # its measurement is part of every run's report
+            self._split[source.name] = stems
+        return self._split[source.name]
+
+    def mixture(self, source: Source) -> Port:
+        """Return the port of what the stems of a source were made from."""
+        if source.mixture is None:
+            return self.whole(source)
+        return self.decode(
+            f"{source.name}/mixture/decode",
+            source.mixture,
+            fold_down=source.fold_down,
+            may_be_silent=False,
+        )
+
+    def whole(self, source: Source) -> Port:
+        """Return the port of a whole source: its file, or all its stems together."""
+        if source.file is not None:
+            return self.decode(
+                f"{source.name}/decode",
+                source.file,
+                fold_down=source.fold_down,
+                may_be_silent=False,
+            )
+        meaning = ("sum", source.name)
+        if meaning in self._made:
+            return self._made[meaning]
+        stems = source.stems or {}
+        ports = tuple(
+            self.decode(
+                f"{source.name}/{stem}/decode", path, fold_down=source.fold_down, may_be_silent=True
+            )
+            for stem, path in stems.items()
+        )
+        self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
+        return self._made[meaning]
+
+    def reading(self, name: str) -> Port:
+        """Return the port of what a song plays to: tempo, beats and key."""
+        meaning = ("reading", name)
+        if meaning not in self._made:
+            source = self._recipe.sources[name]
+            stems: Mapping[str, Port] = {}
+            if source.stems is not None:
+                stems = {stem: self.stem(source, stem, source.where) for stem in source.stems}
+            elif name in self._choices and self.split(source).is_complete:
+                split = self.split(source)
+                stems = {stem: split.port(stem, source.where) for stem in split.song}
+            self._made[meaning] = self._graph.add(
+                f"{name}/music",
+                "music",
+                ReadMusic(tuple(stems)),
+                (self.mixture(source), *stems.values()),
+                config=[READING_VERSION, list(stems)],
+                signals=(),
+                where=source.where,
+            )
+        return Port(self._made[meaning].node, DATA)
