@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +29,9 @@ _NEAR_OCTAVES = 0.04  # how far the tracker's tempo strays: 2.8 %
 _LEAST_CONFIDENCE = 0.2
 _LEAST_ATTACK_DB = 3.0  # rise within 6 ms, in the mean over the bands
 _LEAD_S = (0.018, 0.08)  # shorter is how it is played
+_REST_DB = -60.0  # below the peak
+_LEAST_REST_S = 0.05
+_WHOLE_BARS, _WHOLE_WORTH = 0.005, 0.2  # off a whole number of bars; in confidence
 _LEAD_DB = -40.0  # below the peak: what an encoder puts before the start
 
 
@@ -75,9 +79,10 @@ def read_loop(signal: Signal, *, bpm: float | None = None, beats: int | None = N
         bpm: its tempo, if it is known.
         beats: its length in beats, if that is known.
     """
-    duration_s = signal.n_samples / signal.sample_rate
-    rounds = max(1, int(np.ceil(_LISTEN_S / duration_s))) if duration_s < _LISTEN_S else 1
-    heard = read_music(Looped(signal, signal.n_samples, rounds * signal.n_samples), {})
+    n_samples, heard = _heard(signal)
+    if bpm is not None or beats is not None:
+        n_samples = signal.n_samples
+    duration_s = n_samples / signal.sample_rate
     share = harmonic_share(signal)
     pitched = share >= PITCHED_SHARE and bool(heard.key)
     if not _has_attacks(signal):  # whatever pulse was found there is noise
@@ -96,6 +101,47 @@ def read_loop(signal: Signal, *, bpm: float | None = None, beats: int | None = N
         tuning_cents=heard.tuning_cents if pitched else 0.0,
         harmonic_share=share,
     )
+
+
+def _heard(signal: Signal) -> tuple[int, MusicReading]:
+    """Return the length of a round in samples, and what is heard when it is played again and again.
+
+    Silence at the end may be a rest that belongs to the loop, or what a program wrote after it:
+    whichever makes the beat clearer.
+    """
+    whole = signal.n_samples
+    sounding = _end(signal) if whole <= LOOP_S * signal.sample_rate else whole
+    lengths = [whole]
+    if _LEAST_REST_S * signal.sample_rate < whole - sounding < whole:
+        lengths.append(sounding)
+    heard = [(n, _played_on(signal, n)) for n in lengths]
+    return max(heard, key=lambda one: _clarity(one[0] / signal.sample_rate, one[1]))
+
+
+def _played_on(signal: Signal, period: int) -> MusicReading:
+    rounds = max(1, math.ceil(_LISTEN_S * signal.sample_rate / period))
+    return read_music(Looped(signal, period, rounds * period), {})
+
+
+def _clarity(duration_s: float, heard: MusicReading) -> float:
+    """Return how clear the beat is, and more where it makes whole bars."""
+    n_bars = duration_s * heard.bpm / 240.0
+    is_whole = n_bars > 0.5 and abs(n_bars - round(n_bars)) < _WHOLE_BARS
+    return heard.bpm_confidence + _WHOLE_WORTH * is_whole
+
+
+def _end(signal: Signal) -> int:
+    """Return how many samples there are up to the last that is heard."""
+    floor, end, start = _peak(signal) * 10 ** (_REST_DB / 20), 0, 0
+    for block in signal.blocks():
+        above = np.flatnonzero(np.abs(block).max(axis=0) > floor)
+        end = start + int(above[-1]) + 1 if above.size else end
+        start += block.shape[1]
+    return end
+
+
+def _peak(signal: Signal) -> float:
+    return max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
 
 
 def _beats(
@@ -181,7 +227,6 @@ def _lead_s(signal: Signal, beat_s: float) -> float:
     """Return the length of near silence before the start: an encoder's, if it is short."""
     rate = signal.sample_rate
     head = np.abs(signal.read(0, round(_LEAD_S[1] * rate) + 1)).max(axis=0, initial=0.0)
-    peak = max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
-    above = np.flatnonzero(head > peak * 10 ** (_LEAD_DB / 20))
+    above = np.flatnonzero(head > _peak(signal) * 10 ** (_LEAD_DB / 20))
     lead_s = float(above[0]) / rate if above.size else 0.0
     return lead_s if _LEAD_S[0] < lead_s < min(_LEAD_S[1], beat_s / 4 or _LEAD_S[1]) else 0.0

@@ -40,6 +40,25 @@ def test_bars_of_a_stem_are_read_to_the_beat(corpus: Path, song: str, stem: str,
 
 
 @pytest.mark.parametrize("song", ["harbour_lights", "neon_parade", "iron_tide"])
+@pytest.mark.parametrize("tail_s", [0.25, 0.7])
+def test_silence_after_the_last_beat_is_no_part_of_the_loop(corpus: Path, song: str, tail_s: float):
+    loop, bpm = bars(corpus, song, "drums", 4, 2)
+    reading = read_loop(Audio(np.pad(loop.samples, ((0, 0), (0, round(tail_s * RATE)))), RATE))
+    assert reading.n_beats == 8
+    assert reading.bpm == pytest.approx(bpm, rel=0.002)  # a loop ends when it is 60 dB down
+
+
+@pytest.mark.parametrize("song", ["harbour_lights", "neon_parade", "iron_tide"])
+def test_a_rest_at_its_end_is_part_of_the_loop(corpus: Path, song: str):
+    loop, bpm = bars(corpus, song, "drums", 4, 2)
+    rest = loop.samples.copy()
+    rest[:, -round(0.2 * RATE) :] = 0.0
+    reading = read_loop(Audio(rest, RATE))
+    assert reading.n_beats == 8
+    assert reading.bpm == pytest.approx(bpm, abs=0.01)
+
+
+@pytest.mark.parametrize("song", ["harbour_lights", "neon_parade", "iron_tide"])
 def test_drums_have_no_key_and_chords_do(corpus: Path, song: str):
     drums, _ = bars(corpus, song, "drums", 4, 4)
     other, _ = bars(corpus, song, "other", 4, 4)
