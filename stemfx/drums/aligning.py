@@ -32,6 +32,7 @@ _RISE = 2.0  # of the power, from before a hit to after: what goes on evenly tel
 _FEWEST = 4  # hits that make an average
 _ALONE_S = 0.02  # another drum that is closer may be what was heard
 _PASSES = 3
+_COMPARED = 24  # hits, of which one stands for all at first
 
 Spectra = NDArray[np.complex128]
 
@@ -87,19 +88,32 @@ def _lateness_s(spectra: Spectra, freq_hz: Float64s, alone: NDArray[np.bool_]) -
     n = round(MAX_MOVE_S / step_s)
     shifts_s = step_s * np.arange(-n, n + 1)
     turns = np.exp(2j * np.pi * np.outer(freq_hz, shifts_s))
-    late_s = np.zeros(len(units))
-    like = np.ones(len(units), bool)
+    costs = _COST * np.abs(shifts_s) / MAX_MOVE_S
+    average = _most_alike(units, turns)
     for _ in range(_PASSES):
-        # A sound that comes later by s has turned by -2 pi f s.
-        average = (units * np.exp(2j * np.pi * np.outer(late_s, freq_hz)))[like].sum(axis=0)
-        size = float(np.linalg.norm(average))
-        if not size:
-            return np.zeros(len(units))
-        fit = ((units * (average / size).conj()) @ turns).real
-        best = (fit - _COST * np.abs(shifts_s) / MAX_MOVE_S).argmax(axis=1)
+        fit = ((units * average.conj()) @ turns).real
+        best = (fit - costs).argmax(axis=1)
         like = np.take_along_axis(fit, best[:, np.newaxis], axis=1)[:, 0] >= _ALIKE
         if not like.any():
             return np.zeros(len(units))
         late_s = np.where(like, shifts_s[best], 0.0)
-    certain = like & alone if (like & alone).sum() >= _FEWEST else like
-    return np.where(like, late_s - np.median(late_s[certain]), 0.0)
+        # A sound that comes later by s has turned by -2 pi f s.
+        together = (units * np.exp(2j * np.pi * np.outer(late_s, freq_hz)))[like].sum(axis=0)
+        average = together / np.linalg.norm(together)
+    # What is struck with another drum is heard at the first of them: too early, never too late.
+    certain = like & alone
+    right_s = (
+        np.median(late_s[certain]) if certain.sum() >= _FEWEST else np.quantile(late_s[like], 0.25)
+    )
+    return np.where(like, late_s - right_s, 0.0)
+
+
+def _most_alike(units: Spectra, turns: Spectra) -> NDArray[np.complex128]:
+    """Return the hit that is most like the others, wherever they lie.
+
+    An average of hits that are apart would be like none of them.
+    """
+    some = units[np.unique(np.linspace(0, len(units) - 1, _COMPARED).round().astype(int))]
+    fits = [((some * one.conj()) @ turns).real.max(axis=1).sum() for one in some]
+    likest: NDArray[np.complex128] = some[int(np.argmax(fits))]
+    return likest
