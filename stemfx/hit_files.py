@@ -14,35 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from stemfx.errors import HitsError
-from stemfx.hits import Hit
+from stemfx.hits import CLASS_OF_NOTE, GM_NOTES, Hit
 
 MAX_HITS = 200_000
 """More than anybody plays in the six hours that a file may last."""
 
 _MAX_BYTES = {".json": 32 * 2**20, ".mid": 4 * 2**20}
 """So many hits fit, and what a reader makes of them fits into memory."""
-
-NOTES = {
-    "kick": 36,
-    "snare": 38,
-    "clap": 39,
-    "hat_closed": 42,
-    "tom": 45,
-    "hat_open": 46,
-    "crash": 49,
-}
-"""The note that each class is written as (General MIDI level 1, percussion key map)."""
-
-_CLASSES = {
-    **dict.fromkeys((35, 36), "kick"),
-    **dict.fromkeys((37, 38, 40), "snare"),
-    39: "clap",
-    **dict.fromkeys((42, 44), "hat_closed"),
-    46: "hat_open",
-    **dict.fromkeys((41, 43, 45, 47, 48, 50), "tom"),
-    **dict.fromkeys((49, 51, 52, 53, 55, 57, 59), "crash"),
-}
-"""The class of each General MIDI note that has one; the ride is played as a crash."""
 
 _DRUM_CHANNEL = 9  # the tenth, counted from 1
 _TICKS_PER_BEAT = 9_600  # 52 µs at 120 bpm: two samples, where 480 ticks would be a millisecond
@@ -111,7 +89,7 @@ def midi_bytes(hits: Sequence[Hit], track: str) -> bytes:
     ticks_per_s = _TICKS_PER_BEAT * 1_000_000 / _MICROSECONDS_PER_BEAT
     events: list[tuple[int, int, Any]] = []
     for hit in hits:
-        note, at = NOTES[hit.drum_class], round(hit.time_s * ticks_per_s)
+        note, at = GM_NOTES[hit.drum_class][0], round(hit.time_s * ticks_per_s)
         velocity = max(1, min(127, round(127 * hit.velocity)))
         common = {"channel": _DRUM_CHANNEL, "note": note}
         events.append((at, 1, mido.Message("note_on", velocity=velocity, **common)))
@@ -241,7 +219,7 @@ def _notes(file: Any) -> tuple[tuple[Hit, ...], int]:
         if message.type == "set_tempo":
             tempo = message.tempo
         elif message.type == "note_on" and message.velocity > 0:
-            drum_class = _CLASSES.get(message.note)
+            drum_class = CLASS_OF_NOTE.get(message.note)
             if drum_class is None:
                 foreign += 1
             else:

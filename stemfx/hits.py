@@ -17,6 +17,19 @@ DRUM_CLASSES: tuple[str, ...] = get_args(DrumClass)
 Every snare sound is a `snare`, the side stick too; a ride is a `crash`; a pedal hat a `hat_closed`.
 """
 
+GM_NOTES = {
+    "kick": (36, 35),
+    "snare": (38, 40, 37),
+    "hat_closed": (42, 44),
+    "hat_open": (46,),
+    "tom": (47, 45, 48, 43, 50, 41),
+    "crash": (49, 57, 55, 52, 51, 59, 53),
+    "clap": (39,),
+}
+"""The notes of each class in General MIDI level 1 (percussion key map), the usual one first."""
+
+CLASS_OF_NOTE = {note: name for name, notes in GM_NOTES.items() for note in notes}
+
 
 @dataclass(frozen=True, order=True)
 class Hit:

@@ -16,11 +16,12 @@ from xml.etree.ElementTree import Element
 
 from stemfx.dsp.units import gain_to_db
 from stemfx.errors import KitError
+from stemfx.hits import CLASS_OF_NOTE
 from stemfx.io import FileInfo
 from stemfx.kit_files.file_kit import FileKit
 from stemfx.kit_files.grouping import sorted_drums
 from stemfx.kit_files.inside import Folder, read_bytes
-from stemfx.kit_files.names import GM_NOTES, NameReading, read_name
+from stemfx.kit_files.names import NameReading, read_name
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
@@ -153,10 +154,10 @@ def _reading(instrument: Element) -> NameReading:
     note = _text(instrument, "midiOutNote")
     if (
         re.fullmatch(r"\d{1,3}", note)
-        and int(note) in GM_NOTES
+        and int(note) in CLASS_OF_NOTE
         and not re.search(r"[a-z]{3}", name)
     ):
-        return replace(by_name, drum_class=GM_NOTES[int(note)], variant=(name.lower(),))
+        return replace(by_name, drum_class=CLASS_OF_NOTE[int(note)], variant=(name.lower(),))
     return by_name
 
 

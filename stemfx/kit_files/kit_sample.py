@@ -6,18 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemfx.hits import DRUM_CLASSES
-
-NOTES = {
-    "kick": (36, 35),
-    "snare": (38, 40, 37),
-    "hat_closed": (42, 44),
-    "hat_open": (46,),
-    "tom": (47, 45, 48, 43, 50, 41),
-    "crash": (49, 57, 55, 52, 51, 59, 53),
-    "clap": (39,),
-}
-"""General MIDI notes of the drums of a class, the usual one first."""
+from stemfx.hits import DRUM_CLASSES, GM_NOTES
 
 _FREE_NOTES = (*range(82, 128), *range(34, -1, -1), *range(60, 82))
 
@@ -104,7 +93,7 @@ def _numbered(
         drum_class = DRUM_CLASSES[index]
         note = next((s.note for s in group if s.note is not None), None)
         if note is None:
-            free = (n for n in (*NOTES[drum_class], *_FREE_NOTES) if n not in taken)
+            free = (n for n in (*GM_NOTES[drum_class], *_FREE_NOTES) if n not in taken)
             note = next(free, None)
         if note is None:
             msg = "more drums than MIDI has notes"

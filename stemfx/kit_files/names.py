@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from stemfx.hits import CLASS_OF_NOTE
 from stemfx.kit_files.words import (
     CLOSED,
     DYNAMICS,
@@ -22,16 +23,7 @@ from stemfx.kit_files.words import (
     words_of,
 )
 
-# General MIDI level 1, percussion key map, where stemfx has a class for it.
-GM_NOTES = {
-    **dict.fromkeys((35, 36), "kick"),
-    **dict.fromkeys((37, 38, 40), "snare"),
-    **dict.fromkeys((42, 44), "hat_closed"),
-    46: "hat_open",
-    **dict.fromkeys((41, 43, 45, 47, 48, 50), "tom"),
-    **dict.fromkeys((49, 51, 52, 53, 55, 57, 59), "crash"),
-    39: "clap",
-}
+# The notes of General MIDI that are drums of stemfx, by their names there.
 GM_NAMES = {
     35: "acoustic bass drum",
     36: "bass drum 1",
@@ -116,7 +108,7 @@ def read_name(name: str) -> NameReading:
     family = _family(levels)
     if family is None:
         number = next((int(w) for w in own if w.isdecimal()), 0) if _is_number(own) else 0
-        if number not in GM_NOTES:
+        if number not in CLASS_OF_NOTE:
             return NameReading(None, "its name says no drum that stemfx knows")
         return _gm(number, own)
     if family == "crash" and _HAT_ONLY & set(own) and not _BRONZE & set(every):
@@ -223,5 +215,5 @@ def _variant(words: Sequence[str], family: str) -> tuple[tuple[str, ...], str]:
 def _gm(number: int, words: Sequence[str]) -> NameReading:
     rest = [word for word in words[1:] if word.isdecimal()]
     return NameReading(
-        GM_NOTES[number], variant=(GM_NAMES[number],), plain=str(number), numbers=tuple(rest)
+        CLASS_OF_NOTE[number], variant=(GM_NAMES[number],), plain=str(number), numbers=tuple(rest)
     )

@@ -18,10 +18,6 @@ MAX_SAMPLES = 10_000
 MAX_SAMPLE_S = 60.0
 """A longer file is no single hit; a large cymbal rings for half as long."""
 
-MAX_KIT_BYTES = 4 << 30
-"""Of audio files together; every byte is read once for the identity of the kit."""
-
-
 MAX_TOGETHER = 100
 """Samples of one hit: the microphones of a drum are a dozen."""
 

@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from stemfx.errors import KitError
+from stemfx.hits import CLASS_OF_NOTE
 from stemfx.io import FileInfo
 from stemfx.kit_files.file_kit import FileKit
 from stemfx.kit_files.grouping import sorted_drums
 from stemfx.kit_files.inside import Folder
-from stemfx.kit_files.names import GM_NAMES, GM_NOTES, NameReading, read_name
+from stemfx.kit_files.names import GM_NAMES, NameReading, read_name
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
@@ -212,7 +213,7 @@ def _reading(sample: str, key: int | None, opcodes: Mapping[str, str]) -> tuple[
     strong = next(((r, text) for r, text in readings if r.is_strong or r.is_other), None)
     weak = next(((r, text) for r, text in readings if r.drum_class), readings[0])
     reading, text = strong or weak
-    by_key = GM_NOTES.get(key) if key is not None else None
+    by_key = CLASS_OF_NOTE.get(key) if key is not None else None
     if by_key and not reading.is_other:
         is_vague = reading.drum_class == "hat_closed" and not reading.says_how
         if (is_vague and by_key.startswith("hat")) or not strong:

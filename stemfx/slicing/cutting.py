@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from stemfx.hits import Hit
-from stemfx.kit_files.kit_sample import NOTES
+from stemfx.hits import GM_NOTES, Hit
 from stemfx.music_reading import MusicReading
 from stemfx.slicing.bars import Grid
 from stemfx.slicing.loops import Bar, Loop, find_loops
@@ -70,7 +69,7 @@ class Cutter:
         rate = stem.signal.sample_rate
         midi = min(127, max(1, round(127 * shot.velocity)))
         pre_roll = shot.pre_roll(rate)
-        root = NOTES[shot.drum_class][0]  # a sampler that maps by root note puts drums there
+        root = GM_NOTES[shot.drum_class][0]  # a sampler that maps by root note puts drums there
         facts = {
             "velocity": midi,
             "is_clean": shot.is_clean,

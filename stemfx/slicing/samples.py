@@ -18,17 +18,6 @@ Dropped = dict[str, Counter[str]]
 
 ONE_SHOT, LOOP = "one-shot", "loop"
 
-ROOT_NOTES = {
-    "kick": 36,
-    "snare": 38,
-    "clap": 39,
-    "hat_closed": 42,
-    "hat_open": 46,
-    "tom": 45,
-    "crash": 49,
-}
-"""Keys of the General MIDI drum map: a sampler that maps by root note puts drums there."""
-
 _TONICS = ("C", "C# Db", "D", "D# Eb", "E", "F", "F# Gb", "G", "G# Ab", "A", "A# Bb", "B")
 TONIC_NOTES = {name: 60 + k for k, names in enumerate(_TONICS) for name in names.split()}
 """MIDI number of a key's tonic from middle C up: the root note of a loop."""

@@ -1,8 +1,7 @@
 import pytest
 
-from stemfx.hits import DRUM_CLASSES
-from stemfx.kit_files.kit_sample import NOTES
-from stemfx.kit_files.names import GM_NOTES, read_name
+from stemfx.hits import DRUM_CLASSES, GM_NOTES
+from stemfx.kit_files.names import read_name
 
 KICK, SNARE, CLOSED, OPEN, TOM, CRASH, CLAP = DRUM_CLASSES
 
@@ -65,7 +64,6 @@ def test_the_file_name_goes_before_its_folder_and_a_word_before_an_abbreviation(
 
 def test_the_notes_that_are_written_are_read_as_the_same_class():
     # General MIDI level 1: 36 bass drum, 38 snare, 42 closed, 46 open hat, 49 crash, 39 clap.
-    assert {c: NOTES[c][0] for c in DRUM_CLASSES} | {TOM: 47} == dict(
+    assert {c: GM_NOTES[c][0] for c in DRUM_CLASSES} | {TOM: 47} == dict(
         zip(DRUM_CLASSES, (36, 38, 42, 46, 47, 49, 39), strict=True)
     )
-    assert all(GM_NOTES[note] == c for c, notes in NOTES.items() for note in notes)
