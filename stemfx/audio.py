@@ -54,6 +54,11 @@ def read_only(samples: ArrayLike) -> Block:
     return view
 
 
+def peak_of(signal: Signal) -> float:
+    """Return the highest absolute sample of a signal; 0 where there is none."""
+    return max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
+
+
 def read_forward(signal: Signal, start: int = 0, stop: int | None = None) -> Block:
     """Return samples `start` up to `stop` of a signal that can only run from its start."""
     start = max(0, start)

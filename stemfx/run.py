@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from stemfx import operations
-from stemfx.audio import BLOCK_SAMPLES, Block, Signal
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal, peak_of
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.resample import Resampled
@@ -43,7 +43,6 @@ from stemfx.graph import (
 from stemfx.hit_files import is_edited, json_text, midi_bytes
 from stemfx.hits import Hit
 from stemfx.io import Encoding, check_writable, file_sha256, write, write_bytes
-from stemfx.operations import LevelMeter
 from stemfx.plan import Plan
 from stemfx.separation import fit
 from stemfx.separator import StemBlock
@@ -549,7 +548,7 @@ def _write(
     """Encode the results; what would clip is never clipped, and the remedy is told."""
     encoding, gain = work.encoding, 1.0
     if encoding.is_integer:
-        peak = max(_peak(signal) for signal in inputs)
+        peak = max(map(peak_of, inputs))
         if peak > 1.0:
             encoding, gain, finding = _avoid_clipping(work, peak)
             notes.findings.append(finding)
@@ -590,13 +589,6 @@ def _how_to_use(path: Path, recipes_folder: Path) -> str:
     if path.is_relative_to(folder):
         return f"write `hits: {path.relative_to(folder).as_posix()}`"
     return f"copy it into the recipe's folder {folder} and write `hits: {path.name}`"
-
-
-def _peak(signal: Signal) -> float:
-    meter = LevelMeter()
-    for block in signal.blocks():
-        meter.add(block)
-    return meter.peak
 
 
 def _avoid_clipping(work: Write, peak: float) -> tuple[Encoding, float, Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stemfx.audio import Signal
+from stemfx.audio import Signal, peak_of
 from stemfx.dsp.drift import rises_db
 from stemfx.dsp.harmonic import harmonic_share
 from stemfx.dsp.looped import Looped
@@ -132,16 +132,12 @@ def _clarity(duration_s: float, heard: MusicReading) -> float:
 
 def _end(signal: Signal) -> int:
     """Return how many samples there are up to the last that is heard."""
-    floor, end, start = _peak(signal) * 10 ** (_REST_DB / 20), 0, 0
+    floor, end, start = peak_of(signal) * 10 ** (_REST_DB / 20), 0, 0
     for block in signal.blocks():
         above = np.flatnonzero(np.abs(block).max(axis=0) > floor)
         end = start + int(above[-1]) + 1 if above.size else end
         start += block.shape[1]
     return end
-
-
-def _peak(signal: Signal) -> float:
-    return max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
 
 
 def _beats(
@@ -227,6 +223,6 @@ def _lead_s(signal: Signal, beat_s: float) -> float:
     """Return the length of near silence before the start: an encoder's, if it is short."""
     rate = signal.sample_rate
     head = np.abs(signal.read(0, round(_LEAD_S[1] * rate) + 1)).max(axis=0, initial=0.0)
-    above = np.flatnonzero(head > _peak(signal) * 10 ** (_LEAD_DB / 20))
+    above = np.flatnonzero(head > peak_of(signal) * 10 ** (_LEAD_DB / 20))
     lead_s = float(above[0]) / rate if above.size else 0.0
     return lead_s if _LEAD_S[0] < lead_s < min(_LEAD_S[1], beat_s / 4 or _LEAD_S[1]) else 0.0

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from pydantic import model_validator
 
-from stemfx.audio import Block, Signal
+from stemfx.audio import Block, Signal, peak_of
 from stemfx.dsp.dynamics import (
     CONTROL_SAMPLES,
     Follower,
@@ -81,7 +81,7 @@ def duck(signal: Signal, params: DuckParams, context: StageContext) -> Iterator[
     for name, edge_hz in (("low_hz", params.low_hz), ("high_hz", params.high_hz)):
         if edge_hz is not None:
             need_below_nyquist(name, edge_hz, signal, context)
-    key_peak_db = gain_to_db(max((float(np.abs(b).max()) for b in key.blocks()), default=0.0))
+    key_peak_db = gain_to_db(peak_of(key))
     threshold_db = max(key_peak_db + params.threshold_db, _SILENT_DB)
 
     fade_db = min(_FADE_DB, -params.threshold_db)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import field_validator
 
-from stemfx.audio import Block, Signal
+from stemfx.audio import Block, Signal, peak_of
 from stemfx.stage import Seconds, SourceRef, StageContext, StageParams, knob, stage
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def fit(signal: Signal, params: FitParams, context: StageContext) -> Iterator[Bl
 
     reading, rate = context.readings["to"], signal.sample_rate
     n_out = max(1, round(reading.duration_s * rate))
-    peak = max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
+    peak = peak_of(signal)
     if peak < _SILENT_PEAK:
         context.find("warn", "loop_silent", "this track is silent, so there was nothing to fit")
         yield from silence(signal.channels, n_out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from stemfx.audio import Audio, Block, Signal
+from stemfx.audio import Audio, Block, Signal, peak_of
 from stemfx.hits import DRUM_CLASSES, DrumClass
 from stemfx.stage import HitParams, SoundRef, SourceRef, StageContext, knob, stage
 
@@ -95,7 +95,7 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
     from stemfx.drums.layering import beat_events, hit_events, laid
     from stemfx.drums.playing import sound_attack
 
-    peak = max((float(np.abs(block).max(initial=0.0)) for block in signal.blocks()), default=0.0)
+    peak = peak_of(signal)
     sound = context.sounds["sound"]
     rate = signal.sample_rate
     if sound.n_samples > _LONGEST_S * rate:

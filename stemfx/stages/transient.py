@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from stemfx.audio import Block, Signal
+from stemfx.audio import Block, Signal, peak_of
 from stemfx.dsp.dynamics import Follower, GainRamp, OnePole, PeakHold, frame_aligned, frame_peak_db
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.stage import StageContext, StageParams, knob, stage
@@ -43,7 +43,7 @@ def transient(signal: Signal, params: TransientParams, context: StageContext) ->
     Reports the highest and the lowest gain that was applied.
     """
     rate = signal.sample_rate
-    peak = max((float(np.abs(block).max()) for block in signal.blocks()), default=0.0)
+    peak = peak_of(signal)
     floor_dbfs = gain_to_db(peak) + _FLOOR_DB
     envelope = PeakHold(rate, _FALL_DB_PER_S)
     before = OnePole(rate, _ATTACK_MS, start=floor_dbfs)
