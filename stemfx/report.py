@@ -404,7 +404,9 @@ def _clock(seconds: float) -> str:
 
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
 
-_FINE_PRINT = re.compile(r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$")
+_FINE_PRINT = re.compile(
+    r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
+)
 """What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
 
 _WORDS = {

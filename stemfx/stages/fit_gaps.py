@@ -72,10 +72,10 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
         max_cut_db=round(float(found.cut_db.max()), 2),
         cut_bands=int((found.cut_db > 0.5).sum()),
         bands=len(found.cut_db),
-        masked_percent_before=round(100 * found.masked_before, 1),
-        masked_percent_after=round(100 * found.masked_after, 1),
-        foundation_masked_percent_before=round(100 * found.foundation_before, 1),
-        foundation_masked_percent_after=round(100 * found.foundation_after, 1),
+        masked_before_percent=round(100 * found.masked_before, 1),
+        masked_after_percent=round(100 * found.masked_after, 1),
+        foundation_masked_before_percent=round(100 * found.foundation_before, 1),
+        foundation_masked_after_percent=round(100 * found.foundation_after, 1),
     )
     if 100 * found.masked_after > _MUCH_MASKED_PERCENT:
         context.find(

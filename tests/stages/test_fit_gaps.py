@@ -56,9 +56,9 @@ def test_a_voice_keeps_its_clarity_and_the_gaps_stay_filled():
     assert lost[7000, 11_000] == pytest.approx(0.0, abs=0.1)
     m = context.measurements
     # 10 dB above the voice it masks all of it; with 3 dB left nearly none (noise comes and goes).
-    assert m["foundation_masked_percent_before"] > 60
-    assert m["foundation_masked_percent_after"] < 20
-    assert m["masked_percent_after"] < m["masked_percent_before"]
+    assert m["foundation_masked_before_percent"] > 60
+    assert m["foundation_masked_after_percent"] < 20
+    assert m["masked_after_percent"] < m["masked_before_percent"]
 
 
 def test_no_band_loses_more_than_allowed():
