@@ -143,13 +143,18 @@ def _tell_missing(params: ReplaceDrumsParams, context: StageContext) -> None:
     if missing:
         counts = Counter(hit.drum_class for hit in context.hits)
         heard = ", ".join(f"{counts[c]} {c}" for c in DRUM_CLASSES if counts[c])
+        known, fix = (
+            ("heard", "edit hits.json and give it as `hits`")
+            if params.hits is None
+            else ("listed", f"add it to {params.hits}")
+        )
         soft = f" at or above velocity {params.keep_below:g}" if params.keep_below else ""
         context.find(
             "info" if chosen else "warn",
             "no_such_hits",
-            f"no {' and no '.join(missing)} was heard{soft}, so nothing was replaced there (heard: "
+            f"no {' and no '.join(missing)} is {known}{soft}, so nothing was replaced there ({known}: "
             f"{heard or 'no drum at all'}). If there is one, name the class that it was taken for "
-            "in `classes`, or edit hits.json and give it as `hits`",
+            f"in `classes`, or {fix}",
         )
 
 
