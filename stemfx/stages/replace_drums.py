@@ -142,7 +142,7 @@ def _tell_missing(params: ReplaceDrumsParams, context: StageContext) -> None:
     missing = [name for name in params.classes if name not in chosen]
     if missing:
         counts = Counter(hit.drum_class for hit in context.hits)
-        heard = ", ".join(f"{counts[c]} {c}" for c in DRUM_CLASSES if counts[c])
+        there = ", ".join(f"{counts[c]} {c}" for c in DRUM_CLASSES if counts[c]) or "no drum at all"
         known, fix = (
             ("heard", "edit hits.json and give it as `hits`")
             if params.hits is None
@@ -152,9 +152,9 @@ def _tell_missing(params: ReplaceDrumsParams, context: StageContext) -> None:
         context.find(
             "info" if chosen else "warn",
             "no_such_hits",
-            f"no {' and no '.join(missing)} is {known}{soft}, so nothing was replaced there ({known}: "
-            f"{heard or 'no drum at all'}). If there is one, name the class that it was taken for "
-            f"in `classes`, or {fix}",
+            f"no {' and no '.join(missing)} is {known}{soft}, so nothing was replaced there "
+            f"({known}: {there}). If there is one, name the class that it was taken for in "
+            f"`classes`, or {fix}",
         )
 
 
