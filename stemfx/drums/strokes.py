@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.windows import read_windows
 
 Floats = NDArray[np.float32]
 
@@ -46,25 +47,7 @@ def cut(signal: Signal, times_s: Sequence[float]) -> Iterator[Block]:
     rate = signal.sample_rate
     before, length = round(BEFORE_S * rate), round((BEFORE_S + AFTER_S) * rate)
     starts = [round(time * rate) - before for time in times_s]
-    held = np.zeros((signal.channels, before), np.float32)
-    held_from, k = -before, 0
-    ending = np.zeros((signal.channels, length), np.float32)
-
-    def ready(upto: int) -> Iterator[Block]:
-        nonlocal k
-        while k < len(starts) and starts[k] + length <= upto:
-            at = max(0, starts[k] - held_from)
-            yield held[:, at : at + length]
-            k += 1
-
-    for block in signal.blocks():
-        held = np.concatenate((held, block), axis=1)
-        yield from ready(held_from + held.shape[1])
-        keep_from = starts[k] if k < len(starts) else held_from + held.shape[1]
-        dropped = min(max(0, keep_from - held_from), held.shape[1])
-        held, held_from = held[:, dropped:], held_from + dropped
-    held = np.concatenate((held, ending, ending), axis=1)
-    yield from ready(held_from + held.shape[1])
+    return read_windows(signal, [(start, start + length) for start in starts])
 
 
 def stroke_levels(signal: Signal, times_s: Sequence[float]) -> tuple[Floats, Floats]:

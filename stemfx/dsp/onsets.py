@@ -7,7 +7,7 @@ of those that are believed is then read off the samples. Of the whole stem only 
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, partial
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stemfx.audio import Block, Signal
 from stemfx.dsp.onset_candidates import N_GROUPS, candidates
 from stemfx.dsp.onset_weights import BIAS, WEIGHTS
+from stemfx.dsp.windows import read_windows
 
 Times = NDArray[np.float64]
 
@@ -71,25 +72,14 @@ def _attacks(signal: Signal, near_s: Times) -> Times:
     """Return the attack near each time, in one pass: some signals can only run forward."""
     rate = signal.sample_rate
     starts = [max(0, round((at_s - BEFORE_S - PAST_S) * rate)) for at_s in near_s]
-    stops = [round((at_s + AFTER_S) * rate) for at_s in near_s]
-    heard = _stretches(signal, starts, stops)
+    stops = [min(round((at_s + AFTER_S) * rate), signal.n_samples) for at_s in near_s]
+    heard = read_windows(signal, list(zip(starts, stops, strict=True)))
     return np.array(
         [
             start / rate + attack_s(samples, rate, at_s - start / rate)
             for start, samples, at_s in zip(starts, heard, near_s, strict=True)
         ]
     )
-
-
-def _stretches(signal: Signal, starts: list[int], stops: list[int]) -> Iterator[Block]:
-    """Yield the samples of each stretch; starts and stops ascend."""
-    blocks = signal.blocks()
-    held, origin = np.zeros((signal.channels, 0), np.float32), 0
-    for start, stop in zip(starts, stops, strict=True):
-        while origin + held.shape[1] < min(stop, signal.n_samples):
-            gone = min(max(0, start - origin), held.shape[1])
-            held, origin = np.concatenate((held[:, gone:], next(blocks)), axis=1), origin + gone
-        yield held[:, start - origin : stop - origin]
 
 
 def attack_s(samples: Block, sample_rate: int, near_s: float) -> float:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stemfx.audio import Block, Signal
 from stemfx.dsp.band_split import EDGES_HZ
 from stemfx.dsp.units import Float64s
+from stemfx.dsp.windows import read_windows
 
 BEFORE_S = 0.01
 """How much of an excerpt lies before the attack."""
@@ -41,27 +42,7 @@ def excerpts(signal: Signal, starts: Sequence[int], n_samples: int) -> Iterator[
 
     The signal runs once, from its start: many signals can do no other.
     """
-    waiting = list(starts)
-    begin, window = 0, np.zeros((signal.channels, 0), np.float32)
-    for block in signal.blocks():
-        if not waiting:
-            return
-        window = np.concatenate((window, block), axis=1)
-        while waiting and waiting[0] + n_samples <= begin + window.shape[1]:
-            yield _cut(window, waiting.pop(0) - begin, n_samples)
-        keep = (waiting[0] if waiting else begin + window.shape[1]) - begin
-        drop = min(max(0, keep), window.shape[1])
-        begin, window = begin + drop, window[:, drop:]
-    for start in waiting:
-        yield _cut(window, start - begin, n_samples)
-
-
-def _cut(window: Block, start: int, n_samples: int) -> Block:
-    out = np.zeros((len(window), n_samples), np.float32)
-    first, last = max(0, start), min(start + n_samples, window.shape[1])
-    if last > first:
-        out[:, first - start : last - start] = window[:, first:last]
-    return out
+    return read_windows(signal, [(start, start + n_samples) for start in starts])
 
 
 @dataclass(frozen=True)

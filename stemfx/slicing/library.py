@@ -15,12 +15,12 @@ import numpy as np
 
 from stemfx.audio import Audio, Block
 from stemfx.dsp.units import gain_to_db, power_to_db
+from stemfx.dsp.windows import read_windows
 from stemfx.errors import OutputError, UsageError
 from stemfx.io import Encoding, check_writable, file_sha256, write, write_text, writing_to
 from stemfx.recipe.paths import name_fault
 from stemfx.slicing.build import SlicedSong
 from stemfx.slicing.samples import ONE_SHOT, Sample
-from stemfx.slicing.windows import read_windows
 
 INDEX = "library.json"
 ENCODING = Encoding("wav", 24)

@@ -10,11 +10,11 @@ from itertools import combinations
 import numpy as np
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.windows import Span, read_windows
 from stemfx.slicing.alike import Picture, distance_db, picture
 from stemfx.slicing.bars import Bars, Grid
 from stemfx.slicing.edges import seamless
 from stemfx.slicing.samples import Dropped
-from stemfx.slicing.windows import Span, read_windows
 
 CROSSFADE_S = 0.02
 EARLY_S = 0.008

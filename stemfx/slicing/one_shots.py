@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.windows import Span, read_windows
 from stemfx.hits import DRUM_CLASSES, Hit
 from stemfx.slicing.alike import distance_db
 from stemfx.slicing.edges import faded, zero_crossing
 from stemfx.slicing.samples import Dropped
 from stemfx.slicing.strokes import LEAD_S, Extent, Stroke, look, low_cut, ratio_db, strokes
-from stemfx.slicing.windows import Span, read_windows
 
 PRE_ROLL_S = 0.0005
 """What a one-shot has before its attack: the fade in. Short, so that it plays when it is struck."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.windows import Span
 from stemfx.slicing.material import Stem
 from stemfx.slicing.wav_chunks import Markers
-from stemfx.slicing.windows import Span
 from stemfx.stage import Finding
 
 Dropped = dict[str, Counter[str]]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
+from stemfx.dsp.windows import read_windows
 from stemfx.slicing.edges import faded, seamless, zero_crossing
-from stemfx.slicing.windows import read_windows
 
 RATE = 44_100
 

@@ -10,11 +10,11 @@ import pytest
 from slicing.drumming import RATE
 
 from stemfx.audio import Audio
+from stemfx.dsp.windows import read_windows
 from stemfx.io import FileSignal, probe
 from stemfx.music_reading import MusicReading
 from stemfx.slicing.bars import Bars, Grid, played_bpm
 from stemfx.slicing.loops import Loop, find_loops, look_at_bars, phrase_starts
-from stemfx.slicing.windows import read_windows
 
 
 def reading_of(bpm: float, first_s: float, n_bars: int, jitter_s: float = 0.0) -> MusicReading:

@@ -10,6 +10,7 @@ from slicing.drumming import RATE, play, tenth_s, true_hits
 
 from stemfx.audio import Audio
 from stemfx.dsp.onsets import attack_s
+from stemfx.dsp.windows import read_windows
 from stemfx.hits import Hit
 from stemfx.io import FileSignal, probe
 from stemfx.slicing.one_shots import (
@@ -19,7 +20,6 @@ from stemfx.slicing.one_shots import (
     find_one_shots,
     sort_into_drums,
 )
-from stemfx.slicing.windows import read_windows
 
 APART = [
     Hit(0.5, "kick", 1.0),

@@ -1,4 +1,4 @@
-"""Many stretches of a signal in one pass: a file is decoded once, not once a stretch."""
+"""Many stretches of a signal in one pass: some signals can only run forward."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ def read_windows(signal: Signal, spans: Sequence[Span]) -> Iterator[Block]:
             end += block.shape[1]
             if end <= start:
                 first, parts = end, []
-        held = np.concatenate(parts, axis=1) if parts else held[:, :0]
+        if not parts:
+            held = held[:, :0]
+        elif parts[1:]:
+            held = np.concatenate(parts, axis=1)
+        else:
+            held = parts[0]
         first, held = _forget(first, held, start)
         window = np.zeros((signal.channels, stop - start), np.float32)
         there = held[:, : max(0, stop - first)]
