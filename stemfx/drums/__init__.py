@@ -6,7 +6,7 @@ from stemfx.drums.spectral import SpectralClassifier
 from stemfx.hits import HitClassifier
 from stemfx.hookspecs import hookimpl
 
-DEFAULT_CLASSIFIER = "spectral"
+DEFAULT_CLASSIFIER = SpectralClassifier.name
 """What tells drums apart unless somebody asks for another."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Signal
-from stemfx.dsp.placing import CrossSpectra, excerpts
+from stemfx.dsp.placing import HitSpectra, excerpts
 from stemfx.dsp.units import Float64s
 from stemfx.hits import Hit
 
@@ -48,7 +48,7 @@ def aligned(signal: Signal, hits: Sequence[Hit], classes: Sequence[str]) -> list
     moving = [i for i, hit in enumerate(hits) if hit.drum_class in ALIGN_HZ.keys() & set(classes)]
     rate = signal.sample_rate
     n = round((_BEFORE_S + _AFTER_S) * rate)
-    bands = {name: CrossSpectra(rate, *band_hz, n) for name, band_hz in ALIGN_HZ.items()}
+    bands = {name: HitSpectra(rate, *band_hz, n) for name, band_hz in ALIGN_HZ.items()}
     fade = np.minimum(1.0, np.arange(n, 0, -1) / (0.3 * n))
     spectra: dict[int, Spectra] = {}
     starts = [round((hits[i].time_s - _BEFORE_S) * rate) for i in moving]

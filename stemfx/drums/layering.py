@@ -11,7 +11,7 @@ from stemfx.audio import Audio, Signal
 from stemfx.drums.loudness import Loudness
 from stemfx.drums.low_end import PLACE_HZ, TUNED, find_place, some_of
 from stemfx.drums.playing import Recording, Stroke, tuned
-from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, Placement, excerpts
+from stemfx.dsp.placing import AFTER_S, BEFORE_S, HitSpectra, Placement, excerpts
 from stemfx.dsp.units import db_to_gain
 from stemfx.hits import Hit
 from stemfx.music_reading import MusicReading
@@ -154,7 +154,7 @@ def _place(
 ) -> tuple[Placement, float]:
     rate, drum_class = signal.sample_rate, events[0].drum_class
     some = some_of(len(events))
-    spectra = CrossSpectra(rate, *PLACE_HZ[drum_class], round((BEFORE_S + AFTER_S) * rate))
+    spectra = HitSpectra(rate, *PLACE_HZ[drum_class], round((BEFORE_S + AFTER_S) * rate))
     starts = [round((events[i].time_s - BEFORE_S) * rate) for i in some]
 
     def played_at(tune_st: float) -> list[tuple[Recording, float]]:

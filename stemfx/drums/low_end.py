@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.drums.playing import Player, Recording, Stroke
-from stemfx.dsp.placing import BEFORE_S, CrossSpectra, Placement
+from stemfx.dsp.placing import BEFORE_S, HitSpectra, Placement
 
 PLACE_HZ = {"kick": (40.0, 160.0), "tom": (60.0, 250.0), "snare": (150.0, 400.0)}
 """Where the body of a drum lies: two of them are laid over each other so that these add up."""
@@ -46,7 +46,7 @@ def some_of(n_hits: int) -> list[int]:
 
 
 def find_place(
-    spectra: CrossSpectra,
+    spectra: HitSpectra,
     old: Iterable[Spectrum],
     played_at: Callable[[float], Played],
     tune_st: float,
@@ -65,7 +65,7 @@ def find_place(
         may_be_late: a shift of up to 3 ms is tried where 1 ms does not help.
     """
     heard = list(old)
-    sums: dict[float, CrossSpectra] = {}
+    sums: dict[float, HitSpectra] = {}
 
     def tune(*semitones: float) -> None:
         for st in semitones:
@@ -100,7 +100,7 @@ def _worth(found: tuple[Placement, float]) -> tuple[bool, float]:
     return gain_db >= ADDS_UP_DB, min(gain_db, _ENOUGH_DB) - _COST_DB_PER_ST * abs(tune_st)
 
 
-def _summed(spectra: CrossSpectra, heard: Iterable[Spectrum], played: Played) -> CrossSpectra:
+def _summed(spectra: HitSpectra, heard: Iterable[Spectrum], played: Played) -> HitSpectra:
     known: dict[int, Spectrum] = {}
     for old, (recording, gain) in zip(heard, played, strict=True):
         if id(recording) not in known:
@@ -109,7 +109,7 @@ def _summed(spectra: CrossSpectra, heard: Iterable[Spectrum], played: Played) ->
     return spectra
 
 
-def _spectrum(spectra: CrossSpectra, recording: Recording) -> Spectrum:
+def _spectrum(spectra: HitSpectra, recording: Recording) -> Spectrum:
     rate, channels = spectra.sample_rate, recording.audio.channels
     # Whole samples only: the rest is nothing to a low end.
     time = round(BEFORE_S * rate) + recording.attack % 1

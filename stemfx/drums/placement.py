@@ -15,7 +15,7 @@ from stemfx.drums.loudness import DRUM_BANDS
 from stemfx.drums.low_end import PLACE_HZ, find_place, some_of
 from stemfx.drums.overlay import METAL_HZ, DrumPlan, Overlay, Settings, Stem
 from stemfx.dsp.hit_ducking import learn_drum
-from stemfx.dsp.placing import AFTER_S, BEFORE_S, CrossSpectra, excerpts
+from stemfx.dsp.placing import AFTER_S, BEFORE_S, HitSpectra, excerpts
 from stemfx.dsp.units import Float64s
 from stemfx.hits import Hit
 from stemfx.kit import Kit
@@ -66,7 +66,7 @@ def _place(signal: Signal, drums: Sequence[Overlay]) -> None:
     same: dict[int, Sequence[int]] = {}
     for d, drum in enumerate(drums):
         place_hz = PLACE_HZ.get(drum.plan.drum_class)
-        spectra = CrossSpectra(signal.sample_rate, *(place_hz or METAL_HZ), n)
+        spectra = HitSpectra(signal.sample_rate, *(place_hz or METAL_HZ), n)
         drum.pan = _pan(spectra, old[d])
         found = [drum.match(i, excerpt) for i, excerpt in zip(some[d], old[d], strict=True)]
         clear = np.quantile([one.likeness for one in found], 1.0 - _CLEAR_SHARE)
@@ -101,7 +101,7 @@ def _heard(
         yield d, i, excerpt
 
 
-def _pan(spectra: CrossSpectra, old: Sequence[Block]) -> Float64s:
+def _pan(spectra: HitSpectra, old: Sequence[Block]) -> Float64s:
     """Return a factor for each channel, the root of whose mean square is one."""
     channels = len(old[0])
     power = np.zeros(channels)

@@ -61,7 +61,7 @@ class Placement:
 
 
 @dataclass
-class CrossSpectra:
+class HitSpectra:
     """Sum up how two sounds go together in a band, hit by hit.
 
     Args:
@@ -92,9 +92,9 @@ class CrossSpectra:
         spectrum: NDArray[np.complex128] = np.fft.rfft(samples, self._n_fft)[self._bins]
         return spectrum.copy()  # a view would keep the whole spectrum
 
-    def empty(self) -> CrossSpectra:
+    def empty(self) -> HitSpectra:
         """Return one of the same band that has taken in no hit."""
-        return CrossSpectra(self.sample_rate, self.low_hz, self.high_hz, self.n_samples)
+        return HitSpectra(self.sample_rate, self.low_hz, self.high_hz, self.n_samples)
 
     def add(self, old: NDArray[np.complex128], new: NDArray[np.complex128]) -> None:
         """Take in one hit: both sounds as `band` returns them, their attacks at one place."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
-from stemfx.dsp.placing import CrossSpectra, excerpts, match
+from stemfx.dsp.placing import HitSpectra, excerpts, match
 from stemfx.dsp.shift import Shifted
 from stemfx.kits.synth import SynthKit
 from stemfx.testing import RaggedSignal, example_audio
@@ -32,7 +32,7 @@ def test_excerpts_are_slices_however_the_signal_is_cut():
 
 def test_a_band_holds_no_more_than_itself():
     # Thousands of them are held for a long song: a view would keep the whole spectrum of each.
-    spectra = CrossSpectra(RATE, 40.0, 160.0, 4_410)
+    spectra = HitSpectra(RATE, 40.0, 160.0, 4_410)
     assert spectra.band(np.ones(4_410)).flags.owndata
 
 
@@ -40,7 +40,7 @@ def test_a_band_holds_no_more_than_itself():
 @pytest.mark.parametrize("gain", [1.0, -0.6])
 def test_the_shift_and_polarity_of_the_low_end_are_found(delay_ms, gain):
     old, new = hit("kick", delay_ms * RATE / 1000, gain), hit("kick")
-    spectra = CrossSpectra(RATE, 40.0, 160.0, new.shape[1])
+    spectra = HitSpectra(RATE, 40.0, 160.0, new.shape[1])
     spectra.add(spectra.band(old[0]), spectra.band(new[0]))
     found = spectra.placement(0.003)
     assert 1000 * found.shift_s == pytest.approx(delay_ms, abs=0.02)  # the grid
@@ -54,7 +54,7 @@ def test_a_quarter_turn_apart_nothing_is_gained_at_the_attack_and_all_by_shiftin
     t = np.arange(-4_410, 8_820) / RATE
     bell = np.exp(-((t / 0.03) ** 2))
     old, new = (bell * f(2 * np.pi * 80 * t) for f in (np.sin, np.cos))
-    spectra = CrossSpectra(RATE, 40.0, 160.0, t.size)
+    spectra = HitSpectra(RATE, 40.0, 160.0, t.size)
     spectra.add(spectra.band(old), spectra.band(new))
     assert abs(spectra.gains(np.zeros(1))[0]) < 0.01
     # sin is a quarter of 12.5 ms later than cos; so is -cos earlier.
