@@ -92,7 +92,7 @@ def replace_drums(
 
     Reports for each drum the number of hits, shift, polarity and tuning, how far the old hits went
     down, the gain of the low end over the power sum of both, and how far the result is from the
-    input (`null_db`; -200 is no change).
+    input (`change_db`; -200 is no change).
     """
     from stemfx.drums.aligning import aligned
     from stemfx.drums.overlay import Settings, Stem
@@ -235,7 +235,7 @@ def _played(
         position += n
         yield np.ascontiguousarray(out)
     if before:
-        context.report(null_db=round(power_to_db(change / before), 2))
+        context.report(change_db=round(power_to_db(change / before), 2))
 
 
 def _report(

@@ -106,7 +106,7 @@ def test_every_blend_is_about_as_loud(blend):
 def test_a_kit_that_replaces_itself_changes_nothing_and_says_so():
     out, context = done(kit=SynthKit())
     assert null_db(DRUMS, out) < -20
-    assert context.measurements["null_db"] < -20
+    assert context.measurements["change_db"] < -20
     assert codes(context).count("same_sound") == 2
 
 
