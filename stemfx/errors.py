@@ -102,6 +102,12 @@ class KitError(StemfxError):
         return super().__str__()
 
 
+class AlignmentError(StemfxError):
+    """Songs that cannot be brought into one tempo or key as asked."""
+
+    code = "align"
+
+
 class ModelError(StemfxError):
     """A separation model that is unknown, not here, or not what it claims to be."""
 

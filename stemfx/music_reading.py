@@ -11,6 +11,39 @@ READING_VERSION = 1
 
 
 @dataclass(frozen=True)
+class Told:
+    """What a producer says of a song, which then is not left to the reading.
+
+    Args:
+        bpm: its tempo; the beats are looked for at that pace.
+        downbeat_s: where one of its bars begins, in seconds.
+        key: such as `A minor`.
+    """
+
+    bpm: float | None = None
+    downbeat_s: float | None = None
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a song, such as a verse: whole bars.
+
+    Args:
+        label: `A`, `B`, ...: sections of one label are alike.
+        start_s, end_s: in seconds.
+        first_bar: from 1 on; bar 1 begins at the first downbeat.
+        n_bars: its length.
+    """
+
+    label: str
+    start_s: float
+    end_s: float
+    first_bar: int
+    n_bars: int
+
+
+@dataclass(frozen=True)
 class MusicReading:
     """The tempo, beats and key of a song.
 
@@ -26,6 +59,8 @@ class MusicReading:
         duration_s: length of what was read.
         beats_per_bar: 3 or 4; 0 where no beat was found.
         steady: all beats lie on one line: a machine's tempo.
+        sections: from the first bar to the last, without gaps.
+        bars: features of each bar, from which songs can be matched (see `music.form`).
     """
 
     bpm: float
@@ -39,16 +74,22 @@ class MusicReading:
     duration_s: float
     beats_per_bar: int = 4
     steady: bool = False
+    sections: tuple[Section, ...] = ()
+    bars: tuple[tuple[float, ...], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self) | {
             "beats_s": list(self.beats_s),
             "downbeats_s": list(self.downbeats_s),
+            "bars": [list(bar) for bar in self.bars],
+            "sections": [asdict(section) for section in self.sections],
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> MusicReading:
         """Return what `to_json` wrote."""
         times = {name: tuple(values[name]) for name in ("beats_s", "downbeats_s")}
-        return cls(**{**values, **times})
+        sections = tuple(Section(**section) for section in values["sections"])
+        bars = tuple(tuple(bar) for bar in values["bars"])
+        return cls(**{**values, **times, "sections": sections, "bars": bars})

@@ -19,7 +19,7 @@ LAYERS = [
     {"audio"},
     {"dsp"},
     {"stage", "separator", "kit", "hits", "music_reading", "hookspecs", "https", "download"},
-    {"health", "drums", "music"},
+    {"health", "drums", "music", "alignment", "ranking"},
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
     {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"},
     {"graph", "cache", "unfinished", "separation"},
