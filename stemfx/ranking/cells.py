@@ -95,7 +95,7 @@ class LevelCells:
         programme = self.programme()
         if not programme:
             return None
-        level = self._end.level(programme, round(_END_S / _FINE_S), self._offset)
+        level = self._end.level(programme, round(_END_S / _FINE_S))
         return power_to_db(level / programme, -120.0)
 
 
@@ -130,22 +130,25 @@ class _End:
         if not frames.shape[1]:
             return
         sums = np.stack([frames.sum(axis=2).T, np.square(frames).sum(axis=2).T], axis=1)
-        spread = sums[:, 1] - np.square(sums[:, 0]) / self._n
-        heard = np.flatnonzero(spread.mean(axis=1) > _QUIETEST * self._n)
+        heard = np.flatnonzero(self._spreads(sums) > _QUIETEST)
         if heard.size:  # what came before is out of reach once there is sound again
             self._kept = np.concatenate((self._kept, sums))[-_KEPT:]
         elif len(self._kept) < 2 * _KEPT:
             self._kept = np.concatenate((self._kept, sums))
 
-    def level(self, programme: float, n_cells: int, offset: Float64s) -> float:
+    def level(self, programme: float, n_cells: int) -> float:
         """Return the mean power of the last cells before it stays 60 dB under `programme`."""
-        sums, squares = self._kept[:, 0], self._kept[:, 1]
-        powers = (squares - 2 * offset * sums).mean(axis=1) / self._n + np.mean(offset**2)
-        heard = np.flatnonzero(powers > programme * 10 ** (SILENT_DB / 10))
+        heard = np.flatnonzero(self._spreads(self._kept) > programme * 10 ** (SILENT_DB / 10))
         if not heard.size:
             return 0.0
         last = int(heard[-1]) + 1
-        return float(max(0.0, powers[max(0, last - n_cells) : last].mean()))
+        sums, squares = self._kept[max(0, last - n_cells) : last].mean(axis=0) / self._n
+        return float(np.mean(squares - sums**2))
+
+    def _spreads(self, cells: Float64s) -> Float64s:
+        """Return the mean power of cells but for their mean: an offset is no sound."""
+        sums, squares = cells[:, 0] / self._n, cells[:, 1] / self._n
+        return np.asarray((squares - sums**2).mean(axis=1))
 
 
 _KEPT = 10_000  # cells of 1 ms: ten seconds

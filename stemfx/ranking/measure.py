@@ -22,6 +22,7 @@ TOP_KHZ = 20.0
 CLEAR_BEAT = 0.3
 """Confidence of a beat below which its steadiness says nothing."""
 
+_LRA_S = 20.0  # a range of loudness takes more than one phrase (Tech 3342 asks for a minute)
 _BEATS_OF_A_TEMPO = 8
 _WANDER_PERCENTILES = (5, 95)
 
@@ -93,7 +94,7 @@ def _of_file(health: FileHealth, watched: _Watched, facts: FileFacts) -> dict[st
         "clip_level_dbfs": clipping.ceiling_dbfs,
         "true_peak_dbtp": peak,
         "plr_lu": None if peak is None or lufs is None else peak - lufs,
-        "lra_lu": level.lra_lu,
+        "lra_lu": level.lra_lu if health.n_samples >= _LRA_S * health.sample_rate else None,
         "cutoff_khz": None if bandwidth_hz is None else cutoff_hz / 1000,
         "bandwidth_khz": None if bandwidth_hz is None else bandwidth_hz / 1000,
         "holes_percent": watched.spectra.holes_percent(cutoff_hz),

@@ -62,8 +62,7 @@ STEM: Mapping[str, Measure] = {
     "level_db": Measure(1, "where it sounds, beside the mixture there"),
     "silence_percent": Measure(1, "time of the song in which it is silent"),
     "bleed_db": Measure(1, "sound of other stems in it, beside it"),
-    "pause_db": Measure(1, "what is left in its pauses, beside it"),
-    "musical_noise_db": Measure(1, "how single bins stand out of that; those of noise do by 2 dB"),
+    "pause_db": Measure(1, "what is left in the quieter moments of its pauses, beside it"),
     "cutoff_khz": Measure(2, "above it the spectrum was cut off"),
     "bandwidth_khz": Measure(2, "highest frequency within 85 dB of the loudest"),
     "clipped_here_percent": Measure(2, "time in which it sounds and the mixture is clipped"),
@@ -76,7 +75,7 @@ STEM: Mapping[str, Measure] = {
 
 SECTION: Mapping[str, Measure] = {
     "silence_percent": Measure(1, "time of the section in which it is silent"),
-    "missing_percent": Measure(1, "the same, less what the busiest take is silent"),
+    "missing_percent": Measure(1, "the same, while another take plays out"),
     "clipped_percent": Measure(2, "cells of 100 ms with flat tops"),
     "cutoff_khz": Measure(2, "above it the spectrum was cut off"),
     "dull_octaves": Measure(2, "how much lower that is than in the brightest take"),

@@ -94,4 +94,6 @@ def _ahead(own: Sequence[Found], other: str, others: Sequence[Found]) -> str:
     points, worst = max(more, key=lambda one: one[0], default=(0.0, None))
     if worst is None or points < _SAME_POINTS:
         return f"as good as {other}; given first"
+    if points < TOLD_POINTS:
+        return f"hardly ahead of {other}: by {points:.2f} points in what differs most"
     return f"ahead of {other}: there, {worst.reason}"

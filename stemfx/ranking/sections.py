@@ -23,8 +23,11 @@ SWITCH_POINTS = 8.0
 _CELL_S = 0.1
 _LOUD_PERCENTILE = 95
 _SILENT_DB = -36.0  # beside the loud moments of all takes
-_PAUSE_DB = -24.0  # beside the take's own
+_PLAYS_DB = -12.0  # beside the take's own: bleed and breath are softer
+_QUIETEST = 1e-9
+_PAUSE_DB = -15.0  # beside the take's own: bleed may be as loud
 _LEAST_PAUSE_CELLS = 5
+_BARE_PERCENTILE = 25
 _WANDER_CELLS = 10  # a second
 _BLOCK = 16_384
 
@@ -132,7 +135,7 @@ def _measured(
     sections = []
     for s, span_s in enumerate(sections_s):
         here = {name: _section(one, s, span_s, loudest) for name, one in heard.items()}
-        sections.append(_beside(here))
+        sections.append(_beside(here, _missing(heard, span_s, loudest)))
     return sections
 
 
@@ -221,7 +224,9 @@ def _section(one: _Heard, s: int, span_s: tuple[float, float], loudest: float) -
         values["cutoff_khz"] = cutoff_hz / 1000
     pauses = cells[cells < one.loud * 10 ** (_PAUSE_DB / 10)]
     if one.loud > 0 and pauses.size >= _LEAST_PAUSE_CELLS:
-        values["pause_db"] = power_to_db(float(pauses.mean()) / one.loud, -120.0)
+        # What dies away is no fault: the quieter moments tell.
+        bare = float(np.percentile(pauses, _BARE_PERCENTILE))
+        values["pause_db"] = power_to_db(bare / one.loud, -120.0)
     n_seconds = heard.size // _WANDER_CELLS
     if n_seconds > 2:
         seconds = heard[: n_seconds * _WANDER_CELLS].reshape(-1, _WANDER_CELLS).mean(axis=1)
@@ -229,15 +234,31 @@ def _section(one: _Heard, s: int, span_s: tuple[float, float], loudest: float) -
     return values
 
 
-def _beside(here: Mapping[str, Measurements]) -> dict[str, Measurements]:
+def _missing(
+    heard: Mapping[str, _Heard], span_s: tuple[float, float], loudest: float
+) -> dict[str, float]:
+    """Return the percentage of a section in which a take is silent and another one plays out."""
+    first, stop = (round(at_s / _CELL_S) for at_s in span_s)
+    n = max(1, stop - first)
+    silent, plays = np.ones((len(heard), n), bool), np.zeros((len(heard), n), bool)
+    for t, one in enumerate(heard.values()):
+        cells = one.powers[first:stop]
+        silent[t, : cells.size] = cells <= loudest * 10 ** (_SILENT_DB / 10)
+        plays[t, : cells.size] = cells > max(one.loud, _QUIETEST) * 10 ** (_PLAYS_DB / 10)
+    missing = 100.0 * (silent & plays.any(axis=0)).mean(axis=1)
+    return dict(zip(heard, missing.tolist(), strict=True))
+
+
+def _beside(
+    here: Mapping[str, Measurements], missing: Mapping[str, float]
+) -> dict[str, Measurements]:
     """Add what a take has less or more of than the best of them in that."""
-    least_silent = min(m["silence_percent"] or 0.0 for m in here.values())
     brightest = max((m["cutoff_khz"] or 0.0 for m in here.values()), default=0.0)
     wanders = [m["level_wander_db"] for m in here.values() if m["level_wander_db"] is not None]
     told: dict[str, Measurements] = {}
     for name, m in here.items():
         values = dict(m)
-        values["missing_percent"] = (m["silence_percent"] or 0.0) - least_silent
+        values["missing_percent"] = missing[name]
         if m["cutoff_khz"]:
             values["dull_octaves"] = float(np.log2(brightest / m["cutoff_khz"]))
         if m["level_wander_db"] is not None:

@@ -28,10 +28,7 @@ _PAUSE_DB = -24.0  # beside the stem where it is heard
 _SMOOTH_CELLS = 20
 _LEAST_PAUSE_CELLS = 50
 _NO_BLEED_DB = -80.0
-_FRAME = 2_048
-_LISTEN_FRAMES = 120
-_BESIDE_BINS = 8
-_CHIRP_HZ = (300.0, 8_000.0)
+_BARE_PERCENTILE = 25
 _SHORT_S = 3.0
 
 
@@ -115,7 +112,7 @@ def measure_stem(
         leaks = _leaks(stems)
     if leaks is not None:
         values["bleed_db"] = _bleed_db(leaks, list(stems).index(name))
-    values |= _pauses(stem, power, heard, programme)
+    values |= _pauses(power, heard, programme)
     if name == DRUMS:
         values["timing_spread_ms"] = _timing_spread_ms(stem, reading)
     else:
@@ -146,14 +143,16 @@ class _TopCells:
 
     def __init__(self, sample_rate: int, channels: int, level_dbfs: float | None) -> None:
         self._framer = Framer(channels, max(1, round(CELL_S * sample_rate)))
+        top = np.inf if level_dbfs is None else db_to_gain(level_dbfs)
         # A ceiling that was dithered again lies within a step or two.
-        self._top = np.inf if level_dbfs is None else db_to_gain(level_dbfs) * (1 - 1e-4) - 5e-5
+        self._low, self._high = top * (1 - 1e-4) - 5e-5, top * (1 + 1e-4) + 5e-5
         self._found: list[NDArray[np.bool_]] = []
 
     def add(self, block: Block) -> None:
         """Add `(channels, n_samples)`."""
-        frames = np.abs(self._framer(block)) >= self._top
-        run = frames[..., :-2] & frames[..., 1:-1] & frames[..., 2:]
+        level = np.abs(self._framer(block))
+        on_it = (level >= self._low) & (level <= self._high)
+        run = on_it[..., :-2] & on_it[..., 1:-1] & on_it[..., 2:]
         self._found.append(np.asarray(run.any(axis=(0, 2))))
 
     def flat(self) -> NDArray[np.bool_]:
@@ -161,49 +160,19 @@ class _TopCells:
         return np.concatenate([np.zeros(0, bool), *self._found])
 
 
-def _pauses(
-    stem: Signal, power: Float64s, heard: NDArray[np.bool_], programme: float
-) -> dict[str, float | None]:
-    """Tell what is left in a stem's pauses, while the song goes on."""
-    smooth = np.convolve(power, np.ones(_SMOOTH_CELLS) / _SMOOTH_CELLS, mode="same")
+def _pauses(power: Float64s, heard: NDArray[np.bool_], programme: float) -> dict[str, float | None]:
+    """Tell what is left in a stem's pauses, while the song goes on.
+
+    What dies away is no fault: the quieter moments of the pauses tell.
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    smooth = uniform_filter1d(power, _SMOOTH_CELLS, mode="nearest")
     pauses = np.flatnonzero(heard & (smooth < programme * 10 ** (_PAUSE_DB / 10)))
     if pauses.size < _LEAST_PAUSE_CELLS:
         return {}
-    return {
-        "pause_db": power_to_db(float(power[pauses].mean()) / programme, -120.0),
-        "musical_noise_db": _chirps_db(stem, pauses),
-    }
-
-
-def _chirps_db(stem: Signal, cells: NDArray[np.intp]) -> float | None:
-    """Return how far the mean power of neighbouring bins lies over their median, in dB.
-
-    The power of a bin of noise is exponentially distributed: its mean lies 1.6 dB over its median.
-    Where masks left single bins standing, the mean lies far above it.
-    """
-    from scipy.ndimage import median_filter, uniform_filter1d
-
-    rate = stem.sample_rate
-    window = np.hanning(_FRAME + 1)[:-1].astype(np.float32)
-    low, high = (round(hz * _FRAME / rate) for hz in _CHIRP_HZ)
-    chosen = cells[np.linspace(0, len(cells) - 1, min(len(cells), _LISTEN_FRAMES)).astype(int)]
-    rows = []
-    for cell in np.unique(chosen).tolist():
-        start = round(cell * CELL_S * rate) - _FRAME // 2
-        samples = stem.read(max(0, start), max(0, start) + _FRAME)
-        if samples.shape[1] == _FRAME:
-            spectrum = np.fft.rfft(samples * window)
-            rows.append((spectrum.real**2 + spectrum.imag**2).mean(axis=0)[low:high])
-    if not rows:
-        return None
-    power = np.array(rows, np.float64)
-    power = power[power.mean(axis=1) > 1e-12 * _FRAME]
-    if not len(power):
-        return None
-    size = 2 * _BESIDE_BINS + 1
-    mean = uniform_filter1d(power, size, axis=1)
-    middle = median_filter(power, (1, size))
-    return float(np.mean(power_to_db(mean / np.maximum(middle, 1e-6 * mean + 1e-30))))
+    left = float(np.percentile(power[pauses], _BARE_PERCENTILE))
+    return {"pause_db": power_to_db(left / programme, -120.0)}
 
 
 def _timing_spread_ms(drums: Signal, reading: MusicReading | None) -> float | None:

@@ -65,7 +65,7 @@ def test_a_file_may_add_a_fault(tmp_path):
     ],
 )
 def test_what_cannot_be_used_is_told_with_its_place(tmp_path, text, told):
-    with pytest.raises(WeightsError, match="own.yaml") as error:
+    with pytest.raises(WeightsError, match=r"own\.yaml") as error:
         read(tmp_path, text)
     assert told in str(error.value)
 
