@@ -21,7 +21,7 @@ LAYERS = [
     {"stage", "separator", "kit", "hits", "music_reading", "hookspecs", "https", "download"},
     {"health", "drums", "music", "alignment", "ranking"},
     {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
-    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"},
+    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits"},
     {"operations", "run"},
