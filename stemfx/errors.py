@@ -102,6 +102,15 @@ class KitError(StemfxError):
         return super().__str__()
 
 
+class WeightsError(StemfxError):
+    """A file of weights that cannot be used."""
+
+    code = "weights"
+
+    def __str__(self) -> str:
+        return self.message  # it carries every problem, each with its own place
+
+
 class AlignmentError(StemfxError):
     """Songs that cannot be brought into one tempo or key as asked."""
 

@@ -27,7 +27,7 @@ LAYERS = [
         *("stages", "separators", "kits", "testing", "testing_separators"),
         *("testing_beat_trackers", "demo_song"),
     },
-    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"},
+    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits"},
     {"operations", "run"},

@@ -14,6 +14,7 @@ from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
+from stemfx.cli.rank import rank
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
@@ -53,6 +54,7 @@ for command in (
     separate,
     score,
     check,
+    rank,
     hits,
     kit,
     slice_,

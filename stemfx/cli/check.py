@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,7 @@ def check(
     """
     from stemfx.cli.screen import print_json, table_console
 
-    paths = list(_paths(files))
+    paths = list(a.audio_paths(files))
     with _progress() as advanced:
         checked = [_check(path, advanced(path, i, len(paths))) for i, path in enumerate(paths)]
     stem_set = _check_set(checked, None if mixture is None else a.user_path(mixture, "--mixture"))
@@ -72,23 +72,6 @@ class Checked:
 
 
 # --- one file ----------------------------------------------------------------------------
-
-
-def _paths(named: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and those in the folders, in the order of their names."""
-    from stemfx.io import AUDIO_SUFFIXES
-
-    for name in named:
-        path = a.user_path(name, "FILE")
-        inside = sorted(path.iterdir()) if path.is_dir() else []
-        audio = [
-            one
-            for one in inside
-            if one.suffix.lower() in AUDIO_SUFFIXES
-            and one.is_file()
-            and not one.name.startswith(".")
-        ]
-        yield from audio or [path]
 
 
 def _check(path: Path, advanced: Callable[[float], None]) -> Checked:
