@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stemfx.beat_tracker import BeatTracker
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
+from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
 from stemfx.separation import MaskName
@@ -153,9 +155,11 @@ class FindHits:
 
 @dataclass(frozen=True)
 class ReadMusic:
-    """Find tempo, beats and key of a song. Inputs: the mixture, then these stems of it."""
+    """Find tempo, beats, key and form of a song. Inputs: the mixture, then these stems of it."""
 
     stems: tuple[str, ...]
+    told: Told = NOTHING_TOLD
+    tracker: BeatTracker | None = None
 
 
 @dataclass(frozen=True)

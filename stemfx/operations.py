@@ -20,7 +20,7 @@ from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
-from stemfx.errors import AudioFileError, PluginError
+from stemfx.errors import AudioFileError, PluginError, SilentFileError
 from stemfx.graph import (
     Analyse,
     Apply,
@@ -138,7 +138,7 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
             "the file changed while it was read; run the same command again", where=str(info.path)
         )
     if meter.peak == 0 and not work.may_be_silent:
-        raise AudioFileError(
+        raise SilentFileError(
             "every sample is zero: the file is silent, so there is nothing to work on; "
             "export it again",
             where=str(info.path),
@@ -325,7 +325,8 @@ def find_hits(work: FindHits, signal: Signal, notes: Notes) -> Mapping[str, Any]
 def read_song(work: ReadMusic, inputs: Sequence[Signal], notes: Notes) -> Mapping[str, Any]:
     """Return what a song plays to; report tempo and key."""
     mixture, *stems = inputs
-    reading = read_music(mixture, dict(zip(work.stems, stems, strict=True)))
+    named = dict(zip(work.stems, stems, strict=True))
+    reading = read_music(mixture, named, tracker=work.tracker, told=work.told)
     notes.report(bpm=reading.bpm, bpm_confidence=reading.bpm_confidence, beats=len(reading.beats_s))
     notes.report(key=reading.key or "none", key_confidence=reading.key_confidence)
     return reading.to_json()

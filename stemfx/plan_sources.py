@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
+from stemfx.beat_tracker import BeatTracker
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import DATA, Decode, Graph, Mix, Port, ReadMusic
 from stemfx.music_reading import READING_VERSION
@@ -26,6 +28,8 @@ class SourcePorts:
         sample_rate: of the project, in Hz.
         preview_s: (start, length) of a preview.
         device: where the networks compute.
+        tracker: what tracks the beats of songs; default: stemfx itself.
+        tracker_version: what makes two answers of it equal.
     """
 
     def __init__(
@@ -38,7 +42,10 @@ class SourcePorts:
         sample_rate: int,
         preview_s: tuple[float, float] | None,
         device: str,
+        tracker: BeatTracker | None = None,
+        tracker_version: str = "",
     ) -> None:
+        self._tracker, self._tracker_version = tracker, tracker_version
         self._graph, self._recipe, self._inputs, self._choices = graph, recipe, inputs, choices
         self._rate, self._preview_s, self._device = sample_rate, preview_s, device
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
@@ -166,9 +173,9 @@ class SourcePorts:
             self._made[meaning] = self._graph.add(
                 f"{name}/music",
                 "music",
-                ReadMusic(tuple(stems)),
+                ReadMusic(tuple(stems), source.told, self._tracker),
                 (self.mixture(source), *stems.values()),
-                config=[READING_VERSION, list(stems)],
+                config=[READING_VERSION, list(stems), asdict(source.told), self._tracker_version],
                 signals=(),
                 where=source.where,
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stemfx.kit import Kit
+from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
 from stemfx.separator import EFFORTS, Effort
 from stemfx.stage import HitParams, Stage, StageParams
@@ -65,7 +66,7 @@ class Source:
 
     `mixture` is the file that given stems were made from. `fold_down` accepts more than two
     channels, folded to stereo. `generated` says whether an AI made it; None leaves that to the
-    tags of its files.
+    tags of its files. `told` is what the producer says of its tempo and key.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Source:
     where: str
     mixture: Path | None = None
     generated: bool | None = None
+    told: Told = NOTHING_TOLD
 
     @property
     def files(self) -> tuple[Path, ...]:
