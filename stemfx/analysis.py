@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from stemfx.beat_tracker import BeatTracker
 from stemfx.cache import Cache, LostError
 from stemfx.errors import SilentFileError
 from stemfx.graph import DATA
@@ -17,6 +16,7 @@ from stemfx.music_reading import NOTHING_TOLD, MusicReading, Told
 from stemfx.plan_analysis import LEVEL, MUSIC, make_analysis_plan
 from stemfx.plan_inputs import inspect_inputs
 from stemfx.recipe import Member, Recipe, Separate
+from stemfx.recipe.model import Align
 from stemfx.registry import Registry
 from stemfx.run import Observer, run
 from stemfx.session import Request, fetch_models, recipe_for_song, recipe_for_stems
@@ -31,12 +31,12 @@ class How:
 
     Args:
         told: what their producer says of them.
-        tracker: what tracks their beats; default: stemfx itself.
+        beats: the name of what tracks their beats; default: stemfx itself.
         separate: take them apart first, and read beat and key from the stems.
     """
 
     told: Told = NOTHING_TOLD
-    tracker: BeatTracker | None = None
+    beats: str | None = None
     separate: bool = False
 
 
@@ -71,16 +71,15 @@ def analyse(
     Raises:
         AudioFileError: the file cannot be used.
         ModelError: it cannot be separated.
-        PluginError: the beat tracker broke its contract.
+        RecipeError: there is no such beat tracker.
+        PluginError: it broke its contract.
         CancelledError: interrupted from the keyboard.
     """
     request = replace(request, fold_down=True)
     recipe, choices = _recipe(path, how, request, registry)
     inputs = inspect_inputs(recipe)
     here = fetch_models(recipe, choices, request, registry, try_now=True)
-    plan = make_analysis_plan(
-        recipe, inputs, here, registry, tracker=how.tracker, device=request.device
-    )
+    plan = make_analysis_plan(recipe, inputs, here, registry, device=request.device)
     notices = dict.fromkeys(c.finding for of in here.values() for c in of if c.finding)
     try:
         outcome = run(plan, cache, observer=observer, notices=tuple(notices))
@@ -109,4 +108,5 @@ def _recipe(
     else:
         recipe, choices = recipe_for_song(path, request, separate), {}
     sources = {name: replace(source, told=how.told) for name, source in recipe.sources.items()}
-    return replace(recipe, sources=sources), choices
+    align = None if how.beats is None else Align("--beats", beat_tracker=how.beats)
+    return replace(recipe, sources=sources, align=align), choices

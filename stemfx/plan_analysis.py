@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from stemfx.beat_tracker import BeatTracker
 from stemfx.graph import Graph, Measure, Node
 from stemfx.plan import Plan
 from stemfx.plan_inputs import Inputs
@@ -25,17 +24,15 @@ def make_analysis_plan(
     choices: Choices,
     registry: Registry,
     *,
-    tracker: BeatTracker | None = None,
     device: str = "auto",
 ) -> Plan:
     """Build the graph that reads the one song of a recipe, under the keys that a run uses too.
 
     Args:
-        recipe: plays one song, whole or in stems.
+        recipe: plays one song, whole or in stems; `align` may name a beat tracker.
         inputs: what `inspect_inputs` found.
         choices: the models of the song, if it is separated; then its stems are read.
-        registry: for the version of the tracker.
-        tracker: what tracks its beats; default: stemfx itself.
+        registry: of beat trackers.
         device: where the networks compute.
     """
     (source,) = recipe.sources.values()
@@ -47,11 +44,10 @@ def make_analysis_plan(
         recipe,
         inputs,
         choices,
+        registry,
         sample_rate=rate,
         preview_s=None,
         device=device,
-        tracker=tracker,
-        tracker_version=registry.version_of_beat_tracker(tracker),
     )
     music = ports.reading(source.name).node
     level = graph.add(

@@ -29,10 +29,18 @@ LAYERS = [
     },
     {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
     {"graph", "cache", "unfinished", "separation"},
-    {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits", "plan_analysis"},
-    {"operations", "run"},
+    {
+        "plan",
+        "plan_inputs",
+        "plan_sources",
+        "plan_stems",
+        "plan_hits",
+        "plan_align",
+        "plan_analysis",
+    },
+    {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
-    {"report", "session", "analysis"},
+    {"report", "report_words", "session", "analysis"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -64,7 +64,8 @@ def analyze(
     if (model or quality) and not separate:
         raise UsageError("it says how to separate; add --separate", where="--model, --quality")
     registry = build_registry()
-    how = How(_told(bpm, downbeat, key), registry.beat_tracker(beats), separate)
+    registry.beat_tracker(beats)  # before any work
+    how = How(_told(bpm, downbeat, key), beats, separate)
     request = Request(
         models=tuple(a.name_or_path(name, "--model") for name in model or ()),
         quality=quality.value if quality else None,
