@@ -36,10 +36,11 @@ LAYERS = [
         "plan_stems",
         "plan_hits",
         "plan_align",
+        "plan_analysis",
     },
     {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
-    {"report", "report_words", "session"},
+    {"report", "report_words", "session", "analysis"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stemfx.cli.analyze import analyze
 from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
@@ -54,6 +55,7 @@ for command in (
     separate,
     score,
     check,
+    analyze,
     rank,
     hits,
     kit,
