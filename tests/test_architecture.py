@@ -27,6 +27,7 @@ LAYERS = [
     {"operations", "run"},
     {"scoring", "slicing"},
     {"report", "session"},
+    {"mashup"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
