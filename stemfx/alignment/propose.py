@@ -7,7 +7,8 @@ order in which the takes are given decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, product
@@ -68,7 +69,14 @@ def propose(takes: Mapping[str, Take], asked: Asked = Asked()) -> Proposal:  # n
     ways = [way for target in _targets(by_label, asked) for way in _ways(by_label, target, asked)]
     if not ways:
         raise AlignmentError(_too_far_apart(by_label, asked))
-    best = max(ways, key=lambda way: round(way.points + _together(by_label, way, fits), 6))
+    ways.sort(key=lambda way: -round(way.points, 6))
+    best, most = ways[0], -math.inf
+    for way in ways:  # the chords only take points away
+        if way.points <= most:
+            break
+        points = round(way.points + _together(by_label, way, fits), 6)
+        if points > most:
+            best, most = way, points
     target = best.target
     moves = {
         name: move_to(take, target.bpm, target.key_name, target.tuning_cents)
@@ -138,16 +146,10 @@ def _targets(takes: Mapping[str, Take], asked: Asked) -> Iterator[_Target]:
         name = key_text(*parse_key(asked.key))
         surest = max(readings.values(), key=lambda r: r.key_confidence, default=None)
         keys = [(name, name, surest.tuning_cents if surest else 0.0)]
-    for (tempo, bpm), key in product(_distinct(tempi), keys):
+    once = {round(bpm, 1): (tempo, bpm) for tempo, bpm in reversed(tempi)}
+    alike = {(name, round(cents / 10)): (take, name, cents) for take, name, cents in reversed(keys)}
+    for (tempo, bpm), key in product(reversed(once.values()), reversed(alike.values())):
         yield _Target(tempo, bpm, *key)
-
-
-def _distinct(tempi: Sequence[tuple[str | float, float]]) -> list[tuple[str | float, float]]:
-    """Return the tempi without those that are another one's, heard alike."""
-    kept: dict[float, tuple[str | float, float]] = {}
-    for tempo, bpm in tempi:
-        kept.setdefault(round(bpm, 2), (tempo, bpm))
-    return list(kept.values())
 
 
 # --- ways to fill the parts --------------------------------------------------------------

@@ -74,7 +74,8 @@ def quoted(text: str) -> str:
     Raises:
         UsageError: half a letter: a name of no encoding.
     """
-    return f'"{"".join(map(_letter, text))}"'
+    told = text.replace("${", "$${")  # no knob of the recipe
+    return f'"{"".join(map(_letter, told))}"'
 
 
 def _letter(letter: str) -> str:
@@ -142,7 +143,7 @@ def _from_folder(file: Path, folder: Path) -> str:
         raise OutputError(msg)
     if text.startswith("~"):
         text = f"./{text}"
-    return text.replace("${", "$${")
+    return text
 
 
 def _separate(models: Sequence[str]) -> list[str]:
