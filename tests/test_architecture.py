@@ -18,9 +18,15 @@ LAYERS = [
     {"errors", "clock", "shipped", "__init__"},
     {"audio"},
     {"dsp"},
-    {"stage", "separator", "kit", "hits", "music_reading", "hookspecs", "https", "download"},
+    {
+        *("stage", "separator", "kit", "hits", "music_reading", "beat_tracker", "hookspecs"),
+        *("https", "download"),
+    },
     {"health", "drums", "music", "alignment", "ranking"},
-    {"stages", "separators", "kits", "testing", "testing_separators", "demo_song"},
+    {
+        *("stages", "separators", "kits", "testing", "testing_separators"),
+        *("testing_beat_trackers", "demo_song"),
+    },
     {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
     {"graph", "cache", "unfinished", "separation"},
     {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits"},

@@ -14,6 +14,7 @@ import numpy as np
 
 from stemfx.dsp.chroma import FRAME_HZ
 from stemfx.dsp.key import key_name, profile_scores
+from stemfx.dsp.transpose import parse_key
 from stemfx.dsp.units import Float64s
 from stemfx.music.listen import Heard
 from stemfx.music.tonality_weights import KEY_WEIGHTS
@@ -36,15 +37,24 @@ class Tonality:
     confidence: float
 
 
-def read_key(heard: Heard, beats_s: Float64s, downbeats_s: Float64s) -> Tonality:
-    """Return the key that the cues of a song speak for."""
+def read_key(heard: Heard, beats_s: Float64s, downbeats_s: Float64s, told: str = "") -> Tonality:
+    """Return the key that the cues of a song speak for.
+
+    A key that is told is the key; the best other one is the runner-up, and the confidence is 0
+    where the song speaks more for that.
+    """
     scores = key_cues(heard, beats_s, downbeats_s) @ KEY_WEIGHTS
+    order = np.argsort(-scores, kind="stable")
+    if told:
+        tonic, mode = parse_key(told)
+        named = 12 * mode + tonic
+        order = np.array([named, *order[order != named]])
+    key = key_name(int(order[0]))
     if not scores.any():
-        return Tonality("", "", 0.0)
-    first, second = np.argsort(-scores, kind="stable")[:2]
-    shares = np.exp(scores - scores.max())
-    ahead = float((shares[first] - shares[second]) / (shares[first] + shares[second]))
-    return Tonality(key_name(int(first)), key_name(int(second)), ahead)
+        return Tonality(key if told else "", "", 0.0)
+    first, second = np.exp(scores[order[:2]] - scores.max())
+    ahead = max(0.0, float((first - second) / max(first + second, 1e-12)))
+    return Tonality(key, key_name(int(order[1])), ahead)
 
 
 def key_cues(heard: Heard, beats_s: Float64s, downbeats_s: Float64s) -> Float64s:
