@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
 from stemfx.alignment.offers import PARTS, STEM_OF, Offer, Take
+from stemfx.audio import Signal
 from stemfx.cache import Cache, LostError, StoredSignal
-from stemfx.graph import DATA, Graph, Measure, Port
+from stemfx.graph import DATA, Graph, Measure, Port, canonical
 from stemfx.health import FileFacts
 from stemfx.models import AUTO
 from stemfx.music_reading import MusicReading
@@ -19,6 +21,7 @@ from stemfx.plan_inputs import Inputs, inspect_inputs
 from stemfx.plan_sources import SourcePorts
 from stemfx.ranking.faults import Weights
 from stemfx.ranking.measure import measure_take
+from stemfx.ranking.measurements import Measurements
 from stemfx.ranking.order import TOLD_POINTS, WHOLE_SCORE, Found, faults_of
 from stemfx.ranking.stems import measure_stems
 from stemfx.recipe import Member, Output, Recipe, Separate, Source, Track
@@ -33,6 +36,9 @@ _ABSENT_LU = -25.0
 _SHARE_OF_WHOLE = 0.25
 """Of what is against a take as a whole, this share counts against each of its stems: separated,
 a codec's gaps or a clipped mixture are still there, but their own measurements see less of them."""
+
+MEASUREMENTS_VERSION = 1
+"""Raise it when takes measure differently: it is part of the cache key."""
 
 STEMS = tuple(STEM_OF.values())
 
@@ -131,10 +137,11 @@ def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Wei
     }
     info = inputs.files[source.files[0]]
     facts = FileFacts(info.bit_depth is None, info.channels, info.format)
-    whole = measure_take(mixture, reading, facts)
+    whole, measured = _measured(
+        source, plan, cache, lambda: _measure(mixture, stems, reading, facts)
+    )
     faults = faults_of(whole, weights.take)
     lost = _SHARE_OF_WHOLE * (WHOLE_SCORE - _score(faults))
-    measured = measure_stems(stems, mixture, reading, clip_level_dbfs=whole.get("clip_level_dbfs"))
     offers = {}
     for part in PARTS:
         stem = STEM_OF[part]
@@ -143,6 +150,36 @@ def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Wei
             offers[part] = Offer(_score(found) - lost, _reasons(found), lufs[stem])
     label = source.files[0].name
     return Take(name, label, reading, _score(faults), _reasons(faults), lufs[""], offers)
+
+
+def _measure(
+    mixture: Signal, stems: Mapping[str, Signal], reading: MusicReading, facts: FileFacts
+) -> tuple[Measurements, dict[str, Measurements]]:
+    whole = measure_take(mixture, reading, facts)
+    clip_level_dbfs = whole.get("clip_level_dbfs")
+    return whole, measure_stems(stems, mixture, reading, clip_level_dbfs=clip_level_dbfs)
+
+
+def _measured(
+    source: Source,
+    plan: Plan,
+    cache: Cache,
+    measure: Callable[[], tuple[Measurements, dict[str, Measurements]]],
+) -> tuple[Measurements, Mapping[str, Measurements]]:
+    """Return what ranks a take and its stems; it is kept, whatever the weights."""
+    heard = [plan.nodes[_measuring(source.name, stem)].key for stem in ("", *STEMS)]
+    text = canonical(["ranking", MEASUREMENTS_VERSION, *heard])
+    key = hashlib.sha256(text.encode()).hexdigest()
+    entry = cache.lookup(key)
+    if entry is None:
+        writer = cache.writer(key, keeps_partial=False)
+        try:
+            whole, stems = measure()
+            entry = writer.commit({"op": "ranking", DATA: {"whole": whole, "stems": stems}})
+        finally:
+            writer.abandon()
+    data = entry.facts[DATA]
+    return data["whole"], data["stems"]
 
 
 def _is_there(stem_lufs: float | None, song_lufs: float | None) -> bool:
