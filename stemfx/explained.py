@@ -32,10 +32,11 @@ class Explained:
     def lines(self) -> list[str]:
         """Say it in lines."""
         if self.timeline is None:
-            return [
+            told = (
                 f"align: {self.follows}; how far that stretches and transposes each song is known "
-                "once they are read: by `stemfx run`, `stemfx analyze` or `stemfx mashup`"
-            ]
+                "once they are read: by `stemfx run`, or `stemfx mashup` of their files"
+            )
+            return [told]
         return [f"align: {explain_timeline(self.timeline)}", *explain(self.timeline).values()]
 
     def to_json(self) -> dict[str, Any]:

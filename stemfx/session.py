@@ -267,11 +267,12 @@ def _check_stems(recipe: Recipe, registry: Registry) -> None:
     problems = [
         Problem(
             track.from_where,
-            f"no known model gives a stem {track.stem!r}{did_you_mean(track.stem, known)} "
+            f"no known model gives a stem {stem!r}{did_you_mean(stem, known)} "
             f"(known: {listing(sorted(known))})",
         )
         for track in used_tracks(recipe)
-        if track.source in files and track.stem and track.stem not in {*known, RESIDUAL}
+        for source, stem in track.played
+        if source in files and stem and stem not in {*known, RESIDUAL}
     ]
     if problems:
         raise RecipeError(problems)

@@ -29,11 +29,18 @@ LAYERS = [
     },
     {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
     {"graph", "cache", "unfinished", "separation"},
-    {"plan", "plan_inputs", "plan_sources", "plan_stems", "plan_hits"},
-    {"operations", "run"},
+    {
+        "plan",
+        "plan_inputs",
+        "plan_sources",
+        "plan_stems",
+        "plan_hits",
+        "plan_align",
+    },
+    {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
-    {"report", "session"},
-    {"mashup"},
+    {"report", "report_words", "session"},
+    {"mashup", "explained"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

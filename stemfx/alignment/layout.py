@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stemfx.alignment import limits
-from stemfx.alignment.beat_line import BeatLine, straight
+from stemfx.alignment.beat_line import BarLine, BeatLine, straight
 from stemfx.alignment.grid_reading import Grid, read_grid
 from stemfx.alignment.keys import KeyChoice, choose_key
-from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung
+from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung, sounds_from_s
 from stemfx.alignment.placement import check_sections, placed
 from stemfx.alignment.song import Song, leading, no_beat, songs_of
 from stemfx.alignment.tempo import TempoChoice, choose_tempo
@@ -47,7 +47,9 @@ def lay_out(readings: Mapping[str, MusicReading], wishes: Wishes) -> Timeline:
         _check_unmoved(case.sections)
         line, pieces = case.reference.line, {name: _as_it_is(s) for name, s in case.used.items()}
     ends_s = [piece.out_s[-1] for own in pieces.values() for piece in own]
-    grid = Grid(line, max(ends_s, default=0.0), case.reference, case.octave(case.reference.name))
+    reference = case.reference
+    end_s = max(ends_s, default=0.0)
+    grid = Grid(line, end_s, reference, case.octave(reference.name), case.bars)
     maps = {
         name: SourceMap(
             pieces[name],
@@ -97,6 +99,14 @@ class _Case:
     def used(self) -> dict[str, Song]:
         """The songs of which something sounds."""
         return {name: song for name, song in self.songs.items() if song.use.any}
+
+    @property
+    def bars(self) -> BarLine:
+        """The bars of the timeline: those of the reference, unless it is in half or double time."""
+        own = self.reference.bars
+        return (
+            own if self.octave(self.reference.name) == 1.0 else BarLine((0.0,), own.beats_per_bar)
+        )
 
     def octave(self, name: str) -> float:
         """Return how many beats of the timeline one of a song takes."""
@@ -149,14 +159,25 @@ def _on_grid(
     reference, used, notes = case.reference, case.used, case.notes
     by_form = case.wishes.structure == "auto" and case.octave(reference.name) == 1.0
     runs = {
-        name: placed(song, case.octave(name), reference, case.sections, notes, by_form=by_form)
+        name: placed(
+            song,
+            case.octave(name),
+            reference,
+            bars=case.bars,
+            sections=case.sections,
+            by_form=by_form,
+            notes=notes,
+        )
         for name, song in {**used, reference.name: reference}.items()
     }
     if tempo.follows:
         line = grid_of(reference, runs[reference.name])
     else:
         line = straight(float(reference.beats.at(np.zeros(1))[0]), 60.0 / tempo.bpm)
-    whole = {name: rung(song, runs[name]) for name, song in used.items()}
+    whole = {
+        name: rung(song, runs[name], 0.0 if name == tempo.follows else sounds_from_s(song))
+        for name, song in used.items()
+    }
     by_s = lead_in_s(line, whole)
     if by_s > 60.0 / tempo.bpm * reference.beats_per_bar:
         first = min(whole, key=lambda name: whole[name][0].first if whole[name] else 0.0)

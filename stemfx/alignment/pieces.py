@@ -39,21 +39,25 @@ def grid_of(song: Song, runs: Sequence[Run]) -> BeatLine:
     return BeatLine(np.arange(first, end + 1, dtype=np.float64), times_s, line.head_s, line.tail_s)
 
 
-def rung(song: Song, runs: Sequence[Run]) -> list[Run]:
+def sounds_from_s(song: Song) -> float:
+    """Return from where on a song sounds: half a beat before its first one, or its very start."""
+    return max(0.0, song.reading.beats_s[0] - 30.0 / song.reading.bpm)
+
+
+def rung(song: Song, runs: Sequence[Run], begin_s: float) -> list[Run]:
     """Return runs with what sounds before the first bar and after the last, where there is room.
 
-    A pickup or an intro before bar 1 leads into it; what rings after the last bar goes on at the
-    last speed.
+    A pickup or an intro before bar 1, from `begin_s` on, leads into it; what rings after the last
+    bar goes on at the last speed.
     """
-    edges = song.beats.beat_at(np.array([0.0, song.reading.duration_s]))
-    n_beats = song.n_bars * song.beats_per_bar
+    edges = song.beats.beat_at(np.array([begin_s, song.reading.duration_s]))
     whole: list[Run] = []
     for k, run in enumerate(runs):
         first, end = run.first, run.end
         if run.own == 0:
             room = runs[k - 1].end if k else -np.inf
             first = max(room, run.first + float(edges[0]) * run.octave)
-        if run.own_end >= n_beats:
+        if run.own_end >= song.bars.end:
             room = runs[k + 1].first if k + 1 < len(runs) else np.inf
             end = min(room, run.first + (float(edges[1]) - run.own) * run.octave)
         if end - first > _APART:

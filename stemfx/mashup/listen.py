@@ -94,6 +94,7 @@ def listening_plan(
         recipe,
         inputs,
         here,
+        registry,
         sample_rate=rate,
         preview_s=None,
         device=request.device,

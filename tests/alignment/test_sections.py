@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_readings import made_reading, with_sections
@@ -103,6 +105,24 @@ def test_a_song_that_wanders_leads_even_where_it_was_put_together() -> None:
     beats_s = np.array(timeline.reading.beats_s)
     on_b = np.interp(beats_s[1:64], other.out_s, other.source_s)
     assert np.diff(on_b) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_a_shorter_bar_moves_all_bars_after_it() -> None:
+    plain = made_reading(120, n_bars=16)
+    # Bar 3 has two beats: of the 64 beats, bars begin on 0, 4, 8, 10, 14, ...
+    starts = [0, 4, *range(8, 9), *range(10, 64, 4)]
+    beats_s = [beat for beat in plain.beats_s if beat >= plain.downbeats_s[0]]
+    odd = replace(plain, downbeats_s=tuple(beats_s[k] for k in starts))
+    chorus = SectionWish("chorus", 5, 2, {"b": 9})
+    timeline = lay_out(
+        {"a": odd, "b": made_reading(120, n_bars=16)},
+        Wishes("a", None, ALL, structure="bars", sections=(chorus,)),
+    )
+    assert timeline.reading.downbeats_s[: len(starts)] == pytest.approx(odd.downbeats_s)
+    piece = timeline.maps["b"].pieces[1]
+    assert piece.out_s == pytest.approx((odd.downbeats_s[4], odd.downbeats_s[6]))
+    assert piece.source_s[0] == pytest.approx(0.5 + 8 * BAR_S)
+    assert timeline.reading.sections[1].start_s == pytest.approx(odd.downbeats_s[4])
 
 
 @pytest.mark.parametrize(
