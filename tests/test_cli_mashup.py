@@ -135,3 +135,17 @@ def test_what_cannot_be_mashed_up_gets_one_sentence(
     assert "'A minor'" in refused(capsys, *songs, *target, "--key", "H minor")
     assert "too far apart" in refused(capsys, *songs, *target, "--tempo", "150")
     assert not (tmp_path / "m.yaml").exists()
+
+
+def test_the_run_that_follows_neither_separates_nor_reads_again(
+    songs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "m.yaml"
+    proposal = proposed(capsys, *songs, "-o", target, "--drums", "b", "--harmony", "a")
+    assert execute(["run", str(target), "--offline", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    kept = {n["id"] for n in told["nodes"] if n["status"] == "cached"}
+    assert {f"{song}/{what}" for song in "ab" for what in ("separate", "music")} <= kept
+    aligned = next(n["measurements"] for n in told["nodes"] if n["id"] == "align")
+    assert aligned["bpm"] == pytest.approx(proposal["bpm"], abs=0.01)
+    assert told["master"]["lufs"] == pytest.approx(-14, abs=0.1)
