@@ -40,7 +40,8 @@ LAYERS = [
     },
     {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
-    {"report", "report_words", "session", "analysis"},
+    {"report", "report_words", "session"},
+    {"analysis", "mashup", "explained"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -13,6 +13,7 @@ from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
+from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
@@ -57,6 +58,7 @@ for command in (
     check,
     analyze,
     rank,
+    mashup,
     hits,
     kit,
     slice_,
