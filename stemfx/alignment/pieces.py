@@ -39,13 +39,18 @@ def grid_of(song: Song, runs: Sequence[Run]) -> BeatLine:
     return BeatLine(np.arange(first, end + 1, dtype=np.float64), times_s, line.head_s, line.tail_s)
 
 
-def rung(song: Song, runs: Sequence[Run]) -> list[Run]:
+def sounds_from_s(song: Song) -> float:
+    """Return from where on a song sounds: half a beat before its first one, or its very start."""
+    return max(0.0, song.reading.beats_s[0] - 30.0 / song.reading.bpm)
+
+
+def rung(song: Song, runs: Sequence[Run], begin_s: float) -> list[Run]:
     """Return runs with what sounds before the first bar and after the last, where there is room.
 
-    A pickup or an intro before bar 1 leads into it; what rings after the last bar goes on at the
-    last speed.
+    A pickup or an intro before bar 1, from `begin_s` on, leads into it; what rings after the last
+    bar goes on at the last speed.
     """
-    edges = song.beats.beat_at(np.array([0.0, song.reading.duration_s]))
+    edges = song.beats.beat_at(np.array([begin_s, song.reading.duration_s]))
     whole: list[Run] = []
     for k, run in enumerate(runs):
         first, end = run.first, run.end
@@ -64,7 +69,7 @@ def lead_in_s(grid: BeatLine, rung_runs: Mapping[str, Sequence[Run]]) -> float:
     """Return how much later a grid has to begin so that nothing sounds before the start."""
     starts = [float(grid.at(np.array([runs[0].first]))[0]) for runs in rung_runs.values() if runs]
     missing_s = max(0.0, -min(starts, default=0.0))
-    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-4)), 6)
+    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-7)), 6)
 
 
 def pieces_of(song: Song, rung_runs: Sequence[Run], grid: BeatLine) -> tuple[Piece, ...]:

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made_readings import made_reading, with_sections
 
+from stemfx.alignment.beat_line import beat_line
 from stemfx.alignment.layout import lay_out
 from stemfx.alignment.timeline import SourceMap, Timeline, Wishes
 from stemfx.errors import AlignmentError
@@ -84,12 +85,13 @@ def test_every_map_rises_and_lies_inside_song_and_timeline(
 
 
 @given(songs, st.sampled_from(["first", "auto", 100.0]))
-def test_no_song_is_cut_at_its_start_or_end(made: Songs, tempo: str | float) -> None:
+def test_no_song_is_cut_where_it_sounds(made: Songs, tempo: str | float) -> None:
     found, parts = made
     wish = "a" if tempo == "first" else tempo
     timeline = lay_out(found, Wishes(wish, None, parts, structure="bars", **LOOSE))
     for name, own in timeline.maps.items():
-        assert own.pieces[0].source_s[0] == 0.0
+        heard_from_s = found[name].beats_s[0] - 30 / found[name].bpm  # beats are where it sounds
+        assert own.pieces[0].source_s[0] <= max(0.0, heard_from_s) + 1e-9
         assert own.pieces[-1].source_s[-1] == found[name].duration_s
 
 
@@ -180,6 +182,29 @@ def test_a_song_that_wanders_is_followed_beat_by_beat_onto_a_straight_grid() -> 
     assert np.diff(landed) == pytest.approx(0.5, abs=1e-6)
 
 
+def test_each_beat_of_a_song_in_double_time_is_followed() -> None:
+    found = {"a": made_reading(174, sway=0.04), "b": made_reading(87)}
+    timeline = lay_out(found, Wishes("b", None, {"a": ("",), "b": ("",)}))
+    landed = sounds_at(timeline.maps["a"], found["a"].beats_s)
+    assert np.diff(landed) == pytest.approx(30 / 87, abs=1e-6)
+
+
+def test_a_song_that_wanders_goes_on_before_and_after_as_it_begins_and_ends() -> None:
+    index = np.arange(33)
+    faster = replace(
+        made_reading(100, n_bars=8),
+        beats_s=tuple((2.0 + 0.6 * index - 0.003 * index**2).tolist()),
+        downbeats_s=(2.0,),
+        steady=False,
+    )
+    line = beat_line(faster)
+    # The mean of the first eight lengths, 0.6 - 0.003 (2 k + 1), and of the last eight.
+    assert np.diff(line.at(np.array([-2.0, -1.0, 0.0]))) == pytest.approx(0.6 - 0.003 * 8)
+    assert np.diff(line.at(np.array([32.0, 33.0, 34.0]))) == pytest.approx(0.6 - 0.003 * 56)
+    moments = np.array([-3.5, 0.25, 16.5, 40.0])
+    assert line.beat_at(line.at(moments)) == pytest.approx(moments)
+
+
 def test_a_straight_song_follows_one_that_wanders() -> None:
     found = {"a": made_reading(120, sway=0.04), "b": made_reading(124)}
     timeline = lay_out(found, Wishes("a", None, {"a": ("",), "b": ("",)}, structure="bars"))
@@ -204,11 +229,12 @@ def test_half_and_double_time_are_not_stretched(own: float, grid: float, octave:
     assert shared == pytest.approx(grid_bars[:: round(max(octave, 1))][:4], abs=1e-6)
 
 
-def test_bar_one_waits_for_the_longest_lead_in() -> None:
+def test_bar_one_waits_for_the_longest_lead_in_that_sounds() -> None:
     found = {"a": made_reading(100, downbeat_s=2.3), "b": made_reading(100, downbeat_s=0.5)}
     timeline = lay_out(found, Wishes("b", None, {"a": ("",), "b": ("",)}))
-    assert timeline.maps["b"].pieces[0].out_s[0] == pytest.approx(1.8)
-    assert timeline.reading.downbeats_s[0] == pytest.approx(2.3)
+    # The first beat of a is at 0.5 s, so it may sound from 0.2 s on: 2.1 s before bar 1.
+    assert timeline.maps["b"].pieces[0].out_s[0] == pytest.approx(1.6)
+    assert timeline.reading.downbeats_s[0] == pytest.approx(2.1)
     assert timeline.maps["a"].pieces[0].out_s[0] == pytest.approx(0, abs=1e-9)
 
 
