@@ -117,6 +117,14 @@ def test_weights_that_cannot_be_used_are_told_before_anything_is_measured(folder
     assert "Traceback" not in error
 
 
+@pytest.mark.parametrize("options", [["--model", "embedded"], ["--stems", "--model", "no-model"]])
+def test_a_model_that_cannot_be_used_is_told_in_one_sentence(folder, capsys, options):
+    assert execute(["rank", str(folder / "c clean.wav"), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("stemfx: ")
+    assert len(error.splitlines()) == 1
+
+
 def test_the_table_says_who_is_first_and_why(folder, capsys):
     assert execute(["rank", str(folder)]) == 0
     told = capsys.readouterr().out

@@ -11,7 +11,7 @@ from stemfx.alignment import limits
 from stemfx.alignment.beat_line import BarLine, BeatLine, straight
 from stemfx.alignment.grid_reading import Grid, read_grid
 from stemfx.alignment.keys import KeyChoice, choose_key
-from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung
+from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung, sounds_from_s
 from stemfx.alignment.placement import check_sections, placed
 from stemfx.alignment.song import Song, leading, no_beat, songs_of
 from stemfx.alignment.tempo import TempoChoice, choose_tempo
@@ -174,7 +174,10 @@ def _on_grid(
         line = grid_of(reference, runs[reference.name])
     else:
         line = straight(float(reference.beats.at(np.zeros(1))[0]), 60.0 / tempo.bpm)
-    whole = {name: rung(song, runs[name]) for name, song in used.items()}
+    whole = {
+        name: rung(song, runs[name], 0.0 if name == tempo.follows else sounds_from_s(song))
+        for name, song in used.items()
+    }
     by_s = lead_in_s(line, whole)
     if by_s > 60.0 / tempo.bpm * reference.beats_per_bar:
         first = min(whole, key=lambda name: whole[name][0].first if whole[name] else 0.0)

@@ -65,3 +65,21 @@ def _kind(part: str) -> str:
     if words & _VOICES:
         return "vocals"
     return "drums" if words & _DRUMS else "harmonic"
+
+
+def is_drums(stem: str) -> bool:
+    """Tell whether a stem has no pitch to transpose.
+
+    >>> is_drums("drums"), is_drums("Kick 2"), is_drums("bass"), is_drums("")
+    (True, True, False, False)
+    """
+    return _kind(stem) == "drums"
+
+
+def is_voice(stem: str) -> bool:
+    """Tell whether a stem is sung or spoken: what has formants to keep.
+
+    >>> is_voice("vocals"), is_voice("lead vocal"), is_voice("other"), is_voice("")
+    (True, True, False, False)
+    """
+    return _kind(stem) == "vocals"

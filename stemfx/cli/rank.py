@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
-from stemfx.errors import EXIT_EXPECTED, EXIT_OK, AudioFileError, OutputError, StemfxError
+from stemfx.errors import (
+    EXIT_EXPECTED,
+    EXIT_OK,
+    AudioFileError,
+    OutputError,
+    StemfxError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from stemfx.music_reading import MusicReading
@@ -45,12 +52,14 @@ def rank(
     nothing. A file that cannot be read comes last, and then the exit code is 2.
     """
     from stemfx.cli.rank_table import print_ranking
-    from stemfx.cli.screen import fetch_bar, print_json, table_console
+    from stemfx.cli.screen import fetch_bar, file_progress, print_json, table_console
     from stemfx.ranking.measurements import STEM, TAKE
     from stemfx.ranking.order import ranked
     from stemfx.session import Request
     from stemfx.weight_files import SHIPPED, read_weights
 
+    if model and not stems:
+        raise UsageError("a model separates stems; add --stems, or leave it out", where="--model")
     path = None if weights is None else a.user_path(weights, "--weights")
     counts = read_weights(path)
     request = Request(
@@ -62,7 +71,8 @@ def rank(
         on_fetch=fetch_bar,
     )
     paths = dict.fromkeys(one.absolute() for one in a.audio_paths(files))
-    takes = [_measure(one) for one in paths]
+    with file_progress("rank") as began:
+        takes = [_measure(one, began(one, i, len(paths))) for i, one in enumerate(paths)]
     readable = {str(one.path): one.measurements for one in takes if one.measurements is not None}
     order = ranked(readable, counts.take)
     of_stems: dict[str, list[Ranked]] = {}
@@ -111,7 +121,7 @@ class Take:
     no_stems: str = ""
 
 
-def _measure(path: Path) -> Take:
+def _measure(path: Path, advanced: Callable[[float], None]) -> Take:
     from stemfx.health import FileFacts
     from stemfx.io import FileSignal, probe
     from stemfx.music.read import read_music
@@ -123,6 +133,7 @@ def _measure(path: Path) -> Take:
         info = probe(path, min_duration_s=0.0)
         signal = FileSignal(info, fold=True)
         reading = read_music(signal, {})
+        advanced(0.4)
         facts = FileFacts(info.bit_depth is None, info.channels, info.format)
         return Take(path, measure_take(signal, reading, facts), reading)
     except StemfxError as error:

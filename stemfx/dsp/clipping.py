@@ -172,7 +172,8 @@ def _flat_tops(
     fall = top - 0.5 * (samples[starts - _BEYOND] + samples[ends + _BEYOND])
     smooth = tolerance * ((lengths + 2 * _BEYOND) / lengths) ** 2
     steep = fall > _STEEP * smooth
-    rises = 0.25 * (fall / _BEYOND * lengths)[steep]
+    # On average the wave leaves the ceiling half a sample after the last one on it.
+    rises = 0.25 * (fall / (_BEYOND - 0.5) * lengths)[steep]
     return int(np.count_nonzero(steep)), float(rises.max(initial=0.0))
 
 

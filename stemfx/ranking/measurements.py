@@ -80,6 +80,7 @@ SECTION: Mapping[str, Measure] = {
     "cutoff_khz": Measure(2, "above it the spectrum was cut off"),
     "dull_octaves": Measure(2, "how much lower that is than in the brightest take"),
     "pause_db": Measure(1, "what is left where it is silent, beside it"),
+    "bleed_db": Measure(1, "sound of other stems in the whole take, where that is known"),
     "level_wander_db": Measure(1, "how its level moves within the section"),
     "wander_more_db": Measure(1, "the same, more than in the steadiest take"),
 }

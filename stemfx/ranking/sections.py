@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.bandwidth import BandwidthMeter
 from stemfx.dsp.clipping import ClippingMeter
 from stemfx.dsp.framing import Framer
-from stemfx.dsp.units import Float64s, power_to_db
+from stemfx.dsp.units import FLOOR_DB, Float64s, power_to_db
 from stemfx.ranking.faults import Faults
 from stemfx.ranking.measure import cutoff_of
 from stemfx.ranking.measurements import SECTION, Measurements
@@ -22,12 +23,12 @@ SWITCH_POINTS = 8.0
 
 _CELL_S = 0.1
 _LOUD_PERCENTILE = 95
-_SILENT_DB = -36.0  # beside the loud moments of all takes
-_PLAYS_DB = -12.0  # beside the take's own: bleed and breath are softer
-_QUIETEST = 1e-9
-_PAUSE_DB = -15.0  # beside the take's own: bleed may be as loud
+# Beside the loud moments of the take itself, so that its level decides nothing.
+_PLAYS_DB = -6.0
+_BETWEEN_DB = -10.0
+_SILENT_DB = -36.0
+_NOTHING_DB = -50.0  # beside the loudest take: this one is not there at all
 _LEAST_PAUSE_CELLS = 5
-_BARE_PERCENTILE = 25
 _WANDER_CELLS = 10  # a second
 _BLOCK = 16_384
 
@@ -50,7 +51,11 @@ class Choice:
 
 
 def best_takes(
-    takes: Mapping[str, Signal], sections_s: Sequence[tuple[float, float]], faults: Faults
+    takes: Mapping[str, Signal],
+    sections_s: Sequence[tuple[float, float]],
+    faults: Faults,
+    *,
+    bleed_db: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Choice]:
     """Choose a take for every section: the fewest points in all, and 8 for every change of take.
 
@@ -61,10 +66,12 @@ def best_takes(
             chosen in this order.
         sections_s: begin and end of each, in seconds, in order.
         faults: what counts against a take in a section: `Weights.section`.
+        bleed_db: what of other stems is in a take, beside it (`stems.measure_stem`), where that is
+            known: in parts that never rest nothing else tells it.
     """
     if not takes or not sections_s:
         return []
-    measured = _measured(takes, sections_s)
+    measured = _measured(takes, sections_s, bleed_db)
     found = [{name: faults_of(m, faults) for name, m in one.items()} for one in measured]
     costs = np.array([[sum(f.points for f in one[name]) for name in takes] for one in found])
     names = list(takes)
@@ -127,15 +134,20 @@ def _reasons(
 
 
 def _measured(
-    takes: Mapping[str, Signal], sections_s: Sequence[tuple[float, float]]
+    takes: Mapping[str, Signal],
+    sections_s: Sequence[tuple[float, float]],
+    bleed_db: Mapping[str, float],
 ) -> list[dict[str, Measurements]]:
     """Return the measurements of every take, section by section."""
     heard = {name: _hear(signal, sections_s) for name, signal in takes.items()}
-    loudest = max(one.loud for one in heard.values())
-    sections = []
+    sections: list[dict[str, Measurements]] = []
     for s, span_s in enumerate(sections_s):
-        here = {name: _section(one, s, span_s, loudest) for name, one in heard.items()}
-        sections.append(_beside(here, _missing(heard, span_s, loudest)))
+        here = {name: _section(one, s) for name, one in heard.items()}
+        _compare_levels(here, heard, span_s)
+        _compare(here)
+        for name, values in here.items():
+            values["bleed_db"] = bleed_db.get(name)
+        sections.append({name: dict(values) for name, values in here.items()})
     return sections
 
 
@@ -211,57 +223,54 @@ class _SectionExam:
         return self._reading
 
 
-def _section(one: _Heard, s: int, span_s: tuple[float, float], loudest: float) -> Measurements:
-    first, stop = (round(at_s / _CELL_S) for at_s in span_s)
-    cells = one.powers[first:stop]
-    n = max(1, stop - first)
+def _section(one: _Heard, s: int) -> dict[str, float | None]:
     values: dict[str, float | None] = dict.fromkeys(SECTION)
-    heard = cells[cells > loudest * 10 ** (_SILENT_DB / 10)] if loudest > 0 else cells[:0]
-    values["silence_percent"] = 100.0 * (1.0 - min(1.0, heard.size / n))
     values["clipped_percent"] = one.clipped[s]
     cutoff_hz = one.cutoff_hz[s]
-    if heard.size and cutoff_hz is not None:
+    if cutoff_hz is not None:
         values["cutoff_khz"] = cutoff_hz / 1000
-    pauses = cells[cells < one.loud * 10 ** (_PAUSE_DB / 10)]
-    if one.loud > 0 and pauses.size >= _LEAST_PAUSE_CELLS:
-        # What dies away is no fault: the quieter moments tell.
-        bare = float(np.percentile(pauses, _BARE_PERCENTILE))
-        values["pause_db"] = power_to_db(bare / one.loud, -120.0)
-    n_seconds = heard.size // _WANDER_CELLS
-    if n_seconds > 2:
-        seconds = heard[: n_seconds * _WANDER_CELLS].reshape(-1, _WANDER_CELLS).mean(axis=1)
-        values["level_wander_db"] = float(np.std(power_to_db(seconds)))
     return values
 
 
-def _missing(
-    heard: Mapping[str, _Heard], span_s: tuple[float, float], loudest: float
-) -> dict[str, float]:
-    """Return the percentage of a section in which a take is silent and another one plays out."""
+def _compare_levels(
+    here: Mapping[str, dict[str, float | None]],
+    heard: Mapping[str, _Heard],
+    span_s: tuple[float, float],
+) -> None:
+    """Fill in what the levels of a section tell, each take beside its own loud moments.
+
+    A take plays out, is silent, or is between the two. Where one is silent and another between,
+    the other has bleed or noise; where the other plays out, the first lacks something.
+    """
     first, stop = (round(at_s / _CELL_S) for at_s in span_s)
     n = max(1, stop - first)
-    silent, plays = np.ones((len(heard), n), bool), np.zeros((len(heard), n), bool)
+    level_db = np.full((len(heard), n), FLOOR_DB)
+    loudest = max(one.loud for one in heard.values())
     for t, one in enumerate(heard.values()):
         cells = one.powers[first:stop]
-        silent[t, : cells.size] = cells <= loudest * 10 ** (_SILENT_DB / 10)
-        plays[t, : cells.size] = cells > max(one.loud, _QUIETEST) * 10 ** (_PLAYS_DB / 10)
-    missing = 100.0 * (silent & plays.any(axis=0)).mean(axis=1)
-    return dict(zip(heard, missing.tolist(), strict=True))
+        if one.loud > loudest * 10 ** (_NOTHING_DB / 10) and loudest > 0:
+            level_db[t, : cells.size] = power_to_db(cells / one.loud)
+    plays, silent = level_db > _PLAYS_DB, level_db < _SILENT_DB
+    for t, values in enumerate(here.values()):
+        values["silence_percent"] = 100.0 * float(silent[t].mean())
+        values["missing_percent"] = 100.0 * float((silent[t] & plays.any(axis=0)).mean())
+        pauses = level_db[t, silent.any(axis=0) & (level_db[t] < _BETWEEN_DB)]
+        if pauses.size >= _LEAST_PAUSE_CELLS:
+            values["pause_db"] = max(-120.0, float(np.median(pauses)))
+        active = level_db[t, ~silent[t]]
+        n_seconds = active.size // _WANDER_CELLS
+        if n_seconds > 2:
+            powers = 10 ** (active[: n_seconds * _WANDER_CELLS] / 10)
+            seconds = powers.reshape(-1, _WANDER_CELLS).mean(axis=1)
+            values["level_wander_db"] = float(np.std(power_to_db(seconds)))
 
 
-def _beside(
-    here: Mapping[str, Measurements], missing: Mapping[str, float]
-) -> dict[str, Measurements]:
-    """Add what a take has less or more of than the best of them in that."""
-    brightest = max((m["cutoff_khz"] or 0.0 for m in here.values()), default=0.0)
-    wanders = [m["level_wander_db"] for m in here.values() if m["level_wander_db"] is not None]
-    told: dict[str, Measurements] = {}
-    for name, m in here.items():
-        values = dict(m)
-        values["missing_percent"] = missing[name]
-        if m["cutoff_khz"]:
-            values["dull_octaves"] = float(np.log2(brightest / m["cutoff_khz"]))
-        if m["level_wander_db"] is not None:
-            values["wander_more_db"] = m["level_wander_db"] - min(wanders)
-        told[name] = values
-    return told
+def _compare(here: Mapping[str, dict[str, float | None]]) -> None:
+    """Fill in what a take has less or more of than the best of them in that."""
+    brightest = max((values["cutoff_khz"] or 0.0 for values in here.values()), default=0.0)
+    wanders = [w for values in here.values() if (w := values["level_wander_db"]) is not None]
+    for values in here.values():
+        if cutoff_khz := values["cutoff_khz"]:
+            values["dull_octaves"] = float(np.log2(brightest / cutoff_khz))
+        if (wander := values["level_wander_db"]) is not None:
+            values["wander_more_db"] = wander - min(wanders)

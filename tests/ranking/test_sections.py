@@ -82,6 +82,29 @@ def test_loud_bleed_in_pauses_is_a_reason():
     assert names(choose({"a": a, "b": b})) == "bbbb"
 
 
+def test_known_bleed_decides_where_no_pause_tells():
+    signals = {name: Audio(sung(), RATE) for name in "ab"}
+    bleed_db = {"a": -14.0, "b": -50.0}
+    choices = best_takes(signals, SECTIONS, read_weights().section, bleed_db=bleed_db)
+    assert names(choices) == "bbbb"
+    assert choices[0].reasons == ("a: other stems are heard in it at -14 dB",)
+
+
+@pytest.mark.parametrize("leak", [0.1, 0.25])
+@pytest.mark.parametrize("name", ["harbour_lights", "iron_tide", "neon_parade"])
+def test_a_voice_with_the_band_in_it_is_not_chosen(corpus, name, leak):
+    import soundfile
+
+    stems = {
+        part: soundfile.read(corpus / "songs" / name / f"{part}.flac", dtype="float32")[0].T
+        for part in ("vocals", "drums", "bass", "other")
+    }
+    rest = stems["drums"] + stems["bass"] + stems["other"]
+    takes = {"a": Audio(stems["vocals"] + leak * rest, 44_100), "b": Audio(stems["vocals"], 44_100)}
+    sections_s = [(5.0 * k, 5.0 * k + 5.0) for k in range(6)]
+    assert names(best_takes(takes, sections_s, read_weights().section)) == "bbbbbb"
+
+
 def test_the_level_of_a_take_decides_nothing():
     assert names(choose({"a": 0.3 * sung(), "b": sung()})) == "aaaa"
 

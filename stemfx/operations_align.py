@@ -1,0 +1,107 @@
+"""What the nodes do that bring songs onto one timeline, and put tracks together from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stemfx.alignment.bars import bar_times, in_window
+from stemfx.alignment.comp import Cut, comped
+from stemfx.alignment.layout import lay_out
+from stemfx.alignment.render import rendered
+from stemfx.alignment.timeline import Timeline
+from stemfx.audio import Block, Signal
+from stemfx.graph import AlignStems, ChooseTakes, Comp, Excerpt, LayOut, TellTimeline
+from stemfx.music_reading import MusicReading
+from stemfx.ranking.sections import best_takes
+from stemfx.stage import Notes
+from stemfx.weight_files import read_weights
+
+
+def laid_out(work: LayOut, data: Sequence[Mapping[str, Any]], notes: Notes) -> Mapping[str, Any]:
+    """Return where every moment of every song sounds.
+
+    Raises:
+        AlignmentError: that cannot be; the sentence says what to set.
+    """
+    readings = dict(zip(work.sources, map(MusicReading.from_json, data), strict=True))
+    timeline = lay_out(readings, work.wishes)
+    notes.report(bpm=timeline.reading.bpm, bars=len(timeline.reading.downbeats_s))
+    notes.report(key=timeline.reading.key or "none", duration_s=timeline.reading.duration_s)
+    notes.findings.extend(timeline.findings)
+    return timeline.to_json()
+
+
+def told(work: TellTimeline, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what all aligned songs play to, in a window of it or all."""
+    return in_window(Timeline.from_json(data).reading, work.window_s).to_json()
+
+
+def aligned(
+    work: AlignStems, stems: Sequence[Signal], data: Mapping[str, Any], notes: Notes
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time."""
+    timeline = Timeline.from_json(data)
+    source_map = timeline.maps[work.source]
+    n_samples = max(1, round(timeline.reading.duration_s * stems[0].sample_rate))
+    notes.report(bpm=source_map.bpm, stretch_percent=source_map.stretch_percent)
+    notes.report(key=source_map.key or "none", semitones=source_map.semitones)
+    named = dict(zip(work.stems, stems, strict=True))
+    yield from rendered(
+        named, source_map, n_samples, drums=work.drums, voices=work.voices, notes=notes
+    )
+
+
+def chosen(
+    work: ChooseTakes, takes: Sequence[Signal], data: Mapping[str, Any], notes: Notes
+) -> Mapping[str, Any]:
+    """Return which take plays which section, as (first bar, last bar, take)."""
+    reading = Timeline.from_json(data).reading
+    times = [(section.start_s, section.end_s) for section in reading.sections]
+    named = dict(zip(work.takes, takes, strict=True))
+    choices = best_takes(named, times, read_weights().section)
+    cuts = []
+    for section, choice in zip(reading.sections, choices, strict=True):
+        last = section.first_bar + section.n_bars - 1
+        cuts.append([section.first_bar, last, work.takes.index(choice.take)])
+        because = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
+        bars = f"bars {section.first_bar}-{last}"
+        notes.find("info", "take_chosen", f"{bars} ({section.label}) from {choice.take}{because}")
+    return {"cuts": cuts}
+
+
+def comp(
+    work: Comp, takes: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
+) -> Iterator[Block]:
+    """Yield a track that is put together from takes.
+
+    Raises:
+        AlignmentError: it asks for bars that the song does not have.
+    """
+    reading, rate = Timeline.from_json(data[0]).reading, takes[0].sample_rate
+    cuts = data[1]["cuts"] if work.cuts is None else work.cuts
+    times = [
+        Cut(*bar_times(reading, first_bar, last_bar), take) for first_bar, last_bar, take in cuts
+    ]
+    notes.report(takes=len({cut.take for cut in times}), cuts=len(times))
+    yield from comped(takes, times, max(1, round(reading.duration_s * rate)))
+
+
+def excerpt(work: Excerpt, signal: Signal) -> Iterator[Block]:
+    """Yield a stretch of a signal; one sample of silence where it has ended before."""
+    start = round(work.start_s * signal.sample_rate)
+    stop = min(signal.n_samples, start + round(work.length_s * signal.sample_rate))
+    if start >= stop:
+        yield np.zeros((signal.channels, 1), np.float32)
+        return
+    done = 0
+    for block in signal.blocks():
+        part = block[:, max(0, start - done) : max(0, stop - done)]
+        done += block.shape[1]
+        if part.shape[1]:
+            yield part
+        if done >= stop:
+            return
