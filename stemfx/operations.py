@@ -21,7 +21,7 @@ from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
-from stemfx.errors import AudioFileError, PluginError
+from stemfx.errors import AudioFileError, PluginError, SilentFileError
 from stemfx.graph import (
     Analyse,
     Apply,
@@ -143,7 +143,7 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
             "the file changed while it was read; run the same command again", where=str(info.path)
         )
     if meter.peak == 0 and not work.may_be_silent:
-        raise AudioFileError(
+        raise SilentFileError(
             "every sample is zero: the file is silent, so there is nothing to work on; "
             "export it again",
             where=str(info.path),

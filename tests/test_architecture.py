@@ -36,11 +36,12 @@ LAYERS = [
         "plan_stems",
         "plan_hits",
         "plan_align",
+        "plan_analysis",
     },
     {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
-    {"mashup", "explained"},
+    {"analysis", "mashup", "explained"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

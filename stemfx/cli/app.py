@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stemfx.cli.analyze import analyze
 from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
@@ -55,6 +56,7 @@ for command in (
     separate,
     score,
     check,
+    analyze,
     rank,
     mashup,
     hits,
