@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stemfx.alignment.bar_match import matched
 from stemfx.alignment.beat_line import BarLine
 from stemfx.alignment.song import Song
 from stemfx.alignment.timeline import SectionWish
 from stemfx.errors import AlignmentError
+from stemfx.music.match import LEAST_CONFIDENCE, match_bars
 from stemfx.stage import Notes
 
 _RING_BARS = 2
@@ -104,16 +104,11 @@ def joined(runs: Sequence[Run]) -> list[Run]:
 
 
 def _by_form(song: Song, reference: Song, notes: Notes) -> list[Run]:
-    matches = matched(reference.reading, song.reading)
-    if not matches:
-        notes.find(
-            "warn",
-            "no_form",
-            f"{song.name}: no bars of it are like those of {reference.name}, so bar 1 lies on "
-            "bar 1; say by hand what plays, under `sections:`",
-        )
+    is_known = bool(reference.reading.bars and song.reading.bars)
+    matching = match_bars(reference.reading, song.reading) if is_known else None
+    if matching is None or matching.confidence < LEAST_CONFIDENCE:  # another song: bar on bar
         return [Run(0.0, 0.0, song.bars.end)]
-    bars = [(m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars) for m in matches]
+    bars = [(m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars) for m in matching.matches]
     first, own, n = bars[-1]
     left = song.bars.n_bars - (own + n)
     if first + n >= reference.bars.n_bars and 0 < left <= _RING_BARS:
