@@ -320,7 +320,7 @@ Result = Write | WriteHits
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Result
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Meeting | Result
 
 
 @dataclass(frozen=True)

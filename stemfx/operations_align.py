@@ -14,7 +14,8 @@ from stemfx.alignment.layout import lay_out
 from stemfx.alignment.render import rendered
 from stemfx.alignment.timeline import Timeline
 from stemfx.audio import Block, Signal
-from stemfx.graph import AlignStems, ChooseTakes, Comp, Excerpt, LayOut, TellTimeline
+from stemfx.dsp.fitted import Fitted
+from stemfx.graph import AlignStems, ChooseTakes, Comp, Excerpt, LayOut, Meeting, TellTimeline
 from stemfx.music_reading import MusicReading
 from stemfx.ranking.sections import best_takes
 from stemfx.stage import Notes
@@ -88,6 +89,35 @@ def comp(
     ]
     notes.report(takes=len({cut.take for cut in times}), cuts=len(times))
     yield from comped(takes, times, max(1, round(reading.duration_s * rate)))
+
+
+def meet(
+    work: Meeting, signals: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
+) -> None:
+    """Tell what stems of different songs do to each other."""
+    from stemfx.health.foreign_bleed import foreign_bleed
+    from stemfx.health.low_end_meeting import low_end_meeting
+    from stemfx.health.voices_overlap import voices_overlap
+
+    if work.kind == "bleed":
+        *stems, mixture = signals
+        n, channels = mixture.n_samples, max(signal.channels for signal in signals)
+        stem, *others = (Fitted(signal, channels, n) for signal in stems)
+        name, *replaced = work.names
+        named = dict(zip(replaced, others, strict=True))
+        bleed = foreign_bleed(stem, named, Fitted(mixture, channels, n), replaced, name=name)
+        notes.report(**bleed.measurements)
+        notes.findings.extend(bleed.findings)
+    elif work.kind == "low_end":
+        low_end = low_end_meeting(signals[0], signals[1])
+        notes.report(**low_end.measurements)
+        notes.findings.extend(low_end.findings)
+    else:
+        first, second = work.names
+        bars = Timeline.from_json(data[0]).reading.downbeats_s if data else ()
+        voices = voices_overlap(signals[0], signals[1], names=(first, second), downbeats_s=bars)
+        notes.report(overlap_s=voices.overlap_s)
+        notes.findings.extend(voices.findings)
 
 
 def excerpt(work: Excerpt, signal: Signal) -> Iterator[Block]:

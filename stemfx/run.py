@@ -30,6 +30,7 @@ from stemfx.graph import (
     Makes,
     MaskMixture,
     Measure,
+    Meeting,
     Node,
     Resample,
     Residual,
@@ -389,6 +390,9 @@ class _Loop:
             store.one(blocks, inputs[0].sample_rate)
         elif isinstance(work, Measure):
             _measure(inputs[0].telling(store.passed), notes)
+        elif isinstance(work, Meeting):
+            inputs[0] = inputs[0].telling(store.passed)
+            operations_align.meet(work, inputs, self._data(node), notes)
         elif isinstance(work, WriteHits):
             return {"files": _write_hits(work, self._data(node), notes)}
         else:

@@ -177,6 +177,14 @@ def test_bars_after_the_end_are_refused(songs: Path, tmp_path: Path) -> None:
         run_songs(songs, tmp_path, text)
 
 
+def test_best_plays_every_section_from_one_source_and_says_why(songs: Path, tmp_path: Path) -> None:
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{drums: {{from: best}}}}\n{OUT}"
+    outcome = run_songs(songs, tmp_path, text)
+    found = [f for name, f in outcome.findings if name == "drums/best"]
+    assert {f.code for f in found} == {"take_chosen"}
+    assert samples(tmp_path / "out/drums.wav").any()
+
+
 def test_a_song_without_a_beat_says_what_to_set(songs: Path, tmp_path: Path) -> None:
     t = np.arange(10 * 44_100) / 44_100
     drone = (0.1 * np.sin(2 * np.pi * 110 * t))[np.newaxis].astype(np.float32)

@@ -77,7 +77,7 @@ def _standard(rows: Float64s, least: float) -> Float64s:
     """Return rows about their median, in mean deviations of the song."""
     centred = rows - np.median(rows, axis=0)
     spread = np.maximum(np.abs(centred).mean(axis=0), least)
-    return np.clip(centred / spread, -_RANGE, _RANGE)
+    return np.asarray(np.clip(centred / spread, -_RANGE, _RANGE))
 
 
 def _along(cells: Float64s) -> Float64s:
