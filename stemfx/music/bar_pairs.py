@@ -38,7 +38,8 @@ def pair_odds(
 def pair_cues(one: Float64s, other: Float64s, begins: Float64s, begins_other: Float64s) -> Float64s:
     """Return `(12, n_bars, n_bars of the other, n_cues)`: what the odds are made of."""
     rest = _other_cues(one, other, begins, begins_other)
-    return np.array([np.concatenate([c, rest], axis=2) for c in _chord_cues(one, other)])
+    cues = [np.concatenate([c, rest], axis=2) for c in _chord_cues(one, other)]
+    return np.asarray(cues)
 
 
 def _chord_cues(one: Float64s, other: Float64s) -> Iterator[Float64s]:
@@ -77,7 +78,7 @@ def _standard(rows: Float64s, least: float) -> Float64s:
     """Return rows about their median, in mean deviations of the song."""
     centred = rows - np.median(rows, axis=0)
     spread = np.maximum(np.abs(centred).mean(axis=0), least)
-    return np.clip(centred / spread, -_RANGE, _RANGE)
+    return np.asarray(np.clip(centred / spread, -_RANGE, _RANGE))
 
 
 def _along(cells: Float64s) -> Float64s:
