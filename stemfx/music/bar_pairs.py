@@ -38,7 +38,8 @@ def pair_odds(
 def pair_cues(one: Float64s, other: Float64s, begins: Float64s, begins_other: Float64s) -> Float64s:
     """Return `(12, n_bars, n_bars of the other, n_cues)`: what the odds are made of."""
     rest = _other_cues(one, other, begins, begins_other)
-    return np.array([np.concatenate([c, rest], axis=2) for c in _chord_cues(one, other)])
+    cues = [np.concatenate([c, rest], axis=2) for c in _chord_cues(one, other)]
+    return np.asarray(cues)
 
 
 def _chord_cues(one: Float64s, other: Float64s) -> Iterator[Float64s]:

@@ -16,7 +16,6 @@ from stemfx.music.form_weights import ALIKE_WEIGHTS, BORDER_WEIGHTS, LENGTH_ODDS
 from stemfx.music_reading import Section
 
 _LEAST_BARS = 4  # a song of fewer is one section
-_LENGTH_SHARE = 1.0
 _LABELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -50,7 +49,7 @@ def find_borders(apart: Float64s) -> list[int]:
     for end in range(1, n + 1):
         worth = best[:end].copy()
         if end < n:
-            worth += _LENGTH_SHARE * lengths[end:0:-1] + odds[end]
+            worth += lengths[end:0:-1] + odds[end]
         came[end] = int(np.argmax(worth))
         best[end] = worth[came[end]]
     borders = [n]
