@@ -21,7 +21,8 @@ Together, with P for powers, the power of d in e is
 
 for a leak through a gain or a room with no mask (g_k = 0 for k other than d, P_e << P_d) g P_e, as
 it must be, and for masks (all g = 1) what they let through. Where e is loud, leaks hide: there
-`leak` is a guess.
+`leak` is a guess. And what a separator took for e outright, so that its own stem d lacks it, cannot
+be told: then there is more than `leak` says (a real record's vocal: 12 dB down, told as 22).
 """
 
 from __future__ import annotations
