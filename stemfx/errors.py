@@ -72,6 +72,10 @@ class AudioFileError(StemfxError):
     code = "audio_file"
 
 
+class SilentFileError(AudioFileError):
+    """An audio file with nothing but zeros, where there should be a song."""
+
+
 class HitsError(StemfxError):
     """A file of drum hits that cannot be read."""
 
@@ -100,6 +104,15 @@ class KitError(StemfxError):
         if self.where and self.message.startswith(f"{self.where}:"):
             return self.message
         return super().__str__()
+
+
+class WeightsError(StemfxError):
+    """A file of weights that cannot be used."""
+
+    code = "weights"
+
+    def __str__(self) -> str:
+        return self.message  # it carries every problem, each with its own place
 
 
 class AlignmentError(StemfxError):

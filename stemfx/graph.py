@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from stemfx.alignment.timeline import Wishes
+from stemfx.beat_tracker import BeatTracker
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
+from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
 from stemfx.separation import MaskName
@@ -153,9 +156,92 @@ class FindHits:
 
 @dataclass(frozen=True)
 class ReadMusic:
-    """Find tempo, beats and key of a song. Inputs: the mixture, then these stems of it."""
+    """Find tempo, beats, key and form of a song. Inputs: the mixture, then these stems of it."""
 
     stems: tuple[str, ...]
+    told: Told = NOTHING_TOLD
+    tracker: BeatTracker | None = None
+
+
+@dataclass(frozen=True)
+class LayOut:
+    """Decide where every moment of these songs sounds. Inputs: what was read of each."""
+
+    sources: tuple[str, ...]
+    wishes: Wishes
+
+
+@dataclass(frozen=True)
+class TellTimeline:
+    """Tell what aligned songs play to, in a window of it or all. Input: what was laid out."""
+
+    window_s: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ChooseTakes:
+    """Choose, section by section, the take that ranks best.
+
+    Inputs: the takes, what was laid out, then what is against the song of each take.
+    """
+
+    takes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JudgeSong:
+    """Find what is against a song as a whole. Inputs: the mixture, then what was read of it."""
+
+    is_lossy: bool
+
+
+@dataclass(frozen=True)
+class AlignStems:
+    """Play the stems of one song along its map, all in one go.
+
+    Inputs: the stems, then what was laid out. `drums` are not transposed, `voices` keep their
+    formants.
+    """
+
+    source: str
+    stems: tuple[str, ...]
+    drums: frozenset[str]
+    voices: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Comp:
+    """Put a track together from takes, switched at bar lines.
+
+    Inputs: the takes, then what was laid out, then, if `cuts` are None, which take was chosen.
+    `cuts` are (first bar, last bar or None, take, gain in dB); `names` are those of the takes.
+    """
+
+    names: tuple[str, ...]
+    cuts: tuple[tuple[int, int | None, int, float], ...] | None
+
+
+MeetingKind = Literal["bleed", "low_end", "two_voices"]
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """Look at what stems of different songs do to each other.
+
+    Inputs: `names` are a stem, the stems of its song that another song replaces, then the mixture
+    is one more input (`bleed`); the tracks of a kick and a bass (`low_end`); two voices.
+    """
+
+    kind: MeetingKind
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Cut a preview out of a signal."""
+
+    start_s: float
+    length_s: float
 
 
 @dataclass(frozen=True)
@@ -235,14 +321,17 @@ class Write:
     names: tuple[str, ...]
 
 
-StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual
-Finds = Analyse | FindHits | ReadMusic
+StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
+Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
 """Work that gives no signal but `DATA`."""
 
 Result = Write | WriteHits
 """Work that makes files for the user."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Removed | Fader | Mix | Measure | Result
+Makes = Removed | Fader | Mix | Comp | Excerpt
+"""Work of the engine that gives one signal of other signals."""
+
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Meeting | Result
 
 
 @dataclass(frozen=True)

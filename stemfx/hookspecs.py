@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pluggy
 
+from stemfx.beat_tracker import BeatTracker
 from stemfx.hits import HitClassifier
 from stemfx.kit import Kit
 from stemfx.separator import Separator
@@ -50,4 +51,10 @@ def stemfx_kits() -> list[Kit]:
 @hookspec
 def stemfx_hit_classifiers() -> list[HitClassifier]:
     """Return the ways to tell which drum was struck that this plugin adds."""
+    raise NotImplementedError
+
+
+@hookspec
+def stemfx_beat_trackers() -> list[BeatTracker]:
+    """Return the beat trackers that this plugin adds."""
     raise NotImplementedError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-READING_VERSION = 1
+READING_VERSION = 2
 """Raise it whenever a song reads differently: it is part of the cache key."""
 
 
@@ -23,6 +23,9 @@ class Told:
     bpm: float | None = None
     downbeat_s: float | None = None
     key: str = ""
+
+
+NOTHING_TOLD = Told()
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class MusicReading:
         beats_s: every beat, in seconds from the start.
         downbeats_s: those of the beats that begin a bar.
         key: such as `A minor` or `Eb major`; empty where nothing has a pitch.
-        key_confidence: 0 to 1: how far ahead of the runner-up it is.
+        key_confidence: 0 to 1: how far ahead of the runner-up it is; less without clear pitches.
         key_runner_up: the second best key.
         tuning_cents: how far A4 lies from 440 Hz, in (-50, 50].
         duration_s: length of what was read.
         beats_per_bar: 3 or 4; 0 where no beat was found.
         steady: all beats lie on one line: a machine's tempo.
+        bpm_runner_up: the second best tempo, most often an octave away; 0 where there is none.
+        bpm_margin: 0 to 1: how far ahead of it the tempo is.
         sections: from the first bar to the last, without gaps.
         bars: features of each bar, from which songs can be matched (see `music.form`).
     """
@@ -76,6 +81,8 @@ class MusicReading:
     steady: bool = False
     sections: tuple[Section, ...] = ()
     bars: tuple[tuple[float, ...], ...] = ()
+    bpm_runner_up: float = 0.0
+    bpm_margin: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

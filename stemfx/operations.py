@@ -15,22 +15,25 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from stemfx import operations_align as aligning
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
 from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
-from stemfx.errors import AudioFileError, PluginError
+from stemfx.errors import AudioFileError, PluginError, SilentFileError
 from stemfx.graph import (
     Analyse,
     Apply,
     CombineStems,
+    Comp,
     Decode,
+    Excerpt,
     Fader,
     FindHits,
     Finds,
+    Makes,
     MaskMixture,
-    Mix,
     ReadMusic,
     Removed,
     Separate,
@@ -138,7 +141,7 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
             "the file changed while it was read; run the same command again", where=str(info.path)
         )
     if meter.peak == 0 and not work.may_be_silent:
-        raise AudioFileError(
+        raise SilentFileError(
             "every sample is zero: the file is silent, so there is nothing to work on; "
             "export it again",
             where=str(info.path),
@@ -283,13 +286,17 @@ def _song(stems: Mapping[str, Signal], own: str, mixture: Signal, beside: Sequen
     return Song({name: fitted(stem) for name, stem in stems.items()}, own, fitted(mixture))
 
 
-def find(work: Finds, inputs: Sequence[Signal], notes: Notes) -> Mapping[str, Any]:
+def find(
+    work: Finds, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
+) -> Mapping[str, Any]:
     """Return what a node finds out that gives no signal: plain values for JSON."""
     if isinstance(work, Analyse):
         return analyse(work, inputs)
     if isinstance(work, FindHits):
         return find_hits(work, inputs[0], notes)
-    return read_song(work, inputs, notes)
+    if isinstance(work, ReadMusic):
+        return read_song(work, inputs, notes)
+    return aligning.find(work, inputs, data, notes)
 
 
 def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:
@@ -325,7 +332,8 @@ def find_hits(work: FindHits, signal: Signal, notes: Notes) -> Mapping[str, Any]
 def read_song(work: ReadMusic, inputs: Sequence[Signal], notes: Notes) -> Mapping[str, Any]:
     """Return what a song plays to; report tempo and key."""
     mixture, *stems = inputs
-    reading = read_music(mixture, dict(zip(work.stems, stems, strict=True)))
+    named = dict(zip(work.stems, stems, strict=True))
+    reading = read_music(mixture, named, tracker=work.tracker, told=work.told)
     notes.report(bpm=reading.bpm, bpm_confidence=reading.bpm_confidence, beats=len(reading.beats_s))
     notes.report(key=reading.key or "none", key_confidence=reading.key_confidence)
     return reading.to_json()
@@ -439,8 +447,14 @@ def _hits(
     return hits
 
 
-def blocks(work: Removed | Fader | Mix, inputs: Sequence[Signal], notes: Notes) -> Iterator[Block]:
+def blocks(
+    work: Makes, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
+) -> Iterator[Block]:
     """Yield what a node makes that is no stage."""
+    if isinstance(work, Comp):
+        return aligning.comp(work, inputs, data, notes)
+    if isinstance(work, Excerpt):
+        return aligning.excerpt(work, inputs[0])
     if isinstance(work, Removed):
         return removed(inputs[0], inputs[1], notes)
     if isinstance(work, Fader):

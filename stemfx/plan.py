@@ -32,6 +32,7 @@ from stemfx.graph import (
 )
 from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
+from stemfx.plan_align import AlignedPorts, late_stages
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
@@ -40,6 +41,7 @@ from stemfx.plan_inputs import (
     used_sources,
     used_tracks,
 )
+from stemfx.plan_meetings import add_meetings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -185,12 +187,16 @@ class _Builder:
             recipe,
             inputs,
             choices,
+            registry,
             sample_rate=self._rate,
             preview_s=options.preview_s,
             device=options.device,
         )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
         self._hits = TrackHits(self._graph, registry, options.preview_s)
+        self._aligned = AlignedPorts(
+            self._graph, recipe, self._sources, self._early, options.preview_s
+        )
 
     def build(self) -> Plan:
         problems: list[Problem] = []
@@ -201,6 +207,15 @@ class _Builder:
                 problems.extend(error.problems)
         if problems:
             raise RecipeError(problems)
+        preview = self._options.preview_s is not None
+        add_meetings(
+            self._graph,
+            self._recipe,
+            self._sources,
+            {t.name: self._track(t) for t in self._recipe.tracks.values() if not t.mute},
+            # Of a preview no bars are told: they would be counted from its start.
+            None if self._recipe.align is None or preview else self._aligned.timeline(),
+        )
         faders = {
             track.name: self._fader(track)
             for track in self._recipe.tracks.values()
@@ -245,7 +260,15 @@ class _Builder:
         """Return the port of a track after its stages, before its fader."""
         meaning = ("track", track.name)
         if meaning not in self._made:
-            if track.asset is not None:
+            calls = track.stages
+            if track.takes:
+                port = self._aligned.comp(track)
+            elif track.source is not None and self._recipe.aligns(track.source):
+                port, removed = self._aligned.track(track)
+                calls = late_stages(track)
+                if removed:
+                    self._removed[track.name] = removed
+            elif track.asset is not None:
                 is_whole = any(call.stage.places_its_input for call in track.stages)
                 port = self._sources.decode(f"{track.name}/decode", track.asset, is_whole=is_whole)
             elif track.removed_of is not None:
@@ -255,8 +278,16 @@ class _Builder:
             else:
                 source = self._recipe.sources[track.source or ""]
                 port = self._sources.stem(source, track.stem, track.from_where)
-            self._made[meaning] = self._chain(track.name, track.stages, port, track)
+            self._made[meaning] = self._chain(track.name, calls, port, track)
         return self._made[meaning]
+
+    def _early(
+        self, track: Track, calls: tuple[StageCall, ...], port: Port
+    ) -> tuple[Port, list[Port]]:
+        """Return a track after its first stages, and what these took away: not aligned yet."""
+        done = self._chain(track.name, calls, port, track)
+        self._hits.forget(track.name)
+        return done, self._removed.pop(track.name, [])
 
     def _removed_of(self, track: Track) -> Port:
         """Return the port of all that the stages of another track took away."""
@@ -287,7 +318,7 @@ class _Builder:
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
             hits = self._hits_for(call, prefix, port) if call.hears_hits else None
             data = [hits] if isinstance(hits, Port) else []
-            sources = {param: self._sources.reading(name) for param, name in call.sources.items()}
+            sources = {param: self._reading(name) for param, name in call.sources.items()}
             is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
                 self._registry.version_of(call.stage),
@@ -327,6 +358,12 @@ class _Builder:
                 self._hits.forget(prefix)  # they are no longer in time
         return port
 
+    def _reading(self, source: str) -> Port:
+        """Return what a song plays to: its own time, or that of all aligned songs."""
+        if self._recipe.aligns(source):
+            return self._aligned.reading()
+        return self._sources.reading(source)
+
     def _hits_for(self, call: StageCall, prefix: str, port: Port) -> Port | GivenHits:
         """Return the hits that a stage is told: of its own track, or of the one that it names."""
         other = getattr(call.params, "of", None)
@@ -351,8 +388,12 @@ class _Builder:
             what = f"the track {track.name!r}" if track else "the mix"
             self._refuse(call, f"works on one stem of a song, and {what} is none")
         if source is None:
+            several = track is not None and bool(track.takes)
             what = "this track plays none" if track else "the mix has not just one"
+            what = "this track plays several" if several else what
             self._refuse(call, f"hears the song beside the signal, and {what}")
+        if track is None and self._recipe.aligns(source.name):
+            self._refuse(call, "hears the song as it came, and `align` has moved the mix")
         if cutting := next((c.stage.name for c in before if c.stage.changes_length), None):
             self._refuse(call, f"hears the song as it came; move it before `{cutting}`")
         stems, against = self._stems_heard(source, own, call) if call.hears_stems else ({}, ())
@@ -403,8 +444,9 @@ class _Builder:
         """Tell whether an AI generator made what a track plays, or any song of the mix."""
         while track is not None and track.removed_of is not None:
             track = self._recipe.tracks[track.removed_of]
-        songs = used_sources(self._recipe) if track is None else [self._song_of(track)]
-        return any(s and (s.generated or s.name in self._inputs.generators) for s in songs)
+        played = [] if track is None else [self._recipe.sources[name] for name, _ in track.played]
+        songs = used_sources(self._recipe) if track is None else played
+        return any(song.generated or song.name in self._inputs.generators for song in songs)
 
     def _refuse(self, call: StageCall, why: str) -> NoReturn:
         raise RecipeError([Problem(call.where, f"{call.stage.name} {why}")])
@@ -431,7 +473,7 @@ class _Builder:
         """Tell what the recipe leaves out or asks for in vain, which nobody may have meant."""
         yield from self._sources.findings()
         yield from self._findings_of_repairs()
-        played = {(track.source, track.stem) for track in used_tracks(self._recipe)}
+        played = {part for track in used_tracks(self._recipe) for part in track.played}
         for source in self._choices:
             if self._recipe.separate.residual == "keep" and (source, RESIDUAL) not in played:
                 yield Finding(

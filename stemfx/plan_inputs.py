@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stemfx.alignment.parts import is_drums
 from stemfx.dsp.channels import FOLDABLE
 from stemfx.errors import AudioFileError
 from stemfx.graph import FileState, file_state
@@ -107,16 +108,18 @@ def sidechain_tracks(calls: Iterable[StageCall]) -> list[str]:
 
 
 def used_sources(recipe: Recipe) -> list[Source]:
-    """Return the sources that a used track takes something from, or a stage is in time with."""
-    names = {track.source for track in used_tracks(recipe)}
+    """Return the sources that a used track plays, or that a stage or all others follow."""
+    names = {name for track in used_tracks(recipe) for name, _ in track.played}
     names |= {name for call in used_calls(recipe) for name in call.sources.values()}
+    if recipe.align is not None:
+        names |= {str(recipe.align.tempo), str(recipe.align.key)}
     return [source for source in recipe.sources.values() if source.name in names]
 
 
 def wanted_stems(recipe: Recipe, source: Source) -> tuple[str, ...]:
     """Return the stems of a source that the recipe names, without repeats, in track order."""
     tracks = _tracks_of(recipe, source)
-    played = [track.stem for track in tracks if track.stem]
+    played = [stem for track in tracks for stem in stems_played(track, source)]
     heard = [stem_named(n, source, recipe) for t in tracks for c in t.stages for n in c.stems]
     return tuple(dict.fromkeys((*played, *heard)))
 
@@ -139,8 +142,31 @@ def stem_named(name: str, source: Source, recipe: Recipe) -> str:
 
 
 def _tracks_of(recipe: Recipe, source: Source) -> list[Track]:
-    """Return the used tracks that play one stem of a source."""
-    return [t for t in used_tracks(recipe) if t.source == source.name and t.stem]
+    """Return the used tracks that play stems of a source."""
+    return [t for t in used_tracks(recipe) if stems_played(t, source)]
+
+
+def stems_played(track: Track, source: Source) -> list[str]:
+    """Return the stems of a source that a track plays."""
+    return [stem for name, stem in track.played if name == source.name and stem]
+
+
+def guarding_stems(recipe: Recipe, source: Source) -> tuple[str, ...]:
+    """Return the stems of a song that another song's replace: what may still sound in its others.
+
+    Its drums, where its other stems are played and the drums are those of another song.
+    """
+    if recipe.align is not None and not recipe.align.checks_bleed:
+        return ()
+    played = [part for track in used_tracks(recipe) if not track.mute for part in track.played]
+    own = [stem for name, stem in played if name == source.name]
+    strange = [stem for name, stem in played if name != source.name and stem and is_drums(stem)]
+    plays_drums = any(stem is None or is_drums(stem) for stem in own)
+    if not own or not strange or plays_drums:
+        return ()
+    if source.stems is None:
+        return ("drums",)
+    return tuple(stem for stem in source.stems if is_drums(stem))
 
 
 def needs_separation(recipe: Recipe, source: Source) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from stemfx.errors import Problem, RecipeError
+from stemfx.beat_tracker import BeatTracker
+from stemfx.errors import PluginError, Problem, RecipeError
 from stemfx.graph import DATA, Decode, Graph, Mix, Port, ReadMusic
 from stemfx.music_reading import READING_VERSION
-from stemfx.plan_inputs import Inputs, wanted_stems, wants_all_stems
+from stemfx.plan_inputs import Inputs, guarding_stems, wanted_stems, wants_all_stems
 from stemfx.plan_stems import Choices, SourceStems
 from stemfx.recipe import Recipe, Source
 from stemfx.recipe.problems import did_you_mean, listing
+from stemfx.registry import Registry
 from stemfx.stage import Finding
 
 
@@ -23,6 +26,7 @@ class SourcePorts:
         recipe: names the songs, and says how to separate.
         inputs: its files.
         choices: the models of every source that has to be separated.
+        registry: of beat trackers.
         sample_rate: of the project, in Hz.
         preview_s: (start, length) of a preview.
         device: where the networks compute.
@@ -34,11 +38,13 @@ class SourcePorts:
         recipe: Recipe,
         inputs: Inputs,
         choices: Choices,
+        registry: Registry,
         *,
         sample_rate: int,
         preview_s: tuple[float, float] | None,
         device: str,
     ) -> None:
+        self._registry = registry
         self._graph, self._recipe, self._inputs, self._choices = graph, recipe, inputs, choices
         self._rate, self._preview_s, self._device = sample_rate, preview_s, device
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
@@ -48,6 +54,9 @@ class SourcePorts:
         """Tell which wishes of the recipe the models cannot heed."""
         for stems in self._split.values():
             yield from stems.findings()
+
+    # In a preview, the songs that are aligned are read whole: which part of them sounds in it is
+    # known only then.
 
     def decode(
         self,
@@ -92,7 +101,17 @@ class SourcePorts:
             source.stems[stem],
             fold_down=source.fold_down,
             may_be_silent=True,
+            is_whole=self._recipe.aligns(source.name),
         )
+
+    def offers(self, source: Source, stem: str) -> bool:
+        """Tell whether a source gives a stem."""
+        offered = self.split(source).offered if source.stems is None else source.stems
+        return stem in offered
+
+    def is_lossy(self, source: Source) -> bool:
+        """Tell whether a file of a source lost something when it was made."""
+        return any(self._inputs.files[path].bit_depth is None for path in source.files)
 
     def song_stems(self, source: Source) -> tuple[str, ...]:
         """Return the names of the stems that a song is made of."""
@@ -102,12 +121,14 @@ class SourcePorts:
         """Return what takes a song apart."""
         if source.name not in self._split:
             files = [self._inputs.files[path] for path in source.files]
+            wanted = wanted_stems(self._recipe, source)
+            guarding = guarding_stems(self._recipe, source)
             stems = SourceStems(
                 self._graph,
                 self._recipe,
                 source,
                 self._choices[source.name],
-                wanted=wanted_stems(self._recipe, source),
+                wanted=(*wanted, *(s for s in guarding if s not in wanted)),
                 wants_all=wants_all_stems(self._recipe, source),
                 mixture=self.whole(source),
                 is_mono=all(info.channels == 1 for info in files),
@@ -128,6 +149,7 @@ class SourcePorts:
             source.mixture,
             fold_down=source.fold_down,
             may_be_silent=False,
+            is_whole=self._recipe.aligns(source.name),
         )
 
     def whole(self, source: Source) -> Port:
@@ -138,17 +160,13 @@ class SourcePorts:
                 source.file,
                 fold_down=source.fold_down,
                 may_be_silent=False,
+                is_whole=self._recipe.aligns(source.name),
             )
         meaning = ("sum", source.name)
         if meaning in self._made:
             return self._made[meaning]
         stems = source.stems or {}
-        ports = tuple(
-            self.decode(
-                f"{source.name}/{stem}/decode", path, fold_down=source.fold_down, may_be_silent=True
-            )
-            for stem, path in stems.items()
-        )
+        ports = tuple(self.stem(source, stem, source.where) for stem in stems)
         self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
         return self._made[meaning]
 
@@ -163,13 +181,28 @@ class SourcePorts:
             elif name in self._choices and self.split(source).is_complete:
                 split = self.split(source)
                 stems = {stem: split.port(stem, source.where) for stem in split.song}
+            tracker = self._tracker()
             self._made[meaning] = self._graph.add(
                 f"{name}/music",
                 "music",
-                ReadMusic(tuple(stems)),
+                ReadMusic(tuple(stems), source.told, tracker),
                 (self.mixture(source), *stems.values()),
-                config=[READING_VERSION, list(stems)],
+                config=[
+                    READING_VERSION,
+                    list(stems),
+                    asdict(source.told),
+                    self._registry.version_of_beat_tracker(tracker),
+                ],
                 signals=(),
                 where=source.where,
             )
         return Port(self._made[meaning].node, DATA)
+
+    def _tracker(self) -> BeatTracker | None:
+        """Return the beat tracker that `align` names; None is stemfx's own."""
+        align = self._recipe.align
+        try:
+            return self._registry.beat_tracker(align.beat_tracker if align else None)
+        except PluginError as error:
+            where = align.where if align else ""
+            raise RecipeError([Problem(where, f"align.beats: {error.message}")]) from error

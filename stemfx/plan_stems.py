@@ -87,7 +87,7 @@ class SourceStems:
         policy = self._how.residual
         if stem == RESIDUAL and policy == "keep" and self.is_complete:
             return self.residual()
-        if stem not in self._offered:
+        if stem not in self.offered:
             raise self._unknown(stem, where)
         rest_to = "other" if "other" in self.song else self.song[-1]
         if not self.is_complete or policy not in ("other", "spread") or stem not in self.song:
@@ -164,7 +164,7 @@ class SourceStems:
         return bool(asked) and all(asked)
 
     @property
-    def _offered(self) -> list[str]:
+    def offered(self) -> list[str]:
         """The stems that some model gives."""
         stems = [s for m, c in self._members for s in c.separator.card.stems if m.weight_of(s)]
         return list(dict.fromkeys((*(s for s in self.song if s in stems), *stems)))
@@ -273,7 +273,7 @@ class SourceStems:
     def _unknown(self, stem: str, where: str) -> RecipeError:
         names = [repr(choice.separator.card.name) for _, choice in self._members]
         who = f"model {names[0]} gives" if len(names) == 1 else f"models {listing(names)} give"
-        offered = [*self._offered]
+        offered = [*self.offered]
         if self._how.residual == "keep" and self.is_complete:
             offered.append(RESIDUAL)
         message = (

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pluggy
 
 from stemfx import __version__, hookspecs, registered
+from stemfx.beat_tracker import OWN_TRACKER, BeatTracker
 from stemfx.errors import ModelError, PluginError
 from stemfx.hits import HitClassifier
 from stemfx.kit import Kit
@@ -41,6 +42,7 @@ class Plugin:
     separators: tuple[str, ...] = ()
     kits: tuple[str, ...] = ()
     hit_classifiers: tuple[str, ...] = ()
+    beat_trackers: tuple[str, ...] = ()
     broken: str | None = None
 
 
@@ -48,8 +50,8 @@ class Plugin:
 class Registry:
     """Everything that is installed, by name.
 
-    `clashes` says, by kind (`stage`, `model`, `kit`, `hit classifier`) and name, which two plugins
-    offer one name.
+    `clashes` says, by kind (`stage`, `model`, `kit`, `hit classifier`, `beat tracker`) and name,
+    which two plugins offer one name.
     Such a name is in none of the other mappings: nothing is picked silently.
     """
 
@@ -57,6 +59,7 @@ class Registry:
     separators: Mapping[str, Separator]
     kits: Mapping[str, Kit]
     hit_classifiers: Mapping[str, HitClassifier]
+    beat_trackers: Mapping[str, BeatTracker]
     plugins: tuple[Plugin, ...]
     clashes: Mapping[tuple[str, str], str] = field(default_factory=dict)
     _openers: Openers = field(default_factory=dict, repr=False)
@@ -79,6 +82,33 @@ class Registry:
         """Name what makes two answers of a classifier equal."""
         release = self._release("hit classifier", classifier.name)
         return f"{release}:{classifier.name}:{classifier.version}"
+
+    def version_of_beat_tracker(self, tracker: BeatTracker | None) -> str:
+        """Name what makes two answers of a beat tracker equal; empty for stemfx's own."""
+        if tracker is None:
+            return ""
+        release = self._release("beat tracker", tracker.name)
+        return f"{release}:{tracker.name}:{tracker.version}"
+
+    def beat_tracker(self, name: str | None) -> BeatTracker | None:
+        """Return a beat tracker by its name; None is stemfx's own, which is no plugin.
+
+        Raises:
+            PluginError: two plugins offer it, or none does.
+        """
+        if name is None or name == OWN_TRACKER:
+            return None
+        if found := self.beat_trackers.get(name):
+            return found
+        if clash := self.clashes.get(("beat tracker", name)):
+            raise PluginError(clash)
+        from stemfx.recipe.wording import unknown
+
+        message = unknown(name, "the beat trackers", (OWN_TRACKER, *self.beat_trackers))
+        broken = "; ".join(f"{p.name} ({p.broken})" for p in self.plugins if p.broken)
+        if broken:
+            message += f"; a broken plugin may have provided it: {broken}"
+        raise PluginError(message)
 
     def _release(self, kind: str, name: str) -> str:
         owner = self._owners[kind, name]
@@ -212,6 +242,7 @@ class _Collector:
         self._separators: dict[str, Separator] = {}
         self._kits: dict[str, Kit] = {}
         self._hit_classifiers: dict[str, HitClassifier] = {}
+        self._beat_trackers: dict[str, BeatTracker] = {}
         self._openers: dict[str, Callable[[Path], Separator | None]] = {}
         self._plugins: list[Plugin] = []
 
@@ -222,6 +253,7 @@ class _Collector:
             "model": self._separators,
             "kit": self._kits,
             "hit classifier": self._hit_classifiers,
+            "beat tracker": self._beat_trackers,
         }
         for kind, name in self._clashes:
             del offers[kind][name]
@@ -231,6 +263,7 @@ class _Collector:
             separators=self._separators,
             kits=self._kits,
             hit_classifiers=self._hit_classifiers,
+            beat_trackers=self._beat_trackers,
             plugins=tuple(self._plugins),
             clashes=self._clashes,
             _openers=self._openers,
@@ -279,6 +312,10 @@ class _Collector:
             classifier.name: classifier
             for classifier in _offered(manager.hook.stemfx_hit_classifiers(), "hit classifier")
         }
+        trackers = {
+            tracker.name: tracker
+            for tracker in _offered(manager.hook.stemfx_beat_trackers(), "beat tracker")
+        }
         plugin = Plugin(
             name,
             distribution,
@@ -287,6 +324,7 @@ class _Collector:
             tuple(separators),
             tuple(kits),
             tuple(classifiers),
+            tuple(trackers),
         )
         self._claim(
             plugin,
@@ -295,12 +333,14 @@ class _Collector:
                 *(("model", name) for name in separators),
                 *(("kit", name) for name in kits),
                 *(("hit classifier", name) for name in classifiers),
+                *(("beat tracker", name) for name in trackers),
             ],
         )
         self._stages |= stages
         self._separators |= separators
         self._kits |= kits
         self._hit_classifiers |= classifiers
+        self._beat_trackers |= trackers
         self._plugins.append(plugin)
         if manager.hook.stemfx_open_model.get_hookimpls():
             self._openers[f"{name!r} ({distribution})"] = partial(_opened, manager)
@@ -372,9 +412,16 @@ def _check_hit_classifier(thing: Any) -> None:
     _check_is(thing, HitClassifier)
 
 
+def _check_beat_tracker(thing: Any) -> None:
+    _check_is(thing, BeatTracker)
+    if thing.name == OWN_TRACKER:
+        raise PluginError(f"its beat tracker is named {OWN_TRACKER!r}, as stemfx's own; rename it")
+
+
 _CHECKS = {
     "stage": _check_stage,
     "model": _check_separator,
     "kit": _check_kit,
     "hit classifier": _check_hit_classifier,
+    "beat tracker": _check_beat_tracker,
 }

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemfx.dsp.units import FLOOR_DB
 from stemfx.graph import AUDIO, Node, Residual, Separate, Write, WriteHits
-from stemfx.hits import DRUM_CLASSES
 from stemfx.io import write_text
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
+from stemfx.report_words import in_words
 from stemfx.run import NodeResult, Outcome
 from stemfx.separator import Separator
 from stemfx.stage import Finding, Measurement
@@ -278,6 +276,14 @@ _COST = {
     "residual": 0.002,
     "analysis": 0.02,
     "hits": 0.008,
+    "stretch": 0.06,
+    "comp": 0.003,
+    "excerpt": 0.001,
+    "best": 0.02,
+    "judge": 0.02,
+    "bleed": 0.02,
+    "low_end": 0.01,
+    "two_voices": 0.003,
     "music": 0.006,
     "replace_drums": 0.02,
     "return_residual": 0.002,
@@ -400,119 +406,6 @@ def _summary_lines(outcome: Outcome) -> list[str]:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds, 1), 60)
     return f"{int(minutes)}:{rest:04.1f}"
-
-
-_TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
-
-_FINE_PRINT = re.compile(
-    r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
-)
-"""What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
-
-_WORDS = {
-    "wet": ("{:.0%} of the repair applied", "repair left out"),
-    "mean_cut_db": ("{:.1f} dB cut on average", ""),
-    "gap_cut_db": ("gaps {:.1f} dB lower", ""),
-    "bleed_before_db": ("bleed from {:.0f} dB", None),
-    "bleed_after_db": ("down to {:.0f} dB", None),
-    "max_band_loss_db": ("costs {:.1f} dB in a band", ""),
-    "max_band_gain_db": ("{:.1f} dB more in a band", ""),
-    "attack_loss_db": ("attacks {:.1f} dB softer", ""),
-    "mono_loss_change_db": ("{:+.1f} dB of loss in mono", ""),
-    "change_db": ("changed at {:.0f} dB relative to what came in", None),
-    "mono_loss_before_db": ("mono loss {:.1f} dB before", ""),
-    "mono_loss_db": ("mono loss {:.1f} dB", "no loss in mono"),
-    "late_ms": ("{:+.3f} ms late", "in time"),
-    "interchannel_delay_ms": ("right channel {:+.3f} ms late", ""),
-    "lufs": ("loudness {:.1f} LUFS", None),
-    "lufs_before": ("loudness before {:.1f} LUFS", None),
-    "rms_dbfs": ("RMS {:.1f} dBFS", None),
-    "level_change_db": ("level {:+.1f} dB", "level unchanged"),
-    "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
-    "makeup_db": ("makeup gain {:+.1f} dB", "makeup gain 0.0 dB"),
-    "max_gain_db": ("highest gain {:+.1f} dB", "highest gain 0.0 dB"),
-    "min_gain_db": ("lowest gain {:+.1f} dB", "lowest gain 0.0 dB"),
-    "max_gain_reduction_db": ("gain reduction up to {:.1f} dB", "no gain reduction"),
-    "mean_gain_reduction_db": ("{:.1f} dB on average", ""),
-    "active_percent": ("active {:.0f} % of the time", ""),
-    "max_clip_db": ("peaks softly clipped by up to {:.1f} dB", ""),
-    "max_boost_db": ("boost up to {:.1f} dB", "no boost"),
-    "max_cut_db": ("cut up to {:.1f} dB", "no cut"),
-    "side_reduction_db": ("sides lowered by {:.1f} dB", "sides unchanged"),
-    "side_to_mid_db": ("sides at {:+.1f} dB relative to the middle", "sides as loud as the middle"),
-    "residual_db": ("added sound at {:.1f} dB", None),
-    "model_null_db": ("unexplained by the model {:.0f} dB", None),
-    "null_db": ("null {:.0f} dB", None),
-    "disagreement_db": ("the models differ by {:.1f} dB relative to the stem", None),
-    "hits": ("{:.0f} hits", "no hits"),
-    **{name: (f"{{:.0f}} {name.replace('_', ' ')}", None) for name in DRUM_CLASSES},
-    "layered": ("laid on {:.0f} hits or beats", "laid on none"),
-    "bpm": ("{:.2f} BPM", "no beat"),
-    "bpm_confidence": ("sure to {:.0%}", None),
-    "key_confidence": ("sure to {:.0%}", None),
-    "beats": ("{:.0f} beats", ""),
-    "resumed_at_s": ("went on at {:.1f} s", None),
-    "cut_start_s": ("{:.2f} s cut from the start", "start kept"),
-    "cut_end_s": ("{:.2f} s cut from the end", "end kept"),
-}
-"""What the suite's own steps measure: the words, and those for what rounds to zero."""
-
-_UNITS = {
-    "_dbfs": "{:.1f} dBFS",
-    "_dbtp": "{:.2f} dBTP",
-    "_db": "{:.1f} dB",
-    "_lufs": "{:.1f} LUFS",
-    "_lu": "{:.1f} LU",
-    "_hz": "{:.0f} Hz",
-    "_ms": "{:.1f} ms",
-    "_s": "{:.2f} s",
-    "_bpm": "{:.1f} BPM",
-    "_percent": "{:.0f} %",
-    "_st": "{:+.1f} semitones",
-}
-
-
-def in_words(measurements: Mapping[str, Measurement]) -> str:
-    """Write what a step measured as a producer would say it.
-
-    >>> in_words({"gain_db": -1.24, "ceiling_dbtp": -1.0})
-    'gain -1.2 dB, ceiling -1.00 dBTP'
-    """
-    hidden = set(_TOLD_BELOW)
-    if "true_peak_dbtp" in measurements:
-        hidden.add("peak_dbfs")
-    if "change_db" in measurements and float(measurements["change_db"]) <= FLOOR_DB:
-        hidden.add("wet")  # all of nothing
-    if "lufs" in measurements and "gain_db" in measurements:
-        hidden.add("level_change_db")  # the gain, once more
-    hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
-    told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
-    return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))
-
-
-def _phrase(name: str, value: Measurement) -> str:
-    suffix = next((s for s in _UNITS if name.endswith(s)), "")
-    label = name.removesuffix(suffix).replace("_", " ")
-    if isinstance(value, bool):
-        return f"{label}: {'yes' if value else 'no'}"
-    if not isinstance(value, int | float):
-        return f"{label}: {value}"
-    if value <= FLOOR_DB and (suffix in ("_dbfs", "_dbtp") or name == "change_db"):
-        return "nothing changed" if name == "change_db" else "silent"
-    if name in _WORDS:
-        words, of_zero = _WORDS[name]
-        value = _rounded(value, words)
-        return of_zero if of_zero is not None and value == 0 else words.format(value)
-    if suffix:
-        return f"{label} {_UNITS[suffix].format(_rounded(value, _UNITS[suffix]))}"
-    return f"{label} {value:.4g}" if isinstance(value, float) else f"{label} {value}"
-
-
-def _rounded(value: float, words: str) -> float:
-    """Round to the digits that `words` writes, so that nothing reads -0.0."""
-    found = re.search(r"\.(\d)([f%])", words)
-    digits = 0 if found is None else int(found[1]) + (2 if found[2] == "%" else 0)
-    return round(value, digits) + 0.0
 
 
 def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:

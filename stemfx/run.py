@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from stemfx import operations
+from stemfx import operations, operations_align
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, peak_of
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
@@ -21,17 +21,17 @@ from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
     DATA,
+    AlignStems,
     Apply,
     CombineStems,
     Decode,
-    Fader,
     Finds,
     Fit,
+    Makes,
     MaskMixture,
     Measure,
-    Mix,
+    Meeting,
     Node,
-    Removed,
     Resample,
     Residual,
     Result,
@@ -227,6 +227,7 @@ class _Loop:
 
     def run(self) -> tuple[NodeResult, ...]:
         missing = missing_nodes(self._plan, self._cache)
+        _prepare_threads(missing)
         for node in self._plan.nodes.values():
             if node.id not in missing:
                 self._take_from_cache(node)
@@ -377,18 +378,22 @@ class _Loop:
             heard = Resampled(inputs[0], work.sample_rate)
             store.one(heard.blocks(), work.sample_rate)
         elif isinstance(work, StemWork):
-            _make_stems(work, inputs, store, writer.n_kept, notes)
+            _make_stems(work, inputs, self._data(node), store, notes)
         elif isinstance(work, Finds):
-            inputs[0] = inputs[0].telling(store.passed)
-            return {DATA: operations.find(work, inputs, notes)}
+            inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
+            return {DATA: operations.find(work, inputs, self._data(node), notes)}
         elif isinstance(work, Apply):
             seed = int(node.key[:8], 16)
             blocks = operations.apply_stage(work, inputs, self._data(node), seed, notes)
             store.one(blocks, inputs[0].sample_rate)
-        elif isinstance(work, Removed | Fader | Mix):
-            store.one(operations.blocks(work, inputs, notes), inputs[0].sample_rate)
+        elif isinstance(work, Makes):
+            blocks = operations.blocks(work, inputs, self._data(node), notes)
+            store.one(blocks, inputs[0].sample_rate)
         elif isinstance(work, Measure):
             _measure(inputs[0].telling(store.passed), notes)
+        elif isinstance(work, Meeting):
+            inputs[0] = inputs[0].telling(store.passed)
+            operations_align.meet(work, inputs, self._data(node), notes)
         elif isinstance(work, WriteHits):
             return {"files": _write_hits(work, self._data(node), notes)}
         else:
@@ -408,6 +413,7 @@ class _Store:
     ) -> None:
         self._node, self._writer = node, writer
         self._observer, self._check_stop = observer, check_stop
+        self.n_kept = writer.n_kept  # samples that an interrupted run has left
 
     def passed(self, n_samples: int) -> None:
         """Say that so many samples are done."""
@@ -481,15 +487,19 @@ class _Input:
 
 
 def _make_stems(
-    work: StemWork, inputs: Sequence[_Input], store: _Store, n_kept: int, notes: Notes
+    work: StemWork,
+    inputs: Sequence[_Input],
+    data: Sequence[Mapping[str, Any]],
+    store: _Store,
+    notes: Notes,
 ) -> None:
     """Run one node between a song and its stems."""
     rate, channels = inputs[0].sample_rate, inputs[0].channels
     if isinstance(work, Separate):
         rate = work.separator.card.sample_rate
-        store.several(operations.separate(work, inputs[0], notes, n_kept), rate, 2)
-        if n_kept:
-            notes.measurements["resumed_at_s"] = n_kept / rate
+        store.several(operations.separate(work, inputs[0], notes, store.n_kept), rate, 2)
+        if store.n_kept:
+            notes.measurements["resumed_at_s"] = store.n_kept / rate
     elif isinstance(work, Fit):
         store.several(fit(inputs[1:], inputs[0]), rate, channels)
     elif isinstance(work, CombineStems):
@@ -498,8 +508,21 @@ def _make_stems(
         store.several(operations.masked(work, inputs, notes), rate, channels)
     elif isinstance(work, Residual):
         store.one(operations.residual(inputs, notes), rate)
+    elif isinstance(work, AlignStems):
+        widest = max(signal.channels for signal in inputs)
+        store.several(operations_align.aligned(work, inputs, data[0], notes), rate, widest)
     else:
         store.several(operations.return_residual(inputs, notes), rate, channels)
+
+
+def _prepare_threads(missing: Collection[str]) -> None:
+    """Import scipy before threads do: two that are the first at once may each find half of it.
+
+    `import scipy.signal` does not wait for a `scipy` that another thread has only begun, and
+    Python breaks the circle with an ImportError or a KeyError, once in about ten separations.
+    """
+    if missing:
+        import scipy.fft  # noqa: F401 - used by nearly all work
 
 
 def _resumes(node: Node) -> bool:

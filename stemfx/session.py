@@ -143,13 +143,27 @@ def recipe_for_stems(
     return recipe, dict.fromkeys(recipe.sources, choices)
 
 
+def recipe_for_song(file: Path, request: Request, separate: Separate) -> Recipe:
+    """Return the recipe that plays one song as it is."""
+    return _recipe_for_stems(file, request, separate, (None,))
+
+
 def _recipe_for_stems(
-    file: Path, request: Request, separate: Separate, stems: Sequence[str]
+    file: Path, request: Request, separate: Separate, stems: Sequence[str | None]
 ) -> Recipe:
     where = str(file)
     tracks = {
-        stem: Track(
-            stem, "song", stem, None, (), 0.0, 0.0, mute=False, where=where, from_where=where
+        stem or "song": Track(
+            stem or "song",
+            "song",
+            stem,
+            None,
+            (),
+            0.0,
+            0.0,
+            mute=False,
+            where=where,
+            from_where=where,
         )
         for stem in stems
     }
@@ -267,11 +281,12 @@ def _check_stems(recipe: Recipe, registry: Registry) -> None:
     problems = [
         Problem(
             track.from_where,
-            f"no known model gives a stem {track.stem!r}{did_you_mean(track.stem, known)} "
+            f"no known model gives a stem {stem!r}{did_you_mean(stem, known)} "
             f"(known: {listing(sorted(known))})",
         )
         for track in used_tracks(recipe)
-        if track.source in files and track.stem and track.stem not in {*known, RESIDUAL}
+        for source, stem in track.played
+        if source in files and stem and stem not in {*known, RESIDUAL}
     ]
     if problems:
         raise RecipeError(problems)

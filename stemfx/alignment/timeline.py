@@ -33,6 +33,7 @@ class SourceMap:
         octave: beats of the timeline for one of its own: 0.5, 1 or 2.
         stretch_percent: how much longer it becomes, in the middle; negative is shorter.
         bpm, key: its own, as read or told; 0 and empty where there are none.
+        pitched: more of it is used than its drums.
     """
 
     pieces: tuple[Piece, ...]
@@ -41,6 +42,7 @@ class SourceMap:
     stretch_percent: float = 0.0
     bpm: float = 0.0
     key: str = ""
+    pitched: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,20 @@ class Timeline:
 
     Args:
         reading: beats, bars, key and length of the timeline.
-        maps: how each song comes onto it.
+        maps: how each song that is used comes onto it.
         findings: what the producer should know.
+        tempo_of, key_of: the songs whose tempo and key it has; empty where they were told, or
+            nothing is stretched or transposed.
+        stretches, transposes: whether it has a tempo and a key that songs are brought into.
     """
 
     reading: MusicReading
     maps: Mapping[str, SourceMap]
     findings: tuple[Finding, ...] = ()
+    tempo_of: str = ""
+    key_of: str = ""
+    stretches: bool = True
+    transposes: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -63,6 +72,10 @@ class Timeline:
             "reading": self.reading.to_json(),
             "maps": {name: asdict(one) for name, one in self.maps.items()},
             "findings": [asdict(finding) for finding in self.findings],
+            "tempo_of": self.tempo_of,
+            "key_of": self.key_of,
+            "stretches": self.stretches,
+            "transposes": self.transposes,
         }
 
     @classmethod
@@ -72,6 +85,10 @@ class Timeline:
             MusicReading.from_json(values["reading"]),
             {name: _source_map(one) for name, one in values["maps"].items()},
             tuple(Finding(**finding) for finding in values["findings"]),
+            tempo_of=values["tempo_of"],
+            key_of=values["key_of"],
+            stretches=values["stretches"],
+            transposes=values["transposes"],
         )
 
 
@@ -87,13 +104,17 @@ class SectionWish:
     Args:
         name: such as `chorus`.
         first_bar, n_bars: where it lies on the timeline.
-        first_bar_of: where in a song its bars are, for those that the recipe names.
+        first_bar_of: where in a song its bars are, for those that the recipe names; the others
+            play there what they play anyway.
+        n_bars_of: how many bars of that song the recipe names; unsaid, as many as it takes. They
+            are fewer or more than `n_bars` for a song in half or double time.
     """
 
     name: str
     first_bar: int
     n_bars: int
     first_bar_of: Mapping[str, int] = field(default_factory=dict)
+    n_bars_of: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

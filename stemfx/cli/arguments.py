@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -144,6 +145,26 @@ def user_path(text: str | Path, where: str) -> Path:
         shown = named if len(named) <= 100 else f"{named[:60]}... ({len(named)} characters)"
         raise UsageError(f"{shown!r} cannot be used: {reason}", where=where) from None
     return path
+
+
+def audio_paths(named: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files, and those in the folders, in the order of their names.
+
+    A folder without audio comes as it is: it is for others to say what is wrong with it.
+    """
+    from stemfx.io import AUDIO_SUFFIXES
+
+    for name in named:
+        path = user_path(name, "FILE")
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        audio = [
+            one
+            for one in inside
+            if one.suffix.lower() in AUDIO_SUFFIXES
+            and one.is_file()
+            and not one.name.startswith(".")
+        ]
+        yield from audio or [path]
 
 
 def name_or_path(text: str, where: str) -> str:

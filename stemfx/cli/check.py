@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,10 +40,10 @@ def check(
     Every file is checked; one that cannot be read has the finding `unreadable`, and then the exit
     code is 2 whatever --fail-on says. Else it is 1 when a finding reaches --fail-on, else 0.
     """
-    from stemfx.cli.screen import print_json, table_console
+    from stemfx.cli.screen import file_progress, print_json, table_console
 
-    paths = list(_paths(files))
-    with _progress() as advanced:
+    paths = list(a.audio_paths(files))
+    with file_progress("check") as advanced:
         checked = [_check(path, advanced(path, i, len(paths))) for i, path in enumerate(paths)]
     stem_set = _check_set(checked, None if mixture is None else a.user_path(mixture, "--mixture"))
     if json:
@@ -72,23 +71,6 @@ class Checked:
 
 
 # --- one file ----------------------------------------------------------------------------
-
-
-def _paths(named: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and those in the folders, in the order of their names."""
-    from stemfx.io import AUDIO_SUFFIXES
-
-    for name in named:
-        path = a.user_path(name, "FILE")
-        inside = sorted(path.iterdir()) if path.is_dir() else []
-        audio = [
-            one
-            for one in inside
-            if one.suffix.lower() in AUDIO_SUFFIXES
-            and one.is_file()
-            and not one.name.startswith(".")
-        ]
-        yield from audio or [path]
 
 
 def _check(path: Path, advanced: Callable[[float], None]) -> Checked:
@@ -268,24 +250,3 @@ def _verdict(one: Checked) -> Any:
         if level in levels:
             return Text(level, LEVEL_STYLE[level])
     return Text("ok", "green")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Path, int, int], Callable[[float], None]]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from stemfx.report import visible
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda *_: lambda _: None
-        return
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("check", total=1.0)
-
-        def begin(path: Path, index: int, count: int) -> Callable[[float], None]:
-            progress.update(task, description=visible(path.name)[:60], total=count)
-            return lambda share: progress.update(task, completed=index + share)
-
-        yield begin

@@ -134,6 +134,7 @@ def plugins(json: a.Json = False) -> None:
             "models": plugin.separators,
             "kits": plugin.kits,
             "hit classifiers": plugin.hit_classifiers,
+            "beat trackers": plugin.beat_trackers,
         }
         told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
         table.add_row(

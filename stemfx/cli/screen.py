@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -105,3 +106,27 @@ def fetch_bar(card: ModelCard) -> Iterator[FetchProgress]:
             bars.update(task, completed=n_bytes, total=total_bytes or card.size_bytes or None)
 
         yield show
+
+
+@contextmanager
+def file_progress(what: str) -> Iterator[Callable[[Path, int, int], Callable[[float], None]]]:
+    """Show how far the work on several files is.
+
+    Yields what is to be told of each one before it begins (the file, its place from 0 on, how many
+    there are); that returns what is to be told the share of it that is done.
+
+    Args:
+        what: what is done to them.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda *_: lambda _: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+
+        def begin(path: Path, index: int, count: int) -> Callable[[float], None]:
+            progress.update(task, description=visible(path.name)[:60], total=count, completed=index)
+            return lambda share: progress.update(task, completed=index + share)
+
+        yield begin

@@ -10,6 +10,9 @@ channel and each polarity by itself, so one-sided clipping is found), at full sc
 converter's own rule is three samples in a row, or when one frame in twenty has them. Turning the
 file down moves the ceiling and leaves it flat; lossy coding and resampling bend it, and then
 nothing is found.
+
+How far the wave would have gone is told from how it enters and leaves a flat top: a parabola that
+meets both ends of a run of k samples with a slope of s a sample rises s k / 4 above them.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ _MIN_FRAMES = 3
 _MIN_RUNS = 4
 _MANY_SHARE = 0.05  # music has a flat top by chance in 0.1 % of its frames
 _MANY_RUNS = 24
+_DEPTH_PERCENTILE = 90  # the highest of all would be one chance
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class ClippingReading:
         channels: which channels have them.
         is_one_sided: only tops or only bottoms are flat.
         over_samples: samples beyond full scale, as float files can hold.
+        depth_db: how far above the ceiling the highest tops would have gone: the 90th percentile
+            of the frames that have flat tops; 0 where nothing is clipped.
     """
 
     clipped_samples: int
@@ -60,6 +66,7 @@ class ClippingReading:
     channels: tuple[int, ...]
     is_one_sided: bool
     over_samples: int
+    depth_db: float = 0.0
 
 
 class ClippingMeter:
@@ -71,7 +78,7 @@ class ClippingMeter:
 
     def __init__(self, channels: int) -> None:
         self._framer = Framer(channels, _FRAME)
-        # One row a frame with flat tops: channel, polarity, level, flat tops, samples at it.
+        # One row a frame with flat tops: channel, polarity, level, flat tops, samples at it, rise.
         self._flat: list[NDArray[np.float64]] = []
         self._n_frames = 0
         self._over = 0
@@ -94,10 +101,10 @@ class ClippingMeter:
                 run = near[:, :-2] & near[:, 1:-1] & near[:, 2:]
                 for i in np.flatnonzero(run.any(axis=1) & (tops > _QUIETEST)):
                     row = polarity * rows[i]
-                    n_runs = _flat_tops(row, near[i], tops[i], tolerance[i])
+                    n_runs, rise = _flat_tops(row, near[i], tops[i], tolerance[i])
                     n_high = np.count_nonzero(row > 0.5 * tops[i])
                     if n_runs and near[i].sum() < _SQUARE_SHARE * n_high:
-                        found = [channel, polarity, tops[i], n_runs, near[i].sum()]
+                        found = [channel, polarity, tops[i], n_runs, near[i].sum(), rise]
                         self._flat.append(np.array(found, np.float64))
 
     def reading(self) -> ClippingReading:
@@ -108,7 +115,7 @@ class ClippingMeter:
             padded[:, 0, : rest.shape[1]] = rest
             self._framer = Framer(len(rest), _FRAME)
             self._look_at(padded)
-        flat = np.array(self._flat).reshape(-1, 5)
+        flat = np.array(self._flat).reshape(-1, 6)
         rows = self._clipped(flat)
         return ClippingReading(
             clipped_samples=int(rows[:, 4].sum()),
@@ -118,10 +125,11 @@ class ClippingMeter:
             channels=tuple(int(c) for c in np.unique(rows[:, 0])),
             is_one_sided=len(np.unique(rows[:, 1])) == 1,
             over_samples=self._over,
+            depth_db=_depth_db(rows),
         )
 
     def _clipped(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the frames that belong to a ceiling, `(n, 5)`."""
+        """Return the frames that belong to a ceiling, `(n, 6)`."""
         sides = np.unique(flat[:, :2], axis=0)
         if len(flat) > _MANY_SHARE * len(sides) * self._n_frames and flat[:, 3].sum() >= _MANY_RUNS:
             return flat  # a fade or a fader moved the ceiling along
@@ -130,13 +138,24 @@ class ClippingMeter:
             for side in sides
             for found in _at_one_level(flat[(flat[:, :2] == side).all(axis=1)])
         ]
-        return np.array(kept).reshape(-1, 5)
+        return np.array(kept).reshape(-1, 6)
+
+
+def _depth_db(rows: NDArray[np.float64]) -> float:
+    """Return how far the tops of clipped frames would have gone above their ceilings."""
+    if not len(rows):
+        return 0.0
+    return float(np.percentile(gain_to_db(1.0 + rows[:, 5] / rows[:, 2]), _DEPTH_PERCENTILE))
 
 
 def _flat_tops(
     samples: NDArray[np.float32], near: NDArray[np.bool_], top: float, tolerance: float
-) -> int:
-    """Count the runs of `near` with steep shoulders; one cut by the frame's edge has none."""
+) -> tuple[int, float]:
+    """Count the runs of `near` with steep shoulders; one cut by the frame's edge has none.
+
+    Returns:
+        Their number, and how far the highest of them would have gone above the top.
+    """
     steps = np.abs(np.diff(samples))
     moving = steps[steps > 0]
     if len(moving):  # a coarse quantiser makes tops flat by itself
@@ -152,7 +171,10 @@ def _flat_tops(
     starts, ends, lengths = starts[inside], ends[inside], lengths[inside]
     fall = top - 0.5 * (samples[starts - _BEYOND] + samples[ends + _BEYOND])
     smooth = tolerance * ((lengths + 2 * _BEYOND) / lengths) ** 2
-    return int(np.count_nonzero(fall > _STEEP * smooth))
+    steep = fall > _STEEP * smooth
+    # On average the wave leaves the ceiling half a sample after the last one on it.
+    rises = 0.25 * (fall / (_BEYOND - 0.5) * lengths)[steep]
+    return int(np.count_nonzero(steep)), float(rises.max(initial=0.0))
 
 
 def _at_one_level(frames: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.resample import resample_blocks
@@ -122,21 +123,33 @@ def _faded(old: Block, new: Block, fade: int) -> Block:
         return new
     places = np.unique(np.linspace(0, n - fade, _STEPS).astype(int))
     places = places[np.argsort(np.abs(places - (n - fade) // 2), kind="stable")]  # middle first
-    alike = [_likeness(old[:, at : at + fade], new[:, at : at + fade]) for at in places]
+    alike = [likeness(old[:, at : at + fade], new[:, at : at + fade]) for at in places]
     best = int(np.argmax(alike))
-    at, likeness = int(places[best]), max(_WORST, alike[best])
-    angle = np.pi / 2 * (np.arange(fade) + 0.5) / fade
-    fall, rise = np.cos(angle) ** 2, np.sin(angle) ** 2
-    level = np.sqrt(fall**2 + rise**2 + 2 * likeness * fall * rise)
+    at = int(places[best])
+    fall, rise = crossfade_gains(fade, alike[best])
     out = new.copy()
     out[:, :at] = old[:, :at]
-    out[:, at : at + fade] = old[:, at : at + fade] * (fall / level) + new[:, at : at + fade] * (
-        rise / level
-    )
+    out[:, at : at + fade] = old[:, at : at + fade] * fall + new[:, at : at + fade] * rise
     return out
 
 
-def _likeness(old: Block, new: Block) -> float:
+def crossfade_gains(n: int, alike: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the gains of the old and the new signal in a cross-fade, `(n,)` each.
+
+    Their sum neither dips nor bumps: linear where the signals are the same, of equal power where
+    they have nothing in common.
+
+    Args:
+        n: length of the fade in samples.
+        alike: their correlation coefficient there.
+    """
+    angle = np.pi / 2 * (np.arange(n) + 0.5) / max(1, n)
+    fall, rise = np.cos(angle) ** 2, np.sin(angle) ** 2
+    level = np.sqrt(fall**2 + rise**2 + 2 * max(_WORST, alike) * fall * rise)
+    return (fall / level).astype(np.float32), (rise / level).astype(np.float32)
+
+
+def likeness(old: Block, new: Block) -> float:
     """Return the correlation coefficient over all channels; 1 for two silences."""
     a, b = old.astype(np.float64).ravel(), new.astype(np.float64).ravel()
     powers = float(a @ a) * float(b @ b)

@@ -65,7 +65,7 @@ def _fit(near_s: Float64s, struck: Flux, played: Flux, around_s: tuple[float, fl
     struck_at = weights > 0
     off_line, off_curve = (np.abs(times - fit)[struck_at] for fit in (line, curve))
     near = max(3.0 * float(np.median(off_curve)), STEADY_S) if found else STEADY_S
-    steady = bool(np.sum(off_line < near) >= AS_WELL * np.sum(off_curve < near))
+    steady = bool(found and np.sum(off_line < near) >= AS_WELL * np.sum(off_curve < near))
     beats = line if steady else curve
     spread = float(np.median(np.abs(times - beats)[struck_at])) if found else 1.0
     late = min(EARLIEST * spread, MAX_LATE_S) if found else 0.0

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stemfx.dsp import chroma as pitch
 from stemfx.dsp.flux import FRAME_HZ, GROUPS
@@ -24,6 +25,8 @@ POSITIONS = 12
 """Places in a beat that are looked at: it divides into eighths, sixteenths and triplets."""
 _NEAR_FRAMES = 5  # 50 ms wide: what is played near a place is played there
 _LOUD_PERCENTILE = 98.0
+_SAME_PACE = 0.03  # paces that near are one
+_ON_A_BEAT = 0.3  # of a beat: a downbeat told by ear is off by 50 ms
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class Meter:
         beats_in_bar: 3 or 4.
         first: the beat, counted from 0, that begins the first whole bar.
         certainty: 0 to 1: the share that readings with these beats have of all readings.
+        bpm_runner_up: the best tempo beside this one; 0 where there is none.
+        bpm_margin: 0 to 1: how far ahead of it this one is.
     """
 
     beats_s: Float64s
@@ -136,6 +141,8 @@ class Meter:
     beats_in_bar: int
     first: int
     certainty: float
+    bpm_runner_up: float = 0.0
+    bpm_margin: float = 1.0
 
 
 def reading_features(cues: Cues, beats_s: Float64s) -> list[tuple[int, int, Float64s]]:
@@ -154,15 +161,53 @@ def reading_features(cues: Cues, beats_s: Float64s) -> list[tuple[int, int, Floa
     return readings
 
 
-def read_meter(heard: Heard, pulses: list[Pulse]) -> Meter:
-    """Return the best reading of the best pulse."""
+def read_meter(heard: Heard, pulses: list[Pulse], downbeat_s: float | None = None) -> Meter:
+    """Return the best reading of the best pulse.
+
+    Args:
+        heard: what the song sounds like.
+        pulses: that may be its beat; one at least.
+        downbeat_s: where a bar begins, if it is told. Pace and metre are read as ever: it moves
+            the bars, and the beats by half a beat if it lies between them.
+    """
     from stemfx.music.weights import WEIGHTS
 
     cues = read_cues(heard)
     readings = [(t, *r) for t, p in enumerate(pulses) for r in reading_features(cues, p.beats_s)]
     scores = np.array([features @ WEIGHTS for *_, features in readings])
     shares = np.exp(scores - scores.max())
-    t, beats_in_bar, first, _ = readings[int(np.argmax(shares))]
-    same = np.array([other == t for other, *_ in readings])
-    certainty = float(shares[same].sum() / shares.sum())
-    return Meter(*pulses[t], beats_in_bar, first, certainty)
+    shares /= shares.sum()
+    t, n, first, _ = readings[int(np.argmax(shares))]
+    periods = np.array([np.median(np.diff(pulse.beats_s)) for pulse in pulses])
+    of_pulse = np.bincount([other for other, *_ in readings], shares, len(pulses))
+    is_pace = _are_near(periods, periods[t])
+    if downbeat_s is not None:
+        on_it = [i for i in np.flatnonzero(is_pace) if _is_on_a_beat(downbeat_s, pulses[i].beats_s)]
+        t = int(max(on_it, key=lambda i: of_pulse[i], default=t))
+        first = round(beat_at(pulses[t].beats_s, downbeat_s)) % n
+    runner_up, margin = 0.0, 1.0
+    if not is_pace.all():
+        second = int(np.argmax(np.where(is_pace, -1.0, of_pulse)))
+        best = of_pulse[is_pace].sum()
+        rival = of_pulse[_are_near(periods, periods[second])].sum()
+        runner_up, margin = 60 / float(periods[second]), float((best - rival) / (best + rival))
+    return Meter(*pulses[t], n, first, float(of_pulse[t]), runner_up, max(0.0, margin))
+
+
+def _are_near(periods: Float64s, period: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(np.log(periods / period)) <= _SAME_PACE)
+
+
+def beat_at(beats_s: Float64s, time_s: float) -> float:
+    """Return which beat, counted from 0, a time is; between and beyond beats in fractions."""
+    step = float(np.median(np.diff(beats_s)))
+    if time_s < beats_s[0]:
+        return (time_s - float(beats_s[0])) / step
+    if time_s > beats_s[-1]:
+        return beats_s.size - 1 + (time_s - float(beats_s[-1])) / step
+    return float(np.interp(time_s, beats_s, np.arange(beats_s.size)))
+
+
+def _is_on_a_beat(time_s: float, beats_s: Float64s) -> bool:
+    at = beat_at(beats_s, time_s)
+    return abs(at - round(at)) < _ON_A_BEAT

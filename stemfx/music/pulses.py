@@ -17,7 +17,9 @@ RELATIVES = (0.5, 2.0, 2 / 3, 1.5, 1 / 3, 3.0, 0.75, 4 / 3)
 """Paces that share beats with a pace: a tracker may have met one and mean another."""
 LEAST_RISE_DB = 2.0
 """Of loud onsets: a drone has 1 dB, where its partials beat; the softest songs have 4 dB."""
-_N_PEAKS, _N_PERIODS = 6, 600
+TOLD_SHARE = 0.04
+"""How far off a tempo that a producer tells may be."""
+_N_PEAKS, _N_PERIODS, _N_NEAR = 6, 600, 41
 _MOVES = 0.02  # a curve that stays within that is a steady pace, read in windows
 _SAME = 0.03  # paces that near are one
 
@@ -63,10 +65,30 @@ def paces(strengths: Float64s) -> list[tuple[float, float]]:
     return found
 
 
-def pulses(strengths: Float64s) -> list[Pulse]:
+def told_pace(strengths: Float64s, bpm: float) -> list[tuple[float, float]]:
+    """Return period and strength of the pace within `TOLD_SHARE` of a tempo that is strongest."""
+    periods = 60 / bpm * np.geomspace(1 - TOLD_SHARE, 1 + TOLD_SHARE, _N_NEAR)
+    strength = strength_of(strengths, periods)
+    best = int(np.argmax(strength))
+    if best in (0, _N_NEAR - 1):  # no peak: what lies at the edge is a neighbour's
+        best = _N_NEAR // 2
+    return [(float(periods[best]), float(strength[best]))]
+
+
+def strength_of(strengths: Float64s, periods_s: Float64s) -> Float64s:
+    """Return how strongly a song repeats at each of some periods, at most 1."""
+    acf = tempogram(strengths, FRAME_HZ, 4 * float(np.max(periods_s))).mean(axis=0)
+    return period_strength(acf, FRAME_HZ, periods_s)
+
+
+def pulses(strengths: Float64s, bpm: float | None = None) -> list[Pulse]:
     """Return trains of times, two for every pace: half a period apart.
 
     Where the pace moves, time is bent first so that it stands still, and the trains are bent back.
+
+    Args:
+        strengths: onset envelope at `FRAME_HZ`.
+        bpm: the tempo, if it is told: then there is no other pace.
     """
     seconds = np.arange(strengths.size) / FRAME_HZ
     curve = tempo_curve(strengths, FRAME_HZ, 60 / np.geomspace(*BPM_RANGE, _N_PERIODS))
@@ -76,7 +98,7 @@ def pulses(strengths: Float64s) -> list[Pulse]:
         strengths = np.interp(places, bent, strengths)
         seconds = np.interp(places, bent, seconds)
     found = []
-    for period, strength in paces(strengths):
+    for period, strength in paces(strengths) if bpm is None else told_pace(strengths, bpm):
         frames = track_beats(strengths, period * FRAME_HZ)
         if frames.size >= 4:
             beats_s = seconds[frames]

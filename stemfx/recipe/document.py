@@ -15,7 +15,7 @@ from stemfx.stage import Stage, StageParams, knob
 FORMAT = 1
 """The version of the recipe format that this program reads."""
 
-NOT_YET = ("align", "checks", "sections")
+NOT_YET = ("checks",)
 """Keys of the language that a later version adds."""
 
 _STAGE = {"title": "stage"}
@@ -46,6 +46,10 @@ class KnobShape(Shape):
     help: str = Field("", description="one line for the person at the knob")
 
 
+Bars = str | float
+"""`1-16`, `17-` (to the end) or `5`, counted from 1: bar 1 begins at the first downbeat."""
+
+
 class SourceShape(Shape):
     """A song: one file, or the stems that its producer already has."""
 
@@ -56,6 +60,50 @@ class SourceShape(Shape):
         None, description="whether an AI made it; unsaid, the tags of the file tell"
     )
     fold_down: bool = Field(False, description="accept more than two channels, folded to stereo")
+    bpm: float | None = knob(
+        None, low=20, high=400, unit="BPM", help="its tempo, if that is misheard"
+    )
+    downbeat_s: float | None = knob(
+        None, low=0, high=3600, unit="s", help="where one of its bars begins, if that is misheard"
+    )
+    key: str | None = Field(None, description="its key, such as A minor, if that is misheard")
+    align: bool = Field(True, description="whether `align` moves it; false leaves it as it is")
+
+
+class AlignShape(Shape):
+    """One tempo and one key for all sources."""
+
+    tempo: str | float | None = Field(
+        None, description="a source whose beats all follow, a tempo in BPM, or auto (least stretch)"
+    )
+    key: str | None = Field(
+        None, description="a source whose key all take, such as A minor, or auto (least transposed)"
+    )
+    structure: Literal["auto", "bars"] = Field(
+        "auto", description="match sections where forms differ; bars lays bar 1 on bar 1"
+    )
+    max_stretch_percent: float = knob(
+        25.0, low=0, high=100, unit="%", help="refuse a source that needs more"
+    )
+    max_semitones: float = knob(
+        5.0, low=0, high=6, unit="semitones", help="refuse a source that needs more"
+    )
+    formants: Literal["keep", "move"] = Field(
+        "keep", description="of transposed voices: keep the singer's character, or let it move"
+    )
+    beats: str | None = Field(None, description="a beat tracker of a plugin; unsaid, stemfx's own")
+    bleed: Literal["check", "ignore"] = Field(
+        "check", description="whether stems are searched for drums of a song that plays none"
+    )
+
+
+class TakeShape(Shape):
+    """One source of a track that is put together from several."""
+
+    source: str = Field(description="SOURCE/STEM, or SOURCE")
+    bars: Bars | None = Field(None, description="of the song: 1-16, 17- (to the end) or 5")
+    section: str | None = Field(None, description="one of `sections`, instead of bars")
+    gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level beside the other takes")
 
 
 class MemberShape(Shape):
@@ -91,10 +139,11 @@ class SeparateShape(Shape):
 class TrackShape(Shape):
     """One layer of the mix."""
 
-    from_: str | None = Field(
+    from_: str | list[TakeShape] | None = Field(
         None,
         alias="from",
-        description="SOURCE/STEM, SOURCE, TRACK/removed, or a file in the recipe's folder",
+        description="SOURCE/STEM, SOURCE, TRACK/removed, a file in the recipe's folder, best or "
+        "best/STEM (of all sources, section by section), or a list of bars and their sources",
     )
     stages: list[StageEntry] = Field([], description="what is done to it, in order")
     gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level after the stages")
@@ -134,13 +183,19 @@ class Document(Shape):
     params: dict[str, KnobShape | bool | float | str] = Field({}, description="knobs")
     sources: dict[str, SourceShape | str | None] = Field({}, description="songs, by name")
     separate: SeparateShape | None = None
+    align: AlignShape | None = None
+    sections: dict[str, dict[str, Bars]] = Field(
+        {}, description="parts of the song: its bars, and where in a source these are, if elsewhere"
+    )
     tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")
     mix: MixShape | None = None
     master: list[StageEntry] = Field([], description="what is done to the mix as a whole")
     output: OutputShape | None = None
 
 
-SECTIONS = ("params", "sources", "separate", "tracks", "mix", "master", "output")
+SECTIONS = (
+    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master", "output"),
+)
 """The keys of `Document` that have readers of their own."""
 
 

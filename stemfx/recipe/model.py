@@ -8,8 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+from stemfx.alignment.timeline import SectionWish
 from stemfx.kit import Kit
+from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
 from stemfx.separator import EFFORTS, Effort
 from stemfx.stage import HitParams, Stage, StageParams
@@ -65,7 +68,8 @@ class Source:
 
     `mixture` is the file that given stems were made from. `fold_down` accepts more than two
     channels, folded to stereo. `generated` says whether an AI made it; None leaves that to the
-    tags of its files.
+    tags of its files. `told` is what the producer says of its tempo and key; `may_align` whether
+    `align` moves it.
     """
 
     name: str
@@ -75,6 +79,8 @@ class Source:
     where: str
     mixture: Path | None = None
     generated: bool | None = None
+    told: Told = NOTHING_TOLD
+    may_align: bool = True
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -84,11 +90,27 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Take:
+    """One of the sources that a track is put together from.
+
+    It plays bars `first_bar` to `last_bar` of the song, from 1 on; `last_bar` None is the end.
+    """
+
+    source: str
+    stem: str | None
+    where: str
+    first_bar: int = 1
+    last_bar: int | None = None
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True)
 class Track:
     """One layer of the mix.
 
-    It plays a stem of a source, a whole source (`stem` is None), an `asset`, or what the stages of
-    the track `removed_of` took away.
+    It plays a stem of a source, a whole source (`stem` is None), an `asset`, what the stages of
+    the track `removed_of` took away, or several `takes`: bar by bar, or (`takes_best`) section by
+    section the one that ranks best.
     """
 
     name: str
@@ -102,6 +124,15 @@ class Track:
     where: str
     from_where: str
     removed_of: str | None = None
+    takes: tuple[Take, ...] = ()
+    takes_best: bool = False
+
+    @property
+    def played(self) -> tuple[tuple[str, str | None], ...]:
+        """The (source, stem) of everything that it plays of songs; no stem is the whole song."""
+        if self.takes:
+            return tuple(dict.fromkeys((take.source, take.stem) for take in self.takes))
+        return () if self.source is None else ((self.source, self.stem),)
 
 
 @dataclass(frozen=True)
@@ -132,6 +163,21 @@ class Separate:
     mask: Mask = "none"
     effort: Effort = EFFORTS["normal"]
     asked: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Align:
+    """How the sources come to one tempo and key; see `stemfx.alignment.timeline.Wishes`."""
+
+    where: str
+    tempo: str | float | None = None
+    key: str | None = None
+    structure: Literal["auto", "bars"] = "auto"
+    max_stretch_percent: float = 25.0
+    max_semitones: float = 5.0
+    keeps_formants: bool = True
+    beat_tracker: str | None = None
+    checks_bleed: bool = True
 
 
 @dataclass(frozen=True)
@@ -182,3 +228,10 @@ class Recipe:
     mix: tuple[StageCall, ...]
     master: tuple[StageCall, ...]
     output: Output
+    align: Align | None = None
+    sections: tuple[SectionWish, ...] = ()
+
+    def aligns(self, source: str) -> bool:
+        """Tell whether a source is brought to the tempo and key of the song."""
+        found = self.sources.get(source)
+        return self.align is not None and found is not None and found.may_align

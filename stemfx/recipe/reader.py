@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from stemfx.kit import Kit
+from stemfx.recipe.align import read_align, read_sections
 from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape
 from stemfx.recipe.inherit import load
 from stemfx.recipe.knobs import insert, read_knobs
@@ -72,7 +73,9 @@ def read_recipe(
     names = check_names(table, "track", problems)
     heard = tuple(names if table.entries else found)
     calls = StageReader(stages, heard, tuple(found), kits, folder, explain_unknown_stage, problems)
-    tracks = TrackReader(found, calls, folder, problems).tracks(table, names)
+    align = read_align(tree.get("align"), found, problems)
+    parts = read_sections(_section(tree, "sections", problems), found, align, problems)
+    tracks = TrackReader(found, calls, folder, align, parts, problems).tracks(table, names)
     played = (tree.get("sources"), tree.get("tracks"))
     if all(node is None or (isinstance(node, Table) and not node.entries) for node in played):
         problems.add(tree.mark, "there is nothing to play; name a song under `sources`")
@@ -101,6 +104,8 @@ def read_recipe(
         mix=mix_calls,
         master=master_calls,
         output=output,
+        align=align,
+        sections=parts,
     )
 
 

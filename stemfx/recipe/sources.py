@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stemfx.dsp.transpose import parse_key
+from stemfx.music_reading import Told
 from stemfx.recipe.document import SourceShape
 from stemfx.recipe.model import Source
 from stemfx.recipe.paths import PathError, check_names, name_fault, source_file
@@ -81,6 +83,7 @@ class _Reader:
         files = {stem: self._found(want, key, name, stem) for stem, want in wanted.items()}
         stems = {stem: file for stem, file in files.items() if file is not None}
         whole = stems.pop(_WHOLE, None)
+        told = self._told(shape, node, name)
         mixture = self._mixture(shape, node, name, is_one_file=_WHOLE in wanted)
         # `--source` may put one file in the place of stems: what those came from is no matter then.
         is_needed = shape.mixture is not None and not (_WHOLE in wanted and shape.stems)
@@ -94,7 +97,18 @@ class _Reader:
             str(key),
             mixture,
             shape.generated,
+            told,
+            shape.align,
         )
+
+    def _told(self, shape: SourceShape, node: Node, name: str) -> Told:
+        key = shape.key or ""
+        try:
+            if key:
+                parse_key(key)
+        except ValueError as error:
+            self.problems.add(node.where("key"), f"sources.{name}.key: {error}")  # type: ignore[union-attr]
+        return Told(shape.bpm, shape.downbeat_s, key)
 
     def _mixture(
         self, shape: SourceShape, node: Node, name: str, *, is_one_file: bool

@@ -327,3 +327,19 @@ def test_frames_begin_where_they_should():
         frames = np.concatenate([framer(b) for b in RaggedSignal(ramp).blocks()], axis=1)
         np.testing.assert_array_equal(frames[0, :, 0], np.arange(0, 1000 - length + 1, hop))
         assert frames.shape[2] == length
+
+
+@pytest.mark.parametrize("over_db", [1.5, 3.0, 6.0])
+def test_the_depth_of_clipping_is_told_from_the_slopes_beside_the_flat_tops(over_db):
+    t = np.arange(RATE) / RATE
+    sine = 10 ** (over_db / 20) * np.sin(2 * np.pi * 97 * t)
+    meter = ClippingMeter(1)
+    meter.add((0.5 * np.clip(sine, -1, 1))[np.newaxis].astype(np.float32))
+    # A parabola through the slopes of a sine lies up to a tenth under it.
+    assert meter.reading().depth_db == pytest.approx(over_db, rel=0.12)
+
+
+def test_what_is_not_clipped_has_no_depth():
+    meter = ClippingMeter(1)
+    meter.add(np.sin(0.02 * np.arange(RATE))[np.newaxis].astype(np.float32) / 2)
+    assert meter.reading().depth_db == 0
