@@ -32,13 +32,11 @@ from stemfx.graph import (
     Fader,
     FindHits,
     Finds,
-    LayOut,
     Makes,
     MaskMixture,
     ReadMusic,
     Removed,
     Separate,
-    TellTimeline,
     file_state,
 )
 from stemfx.hits import DRUM_CLASSES, Hit
@@ -298,11 +296,7 @@ def find(
         return find_hits(work, inputs[0], notes)
     if isinstance(work, ReadMusic):
         return read_song(work, inputs, notes)
-    if isinstance(work, LayOut):
-        return aligning.laid_out(work, data, notes)
-    if isinstance(work, TellTimeline):
-        return aligning.told(work, data[0])
-    return aligning.chosen(work, inputs, data[0], notes)
+    return aligning.find(work, inputs, data, notes)
 
 
 def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:

@@ -36,6 +36,7 @@ LAYERS = [
         "plan_stems",
         "plan_hits",
         "plan_align",
+        "plan_meetings",
         "plan_analysis",
     },
     {"operations", "operations_align", "run"},

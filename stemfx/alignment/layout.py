@@ -17,6 +17,7 @@ from stemfx.alignment.song import Song, leading, no_beat, songs_of
 from stemfx.alignment.tempo import TempoChoice, choose_tempo
 from stemfx.alignment.timeline import Piece, SectionWish, SourceMap, Timeline, Wishes
 from stemfx.errors import AlignmentError
+from stemfx.music.match import Matching, match_bars
 from stemfx.music_reading import MusicReading
 from stemfx.stage import Notes
 
@@ -157,7 +158,6 @@ def _on_grid(
 ) -> tuple[BeatLine | None, dict[str, tuple[Piece, ...]]]:
     """Return the beats of the timeline, and what of each song sounds on them."""
     reference, used, notes = case.reference, case.used, case.notes
-    by_form = case.wishes.structure == "auto" and case.octave(reference.name) == 1.0
     runs = {
         name: placed(
             song,
@@ -165,7 +165,7 @@ def _on_grid(
             reference,
             bars=case.bars,
             sections=case.sections,
-            by_form=by_form,
+            matching=_matching(case, song),
             notes=notes,
         )
         for name, song in {**used, reference.name: reference}.items()
@@ -189,6 +189,19 @@ def _on_grid(
         )
     line = line.later(by_s)
     return line, {name: pieces_of(song, whole[name], line) for name, song in used.items()}
+
+
+def _matching(case: _Case, song: Song) -> Matching | None:
+    """Return how the form of a song lies on that of the reference, where bars can be compared."""
+    own, of = song.reading, case.reference
+    is_wished = case.wishes.structure == "auto" and song is not of
+    same_bars = song.beats_per_bar == of.beats_per_bar and case.octave(of.name) == 1.0
+    if not (is_wished and same_bars and own.bars and of.reading.bars):
+        return None
+    matching = match_bars(of.reading, own, octave=case.octave(song.name))
+    if case.key.key:
+        limits.check_chords(song, of, matching, case.notes)
+    return matching
 
 
 def _as_it_is(song: Song) -> tuple[Piece, ...]:

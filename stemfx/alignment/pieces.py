@@ -69,7 +69,7 @@ def lead_in_s(grid: BeatLine, rung_runs: Mapping[str, Sequence[Run]]) -> float:
     """Return how much later a grid has to begin so that nothing sounds before the start."""
     starts = [float(grid.at(np.array([runs[0].first]))[0]) for runs in rung_runs.values() if runs]
     missing_s = max(0.0, -min(starts, default=0.0))
-    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-4)), 6)
+    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-7)), 6)
 
 
 def pieces_of(song: Song, rung_runs: Sequence[Run], grid: BeatLine) -> tuple[Piece, ...]:

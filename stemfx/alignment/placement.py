@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stemfx.alignment.bar_match import matched
 from stemfx.alignment.beat_line import BarLine
 from stemfx.alignment.song import Song
 from stemfx.alignment.timeline import SectionWish
 from stemfx.errors import AlignmentError
+from stemfx.music.match import LEAST_CONFIDENCE, Matching
 from stemfx.stage import Notes
 
 _RING_BARS = 2
@@ -60,7 +60,7 @@ def placed(
     *,
     bars: BarLine,
     sections: Sequence[SectionWish],
-    by_form: bool,
+    matching: Matching | None,
     notes: Notes,
 ) -> list[Run]:
     """Return what of a song sounds when, in order: bar on bar, by form, and by hand.
@@ -72,12 +72,21 @@ def placed(
         bars: of the timeline.
         sections: by hand; where they name the song, they decide.
         notes: where it says what is not played.
-        by_form: match the song's form with the reference's; else bar 1 is on bar 1.
+        matching: how the song's form lies on the reference's; None: bar 1 on bar 1.
     """
     whole = Run(0.0, 0.0, song.bars.end * octave, octave)
-    same = octave == 1.0 and song.beats_per_bar == reference.beats_per_bar
-    is_matched = by_form and same and song is not reference
-    runs = _by_form(song, reference, notes) if is_matched else [whole]
+    runs = [whole]
+    if matching and matching.matches and song is not reference:
+        if matching.confidence >= LEAST_CONFIDENCE:
+            runs = _by_form(song, octave, reference, matching, notes)
+        else:
+            notes.find(
+                "info",
+                "other_song",
+                f"{song.name} could not be matched with {reference.name} bar by bar (another song, "
+                "or too short): bar 1 lies on bar 1; to have it otherwise, say what plays under "
+                "`sections:`",
+            )
     for section in sections:
         if song.name in section.first_bar_of:
             run = _by_hand(section, song, octave, bars)
@@ -103,39 +112,35 @@ def joined(runs: Sequence[Run]) -> list[Run]:
     return whole
 
 
-def _by_form(song: Song, reference: Song, notes: Notes) -> list[Run]:
-    matches = matched(reference.reading, song.reading)
-    if not matches:
-        notes.find(
-            "warn",
-            "no_form",
-            f"{song.name}: no bars of it are like those of {reference.name}, so bar 1 lies on "
-            "bar 1; say by hand what plays, under `sections:`",
-        )
-        return [Run(0.0, 0.0, song.bars.end)]
-    bars = [(m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars) for m in matches]
-    first, own, n = bars[-1]
-    left = song.bars.n_bars - (own + n)
+def _by_form(
+    song: Song, octave: float, reference: Song, matching: Matching, notes: Notes
+) -> list[Run]:
+    bars = [
+        (m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars, int(m.n_bars / octave))
+        for m in matching.matches
+    ]
+    first, own, n, n_own = bars[-1]
+    left = song.bars.n_bars - (own + n_own)
     if first + n >= reference.bars.n_bars and 0 < left <= _RING_BARS:
-        bars[-1] = (first, own, n + left)
+        bars[-1] = (first, own, n + int(left * octave), song.bars.n_bars - own)
     _tell_gaps(song, reference, bars, notes)
     there, own_bars = reference.bars.start, song.bars.start
     return [
-        Run(there(first), own_bars(own), there(first + n) - there(first)) for first, own, n in bars
+        Run(there(first), own_bars(own), there(first + n) - there(first), octave)
+        for first, own, n, _ in bars
     ]
 
 
 def _tell_gaps(
-    song: Song, reference: Song, bars: Sequence[tuple[int, int, int]], notes: Notes
+    song: Song, reference: Song, bars: Sequence[tuple[int, int, int, int]], notes: Notes
 ) -> None:
     by_hand = "say by hand what plays, under `sections:`, or set `structure: bars`"
-    last = max(first + n for first, _, n in bars)
-    is_over = (
-        max(own + n for _, own, n in bars) >= song.bars.n_bars
-    )  # then it has ended, which is no gap
+    last = max(first + n for first, _, n, _ in bars)
+    # A song that has played to its end is no gap.
+    is_over = max(own + n for _, own, _, n in bars) >= song.bars.n_bars
     until = last if is_over else reference.bars.n_bars
-    silent = _missing([(first, n) for first, _, n in bars], until)
-    unplayed = _missing(sorted((own, n) for _, own, n in bars), song.bars.n_bars)
+    silent = _missing([(first, n) for first, _, n, _ in bars], until)
+    unplayed = _missing(sorted((own, n) for _, own, _, n in bars), song.bars.n_bars)
     if silent:
         notes.find(
             "warn",

@@ -22,7 +22,7 @@ from stemfx.plan_sources import SourcePorts
 from stemfx.ranking.faults import Weights
 from stemfx.ranking.measure import measure_take
 from stemfx.ranking.measurements import Measurements
-from stemfx.ranking.order import TOLD_POINTS, WHOLE_SCORE, Found, faults_of
+from stemfx.ranking.order import TOLD_POINTS, WHOLE_SCORE, Found, faults_of, inherited
 from stemfx.ranking.stems import measure_stems
 from stemfx.recipe import Member, Output, Recipe, Separate, Source, Track
 from stemfx.recipe.separate import effort_of
@@ -32,10 +32,6 @@ from stemfx.stage import Finding
 
 _ABSENT_LU = -25.0
 """A stem as far as that under its song is what a separator left of other stems."""
-
-_SHARE_OF_WHOLE = 0.25
-"""Of what is against a take as a whole, this share counts against each of its stems: separated,
-a codec's gaps or a clipped mixture are still there, but their own measurements see less of them."""
 
 MEASUREMENTS_VERSION = 1
 """Raise it when takes measure differently: it is part of the cache key."""
@@ -142,7 +138,7 @@ def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Wei
         source, plan, cache, lambda: _measure(mixture, stems, reading, facts)
     )
     faults = faults_of(whole, weights.take)
-    lost = _SHARE_OF_WHOLE * (WHOLE_SCORE - _score(faults))
+    lost = sum(found.points for found in inherited(faults))
     offers = {}
     for part in PARTS:
         stem = STEM_OF[part]
