@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from stemfx.alignment.timeline import Piece, SourceMap
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.fitted import Fitted
+from stemfx.dsp.formants import formants_kept
 from stemfx.dsp.resample import rechunk
 from stemfx.dsp.stacked import Stacked
 from stemfx.dsp.stretch import Render, Stretched, copied, joined
@@ -27,10 +29,19 @@ def rendered(
     n_samples: int,
     *,
     drums: Collection[str],
-    voices: Collection[str],  # noqa: ARG001 - their formants move as yet
+    voices: Collection[str],
     notes: Notes,
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time."""
+    """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time.
+
+    Args:
+        stems: by name.
+        source_map: where each moment of the song sounds, and its transposition.
+        n_samples: length of the timeline.
+        drums: names of stems that are not transposed.
+        voices: names of stems that keep their formants when they are.
+        notes: told how many pieces there are.
+    """
     width = max(signal.channels for signal in stems.values())
     length = max(signal.n_samples for signal in stems.values())
     fitted = {name: Fitted(signal, width, length) for name, signal in stems.items()}
@@ -43,14 +54,40 @@ def rendered(
     for group in groups:
         semitones = 0.0 if group[0] in drums else source_map.semitones
         signal = Stacked([fitted[name] for name in group])
-        streams.append(
-            rechunk(_timeline(signal, source_map.pieces, semitones, n_samples), BLOCK_SAMPLES)
-        )
+        played = _timeline(signal, source_map.pieces, semitones, n_samples)
+        stream: Iterator[Block] = rechunk(played, BLOCK_SAMPLES)
+        if semitones:
+            rows = [
+                slice(at * width, (at + 1) * width)
+                for at, name in enumerate(group)
+                if name in voices
+            ]
+            stream = _formants_kept(stream, rows, semitones, signal.sample_rate, n_samples)
+        streams.append(stream)
     places = [order.index(name) for name in stems]
     for blocks in zip(*streams, strict=True):
         together = np.concatenate(blocks)
         yield together.reshape(len(order), width, -1)[places]
     notes.report(pieces=len(source_map.pieces))
+
+
+def _formants_kept(
+    blocks: Iterator[Block], voices: Sequence[slice], semitones: float, rate: int, n_samples: int
+) -> Iterator[Block]:
+    """Pass the channels on, those of each voice with its formants back in place."""
+    plain, *copies = tee(blocks, 1 + len(voices))  # it holds what the voices' frames wait for
+    kept = [
+        rechunk(
+            formants_kept((block[rows] for block in copy), semitones, rate, n_samples),
+            BLOCK_SAMPLES,
+        )
+        for rows, copy in zip(voices, copies, strict=True)
+    ]
+    for block, *voiced in zip(plain, *kept, strict=True):
+        together = block.copy()
+        for rows, voice in zip(voices, voiced, strict=True):
+            together[rows] = voice
+        yield together
 
 
 def _timeline(
