@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.alignment.player import Player
 from stemfx.alignment.timeline import SourceMap
-from stemfx.audio import BLOCK_SAMPLES, Signal
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.fitted import Fitted
+from stemfx.dsp.formants import formants_kept
 from stemfx.dsp.resample import rechunk
 from stemfx.dsp.stacked import Stacked
 from stemfx.stage import Notes
@@ -25,7 +27,7 @@ def rendered(
     n_samples: int,
     *,
     drums: Collection[str],
-    voices: Collection[str],  # noqa: ARG001 - their formants move as yet
+    voices: Collection[str],
     notes: Notes,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time.
@@ -65,10 +67,37 @@ def rendered(
     ]
     order = [name for group in groups for name in group]
     places = [order.index(name) for name in stems]
-    streams = [rechunk(player.blocks(), BLOCK_SAMPLES) for player in players]
+    streams = [
+        _formants_kept(rechunk(player.blocks(), BLOCK_SAMPLES), group, voices, player)
+        for player, group in zip(players, filter(None, groups), strict=True)
+    ]
     for blocks in zip(*streams, strict=True):
         yield np.concatenate(blocks).reshape(len(order), width, -1)[places]
     _report(players, notes)
+
+
+def _formants_kept(
+    blocks: Iterator[Block], group: Sequence[str], voices: Collection[str], player: Player
+) -> Iterator[Block]:
+    """Pass stems on, the voices that were transposed with their formants back in place."""
+    width, rate = player.width, player.signal.sample_rate
+    rows = [slice(at * width, (at + 1) * width) for at, n in enumerate(group) if n in voices]
+    if not rows or not player.semitones:
+        yield from blocks
+        return
+    plain, *copies = tee(blocks, 1 + len(rows))  # it holds what the voices' frames wait for
+    kept = [
+        rechunk(
+            formants_kept((block[own] for block in copy), player.semitones, rate, player.n_samples),
+            BLOCK_SAMPLES,
+        )
+        for own, copy in zip(rows, copies, strict=True)
+    ]
+    for block, *voiced in zip(plain, *kept, strict=True):
+        together = block.copy()
+        for own, voice in zip(rows, voiced, strict=True):
+            together[own] = voice
+        yield together
 
 
 def _report(players: Sequence[Player], notes: Notes) -> None:
