@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from itertools import tee
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stemfx.alignment.pieces_played import Played, in_line
-from stemfx.alignment.timeline import Piece, SourceMap
+from stemfx.alignment.player import Player
+from stemfx.alignment.timeline import SourceMap
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
-from stemfx.dsp.drift import DriftMeter
 from stemfx.dsp.fitted import Fitted
+from stemfx.dsp.formants import formants_kept
 from stemfx.dsp.resample import rechunk
 from stemfx.dsp.stacked import Stacked
-from stemfx.dsp.stretch import Render, Stretched, copied, joined
-from stemfx.dsp.time_map import Span, played_at, stretched_spans
-from stemfx.dsp.units import Float64s
-from stemfx.dsp.watching import watched
 from stemfx.stage import Notes
 
-_LONGEST_S = 40.0  # of a span: 30 MB for each stereo stem
-_TOLERANCE_S = 0.002  # a beat may sound that far from its place, so that spans are long
 _DRIFT_MS = 5.0
 """What a player's own looseness hides; more is heard as a flam."""
 
@@ -33,14 +27,15 @@ def rendered(
     n_samples: int,
     *,
     drums: Collection[str],
-    voices: Collection[str],  # noqa: ARG001 - their formants move as yet
+    voices: Collection[str],
     notes: Notes,
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time.
 
     All go through one call of the stretcher, a channel each, so that they neither drift nor phase
-    against each other; drums through one of their own where the song is transposed and they are
-    not. Where a song plays at its own speed and pitch it is copied, bit for bit, at whole samples.
+    against each other. Drums that are used alone, or beside stems that are transposed and no longer
+    phase with them, keep their attacks: they are moved stroke by stroke (see `dsp.slices`). Where a
+    song plays at its own speed and pitch it is copied, bit for bit, at whole samples.
     Reports how far beats lie from those of the timeline (map and measured lag), the drift of
     attacks, and joints.
 
@@ -55,104 +50,60 @@ def rendered(
     width = max(signal.channels for signal in stems.values())
     length = max(signal.n_samples for signal in stems.values())
     fitted = {name: Fitted(signal, width, length) for name, signal in stems.items()}
-    is_split = bool(source_map.semitones)
-    groups = [[n for n in stems if is_split and n in drums]]
-    groups.append([n for n in stems if n not in groups[0]])
+    hit = [name for name in stems if name in drums]
+    others = [name for name in stems if name not in drums]
+    groups = [hit, others] if source_map.semitones or not others else [list(stems)]
     players = [
-        _Player(
+        Player(
             Stacked([fitted[name] for name in group]),
+            width,
             source_map.pieces,
-            source_map.semitones if not is_split or group is groups[1] else 0.0,
+            0.0 if group is hit else source_map.semitones,
             n_samples,
+            is_drums=group is hit,
         )
         for group in groups
         if group
     ]
-    order = [*groups[0], *groups[1]]
+    order = [name for group in groups for name in group]
     places = [order.index(name) for name in stems]
-    streams = [rechunk(player.blocks(), BLOCK_SAMPLES) for player in players]
+    streams = [
+        _formants_kept(rechunk(player.blocks(), BLOCK_SAMPLES), group, voices, player)
+        for player, group in zip(players, filter(None, groups), strict=True)
+    ]
     for blocks in zip(*streams, strict=True):
         yield np.concatenate(blocks).reshape(len(order), width, -1)[places]
     _report(players, notes)
 
 
-@dataclass
-class _Player:
-    """Plays a signal along pieces of a map, and measures how well it keeps to it."""
-
-    signal: Signal
-    pieces: Sequence[Piece]
-    semitones: float
-    n_samples: int
-    meter: DriftMeter = field(init=False)
-    errors: list[Float64s] = field(default_factory=list)
-    joints: int = 0
-
-    def __post_init__(self) -> None:
-        self.meter = DriftMeter(self.n_samples / self.signal.sample_rate)
-
-    def blocks(self) -> Iterator[Block]:
-        """Yield the timeline."""
-        rate = self.signal.sample_rate
-        played = [self._played(piece) for piece in self.pieces]
-        played[0] = replace(played[0], begins=self.pieces[0].source_s[0] == 0.0)
-        end_s = (self.signal.n_samples - 1) / rate
-        played[-1] = replace(played[-1], ends=self.pieces[-1].source_s[-1] > end_s)
-        return in_line(played, self.signal.channels, self.n_samples, rate)
-
-    def _played(self, piece: Piece) -> Played:
-        rate = self.signal.sample_rate
-        out, source = np.array(piece.out_s) * rate, np.array(piece.source_s) * rate
-        spans, render = _spans(out, source, self.semitones, rate)
-        sounding = np.array([played_at(spans, moment) for moment in source])
-        self.errors.append(np.abs(sounding - out) / rate)
-        self.joints += len(spans) - 1
-
-        def blocks(first: int) -> Iterator[Block]:
-            own = [_from(spans[0], first), *spans[1:]]
-            playing = joined(self.signal, own, render)
-            if render is copied:
-                return playing
-            return watched(playing, self.signal, own, self.meter)
-
-        return Played(spans[0].start, spans[-1].stop, blocks, begins=False, ends=False)
+def _formants_kept(
+    blocks: Iterator[Block], group: Sequence[str], voices: Collection[str], player: Player
+) -> Iterator[Block]:
+    """Pass stems on, the voices that were transposed with their formants back in place."""
+    width, rate = player.width, player.signal.sample_rate
+    rows = [slice(at * width, (at + 1) * width) for at, n in enumerate(group) if n in voices]
+    if not rows or not player.semitones:
+        yield from blocks
+        return
+    plain, *copies = tee(blocks, 1 + len(rows))  # it holds what the voices' frames wait for
+    kept = [
+        rechunk(
+            formants_kept((block[own] for block in copy), player.semitones, rate, player.n_samples),
+            BLOCK_SAMPLES,
+        )
+        for own, copy in zip(rows, copies, strict=True)
+    ]
+    for block, *voiced in zip(plain, *kept, strict=True):
+        together = block.copy()
+        for own, voice in zip(rows, voiced, strict=True):
+            together[own] = voice
+        yield together
 
 
-def _from(span: Span, first: int) -> Span:
-    """Return a span that begins at another sample, going on as it is."""
-    return replace(
-        span, start=first, source_start=span.source_start + (first - span.start) * span.speed
-    )
-
-
-def _spans(
-    out: Float64s, source: Float64s, semitones: float, rate: int
-) -> tuple[list[Span], Render]:
-    """Return the spans of a piece, and how each is played."""
-    longest = round(_LONGEST_S * rate)
-    delays = out - source
-    if not semitones and np.ptp(delays) < 1.0:
-        # Half a sample is 11 microseconds: not worth filtering what may stay as it is.
-        start, stop, delay = round(out[0]), round(out[-1]), round(float(delays[0]))
-        copies = [
-            Span(at, min(at + longest, stop), float(at - delay), 1.0)
-            for at in range(start, stop, longest)
-        ]
-        return copies, copied
-    spans = stretched_spans(
-        out,
-        source,
-        tolerance=_TOLERANCE_S * rate,
-        longest=longest,
-        is_bar=[False] * len(out),
-    )
-    return spans, Stretched(semitones)
-
-
-def _report(players: Sequence[_Player], notes: Notes) -> None:
+def _report(players: Sequence[Player], notes: Notes) -> None:
     drifts = [drift for player in players if (drift := player.meter.drift_ms) is not None]
     drift_ms = max(drifts, key=abs, default=0.0)
-    errors_ms = 1e3 * np.concatenate([error for player in players for error in player.errors])
+    errors_ms = 1e3 * np.concatenate([error for player in players for error in player.errors_s])
     p95_ms = float(np.percentile(errors_ms, 95)) if errors_ms.size else 0.0
     notes.report(
         beat_error_p95_ms=round(p95_ms + abs(drift_ms), 2),

@@ -56,6 +56,21 @@ def test_a_song_at_its_own_speed_keeps_its_bits() -> None:
     assert not out["x"][:, 5 * RATE // 2 :].any()
 
 
+def test_a_long_song_at_its_own_speed_keeps_its_bits_across_spans() -> None:
+    noise = 0.1 * np.random.default_rng(1).standard_normal((1, 50 * RATE))  # spans are 20 s
+    out, _ = played({"x": noise}, SourceMap((straight(50, 1.0),)), 50.0)
+    np.testing.assert_array_equal(out["x"], noise.astype(np.float32))
+
+
+def test_beats_half_a_millisecond_off_one_speed_are_no_reason_to_stretch() -> None:
+    noise = 0.1 * np.random.default_rng(2).standard_normal((1, 8 * RATE))
+    beats = np.arange(0.0, 8.1, 0.5)
+    heard = beats + 0.0004 * np.resize([0, 1, -1, 1], len(beats))
+    out, notes = played({"x": noise}, SourceMap((Piece(tuple(beats), tuple(heard)),)), 7.5)
+    np.testing.assert_array_equal(out["x"], noise[:, : out["x"].shape[1]].astype(np.float32))
+    assert 0.3 < notes.measurements["beat_error_p95_ms"] < 0.5  # and that is told
+
+
 @pytest.mark.parametrize("ratio", [0.92, 0.97, 1.03, 1.08])
 def test_what_is_struck_sounds_where_the_map_says(ratio: float) -> None:
     x = bursts(60, 0.5)
@@ -102,6 +117,68 @@ def test_drums_stay_in_time_with_what_is_transposed_beside_them() -> None:
         envelopes = [np.convolve(np.abs(out[n][0]), smooth)[None] for n in ("drums", "other")]
         # Two calls of the stretcher: each is up to 0.4 ms off where it is told to stretch most.
         assert abs(_delay_ms(*envelopes)) < 0.5
+
+
+def struck(at_s: np.ndarray, seconds: float) -> np.ndarray:
+    """Return a snare-like stroke at each moment."""
+    out, n = np.zeros((1, round(seconds * RATE))), round(0.25 * RATE)
+    t = np.arange(n) / RATE
+    noise = np.random.default_rng(5).standard_normal(n)
+    stroke = 0.3 * noise * np.exp(-t / 0.05) + 0.5 * np.sin(2 * np.pi * 190 * t) * np.exp(-t / 0.04)
+    for at in at_s:
+        out[0, round(at * RATE) : round(at * RATE) + n] += stroke
+    return out
+
+
+@pytest.mark.parametrize(("ratio", "semitones"), [(0.92, 0.0), (1.08, 0.0), (1.04, 2.0)])
+def test_drums_by_themselves_or_beside_transposed_stems_keep_their_attacks(
+    ratio: float, semitones: float
+) -> None:
+    at = np.arange(0.25, 19.0, 0.5) + 0.01 * np.resize([0, 1, 0, -1], 38)
+    stems = {"drums": struck(at, 20)}
+    if semitones:
+        stems["other"] = 0.1 * np.sin(2 * np.pi * 220 * np.arange(20 * RATE) / RATE)[None]
+    source_map = SourceMap((straight(20, ratio),), semitones=semitones)
+    out, notes = played(stems, source_map, 20 * ratio, drums=("drums",))
+    ideal = struck(at * ratio, 20 * ratio)
+    # 100 ms of every stroke, from 1 ms before its attack, is the stroke as it was: what differs is
+    # where it lies between two samples (1 kHz: -23 dB).
+    for moment in at * ratio:
+        near = slice(round((moment - 0.001) * RATE), round((moment + 0.1) * RATE))
+        best = min(
+            float(np.sum((np.roll(ideal, k, axis=1)[0, near] - out["drums"][0, near]) ** 2))
+            for k in (-1, 0, 1)
+        )
+        assert best < 10**-5 * float(np.sum(ideal[0, near] ** 2))
+    assert notes.measurements["beat_error_p95_ms"] < 1
+
+
+def test_drums_beside_stems_at_their_own_pitch_are_stretched_with_them() -> None:
+    x = struck(np.arange(0.25, 19.0, 0.5), 20)
+    out, _ = played({"drums": x, "other": x}, SourceMap((straight(20, 1.05),)), 21, ("drums",))
+    # So that bleed does not phase; the library adds the two in another order: -80 dB.
+    np.testing.assert_allclose(out["drums"], out["other"], atol=1e-4)
+
+
+def test_a_drone_that_is_called_drums_is_stretched() -> None:
+    tone = 0.2 * np.sin(2 * np.pi * 220 * np.arange(6 * RATE) / RATE)[None]
+    alone, _ = played({"drums": tone}, SourceMap((straight(6, 1.05),)), 6.3, ("drums",))
+    other, _ = played({"x": tone}, SourceMap((straight(6, 1.05),)), 6.3)
+    np.testing.assert_array_equal(alone["drums"], other["x"])
+
+
+def test_drums_in_another_order_have_their_first_stroke_whole_and_no_hole_before_it() -> None:
+    at = np.arange(0.5, 15.5, 0.5)
+    x = struck(at, 16) + 0.02 * np.random.default_rng(3).standard_normal((1, 16 * RATE))
+    swapped = SourceMap(
+        (Piece((0.0, 4.2), (8.0, 12.0)), Piece((4.2, 8.4), (4.0, 8.0)))  # both 5 % slower
+    )
+    out, _ = played({"drums": x}, swapped, 8.4, ("drums",))
+    border = round(4.2 * RATE)
+    stroke = x[0, 4 * RATE : 4 * RATE + 4000]
+    np.testing.assert_allclose(out["drums"][0, border : border + 4000], stroke, atol=1e-4)
+    frames = out["drums"][0, border - 4410 : border - 90].reshape(-1, 90)
+    assert np.sqrt(np.mean(frames**2, axis=1)).min() > 0.01  # the noise goes on: 0.02
 
 
 @pytest.mark.parametrize("semitones", [-3.0, 0.5, 4.0])
