@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -113,17 +114,21 @@ def chosen(
         for name, song in zip(work.takes, songs, strict=True)
     }
     gains_db = _to_the_first(takes)
-    cuts = []
     choices = best_takes(named, times, read_weights().section, of_songs=of_songs)
-    for section, choice in zip(sections, choices, strict=True):
-        take = work.takes.index(choice.take)
-        last = section.first_bar + section.n_bars - 1
-        cuts.append([section.first_bar, last, take, gains_db[take]])
-        bars = f"bars {section.first_bar}-{last}" if section.n_bars > 1 else f"bar {last}"
-        label = f" ({section.label})" if section.label else ""
+    cuts = []
+    for alike, group in groupby(
+        zip(sections, choices, strict=True), key=lambda pair: (pair[1].take, pair[1].reasons)
+    ):
+        played = [section for section, _ in group]
+        take = work.takes.index(alike[0])
+        first, last = played[0].first_bar, played[-1].first_bar + played[-1].n_bars - 1
+        cuts.append([first, last, take, gains_db[take]])
+        bars = f"bars {first}-{last}" if last > first else f"bar {first}"
+        labels = ", ".join(section.label for section in played if section.label)
         level = f" at {gains_db[take]:+.1f} dB" if round(gains_db[take], 1) else ""
-        because = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
-        notes.find("info", "take_chosen", f"{bars}{label} from {choice.take}{level}{because}")
+        because = f": {'; '.join(alike[1])}" if alike[1] else ""
+        told = f"{bars}{f' ({labels})' if labels else ''} from {alike[0]}{level}{because}"
+        notes.find("info", "take_chosen", told)
     return {"cuts": cuts}
 
 

@@ -15,6 +15,7 @@ from stemfx.alignment.parts import is_drums, is_voice
 from stemfx.alignment.timeline import Wishes
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import (
+    AUDIO,
     DATA,
     AlignStems,
     ChooseTakes,
@@ -33,7 +34,7 @@ from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.stage import HitParams
 from stemfx.weight_files import SHIPPED
 
-ALIGN_VERSION = 1
+ALIGN_VERSION = 2
 """Raise it when a song is laid out or played otherwise."""
 
 Chain = Callable[[Track, tuple[StageCall, ...], Port], tuple[Port, list[Port]]]
@@ -70,8 +71,9 @@ class AlignedPorts:
     def track(self, track: Track) -> tuple[Port, list[Port]]:
         """Return a track on the timeline after its early stages, and what these took away."""
         assert track.source is not None  # noqa: S101 - asked by the caller
-        signals = self._song(self._recipe.sources[track.source])
-        return signals["track", track.name], self._removed.get(track.name, [])
+        port = self._song(self._recipe.sources[track.source])["track", track.name]
+        removed = self._removed.get(track.name, [])
+        return self._excerpt(port), [self._excerpt(one) for one in removed]
 
     def comp(self, track: Track) -> Port:
         """Return the signal of a track that several sources play."""
@@ -98,17 +100,15 @@ class AlignedPorts:
                 (take.first_bar, take.last_bar, number[take.source, take.stem], take.gain_db)
                 for take in track.takes
             )
-        return self._excerpt(
+        comp = self._graph.add(
             f"{track.name}/comp",
-            self._graph.add(
-                f"{track.name}/comp",
-                "comp",
-                Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
-                inputs,
-                config=[ALIGN_VERSION, cuts],
-                where=track.from_where,
-            ),
+            "comp",
+            Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
+            inputs,
+            config=[ALIGN_VERSION, cuts],
+            where=track.from_where,
         )
+        return self._excerpt(comp)
 
     def _judged(self, name: str) -> Port:
         """Return the data of what is against a song as a whole."""
@@ -240,20 +240,16 @@ class AlignedPorts:
             signals=tuple(names),
             where=source.where,
         ).node
-        return {
-            pair: self._excerpt(f"{source.name}/align/{name}", Port(node, name))
-            for pair, name in zip(signals, names, strict=True)
-        }
+        return {pair: Port(node, name) for pair, name in zip(signals, names, strict=True)}
 
-    def _excerpt(self, node_id: str, port: Port) -> Port:
+    def _excerpt(self, port: Port) -> Port:
+        """Return what of a signal on the timeline is heard in the preview, if it is one."""
         if self._preview_s is None:
             return port
+        node_id = port.node if port.signal == AUDIO else f"{port.node}/{port.signal}"
+        work = Excerpt(*self._preview_s)
         return self._graph.add(
-            f"{node_id}/preview",
-            "excerpt",
-            Excerpt(*self._preview_s),
-            [port],
-            config=self._preview_s,
+            f"{node_id}/preview", "excerpt", work, [port], config=self._preview_s
         )
 
 

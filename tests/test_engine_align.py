@@ -106,11 +106,17 @@ def test_a_preview_is_cut_out_of_the_aligned_song(songs: Path, tmp_path: Path) -
     run_songs(songs, tmp_path, text)
     whole = samples(tmp_path / "out/beat.wav")
     run_songs(songs, tmp_path, text, preview_s=(3.0, 2.0))
-    preview = samples(
-        tmp_path / "out-preview/beat.wav"
-        if (tmp_path / "out-preview").exists()
-        else tmp_path / "out/beat-preview.wav"
-    )
+    preview = samples(tmp_path / "out/beat-preview.wav")
+    np.testing.assert_array_equal(preview, whole[:, 132_300:220_500])
+
+
+def test_a_preview_of_several_takes_is_cut_out_once(songs: Path, tmp_path: Path) -> None:
+    takes = "[{source: a/drums, bars: 1-2}, {source: b/drums, bars: 3-}]"
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{beat: {{from: {takes}}}}}\n{OUT}"
+    run_songs(songs, tmp_path, text)
+    whole = samples(tmp_path / "out/beat.wav")
+    run_songs(songs, tmp_path, text, preview_s=(3.0, 2.0))
+    preview = samples(tmp_path / "out/beat-preview.wav")
     np.testing.assert_array_equal(preview, whole[:, 132_300:220_500])
 
 
