@@ -72,6 +72,10 @@ class AudioFileError(StemfxError):
     code = "audio_file"
 
 
+class SilentFileError(AudioFileError):
+    """An audio file with nothing but zeros, where there should be a song."""
+
+
 class HitsError(StemfxError):
     """A file of drum hits that cannot be read."""
 

@@ -180,9 +180,19 @@ class TellTimeline:
 
 @dataclass(frozen=True)
 class ChooseTakes:
-    """Choose, section by section, the take that ranks best. Inputs: the takes, the timeline."""
+    """Choose, section by section, the take that ranks best.
+
+    Inputs: the takes, what was laid out, then what is against the song of each take.
+    """
 
     takes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JudgeSong:
+    """Find what is against a song as a whole. Inputs: the mixture, then what was read of it."""
+
+    is_lossy: bool
 
 
 @dataclass(frozen=True)
@@ -204,10 +214,11 @@ class Comp:
     """Put a track together from takes, switched at bar lines.
 
     Inputs: the takes, then what was laid out, then, if `cuts` are None, which take was chosen.
-    `cuts` are (first bar, last bar or None, take).
+    `cuts` are (first bar, last bar or None, take, gain in dB); `names` are those of the takes.
     """
 
-    cuts: tuple[tuple[int, int | None, int], ...] | None
+    names: tuple[str, ...]
+    cuts: tuple[tuple[int, int | None, int, float], ...] | None
 
 
 MeetingKind = Literal["bleed", "low_end", "two_voices"]
@@ -311,7 +322,7 @@ class Write:
 
 
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
-Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | ChooseTakes
+Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
 """Work that gives no signal but `DATA`."""
 
 Result = Write | WriteHits
@@ -320,7 +331,7 @@ Result = Write | WriteHits
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Result
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Meeting | Result
 
 
 @dataclass(frozen=True)

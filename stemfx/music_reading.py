@@ -56,7 +56,7 @@ class MusicReading:
         beats_s: every beat, in seconds from the start.
         downbeats_s: those of the beats that begin a bar.
         key: such as `A minor` or `Eb major`; empty where nothing has a pitch.
-        key_confidence: 0 to 1: how far ahead of the runner-up it is.
+        key_confidence: 0 to 1: how far ahead of the runner-up it is; less without clear pitches.
         key_runner_up: the second best key.
         tuning_cents: how far A4 lies from 440 Hz, in (-50, 50].
         duration_s: length of what was read.

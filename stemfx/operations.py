@@ -21,7 +21,7 @@ from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain, gain_to_db, power_to_db
-from stemfx.errors import AudioFileError, PluginError
+from stemfx.errors import AudioFileError, PluginError, SilentFileError
 from stemfx.graph import (
     Analyse,
     Apply,
@@ -32,13 +32,11 @@ from stemfx.graph import (
     Fader,
     FindHits,
     Finds,
-    LayOut,
     Makes,
     MaskMixture,
     ReadMusic,
     Removed,
     Separate,
-    TellTimeline,
     file_state,
 )
 from stemfx.hits import DRUM_CLASSES, Hit
@@ -143,7 +141,7 @@ def decode(work: Decode, notes: Notes) -> Iterator[Block]:
             "the file changed while it was read; run the same command again", where=str(info.path)
         )
     if meter.peak == 0 and not work.may_be_silent:
-        raise AudioFileError(
+        raise SilentFileError(
             "every sample is zero: the file is silent, so there is nothing to work on; "
             "export it again",
             where=str(info.path),
@@ -298,11 +296,7 @@ def find(
         return find_hits(work, inputs[0], notes)
     if isinstance(work, ReadMusic):
         return read_song(work, inputs, notes)
-    if isinstance(work, LayOut):
-        return aligning.laid_out(work, data, notes)
-    if isinstance(work, TellTimeline):
-        return aligning.told(work, data[0])
-    return aligning.chosen(work, inputs, data[0], notes)
+    return aligning.find(work, inputs, data, notes)
 
 
 def analyse(work: Analyse, inputs: Sequence[Signal]) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,40 @@ from stemfx.alignment.layout import lay_out
 from stemfx.alignment.render import rendered
 from stemfx.alignment.timeline import Timeline
 from stemfx.audio import Block, Signal
-from stemfx.graph import AlignStems, ChooseTakes, Comp, Excerpt, LayOut, TellTimeline
+from stemfx.dsp.fitted import Fitted
+from stemfx.dsp.loudness import measure
+from stemfx.graph import (
+    AlignStems,
+    ChooseTakes,
+    Comp,
+    Excerpt,
+    JudgeSong,
+    LayOut,
+    Meeting,
+    TellTimeline,
+)
+from stemfx.health.file import FileFacts
 from stemfx.music_reading import MusicReading
+from stemfx.ranking.order import Found, faults_of, inherited
 from stemfx.ranking.sections import best_takes
 from stemfx.stage import Notes
 from stemfx.weight_files import read_weights
+
+
+def find(
+    work: LayOut | TellTimeline | JudgeSong | ChooseTakes,
+    inputs: Sequence[Signal],
+    data: Sequence[Mapping[str, Any]],
+    notes: Notes,
+) -> Mapping[str, Any]:
+    """Return what a node finds out that brings songs together: plain values for JSON."""
+    if isinstance(work, LayOut):
+        return laid_out(work, data, notes)
+    if isinstance(work, TellTimeline):
+        return told(work, data[0])
+    if isinstance(work, JudgeSong):
+        return judged(work, inputs[0], data[0])
+    return chosen(work, inputs, data, notes)
 
 
 def laid_out(work: LayOut, data: Sequence[Mapping[str, Any]], notes: Notes) -> Mapping[str, Any]:
@@ -55,22 +85,57 @@ def aligned(
     )
 
 
+def judged(work: JudgeSong, mixture: Signal, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is against a song as a whole, as far as it counts against its stems."""
+    from stemfx.ranking.measure import measure_take
+
+    facts = FileFacts(work.is_lossy, mixture.channels)
+    measured = measure_take(mixture, MusicReading.from_json(data), facts)
+    faults = inherited(faults_of(measured, read_weights().take))
+    return {"faults": [asdict(fault) for fault in faults]}
+
+
 def chosen(
-    work: ChooseTakes, takes: Sequence[Signal], data: Mapping[str, Any], notes: Notes
+    work: ChooseTakes, takes: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
 ) -> Mapping[str, Any]:
-    """Return which take plays which section, as (first bar, last bar, take)."""
-    reading = Timeline.from_json(data).reading
-    times = [(section.start_s, section.end_s) for section in reading.sections]
+    """Return which take plays which section, as (first bar, last bar, take, gain in dB).
+
+    All are brought to the loudness of the first, so that the balance of the mix does not hang on
+    the choice.
+    """
+    timeline, *songs = data
+    reading = Timeline.from_json(timeline).reading
+    sections = [section for section in reading.sections if section.n_bars]
+    times = [(section.start_s, section.end_s) for section in sections]
     named = dict(zip(work.takes, takes, strict=True))
-    choices = best_takes(named, times, read_weights().section)
+    of_songs = {
+        name: [Found(**fault) for fault in song["faults"]]
+        for name, song in zip(work.takes, songs, strict=True)
+    }
+    gains_db = _to_the_first(takes)
     cuts = []
-    for section, choice in zip(reading.sections, choices, strict=True):
+    choices = best_takes(named, times, read_weights().section, of_songs=of_songs)
+    for section, choice in zip(sections, choices, strict=True):
+        take = work.takes.index(choice.take)
         last = section.first_bar + section.n_bars - 1
-        cuts.append([section.first_bar, last, work.takes.index(choice.take)])
+        cuts.append([section.first_bar, last, take, gains_db[take]])
+        bars = f"bars {section.first_bar}-{last}" if section.n_bars > 1 else f"bar {last}"
+        label = f" ({section.label})" if section.label else ""
+        level = f" at {gains_db[take]:+.1f} dB" if round(gains_db[take], 1) else ""
         because = f": {'; '.join(choice.reasons)}" if choice.reasons else ""
-        bars = f"bars {section.first_bar}-{last}"
-        notes.find("info", "take_chosen", f"{bars} ({section.label}) from {choice.take}{because}")
+        notes.find("info", "take_chosen", f"{bars}{label} from {choice.take}{level}{because}")
     return {"cuts": cuts}
+
+
+def _to_the_first(takes: Sequence[Signal]) -> list[float]:
+    """Return the gain of each take, in dB, that makes it as loud as the first one that sounds."""
+    lufs = [measure(take).lufs for take in takes]
+    first = next((one for one in lufs if one is not None), None)
+    return [0.0 if first is None or one is None else first - one for one in lufs]
+
+
+_UNLIKE_LU = 3.0
+"""Takes that far apart in loudness are heard to jump."""
 
 
 def comp(
@@ -84,10 +149,59 @@ def comp(
     reading, rate = Timeline.from_json(data[0]).reading, takes[0].sample_rate
     cuts = data[1]["cuts"] if work.cuts is None else work.cuts
     times = [
-        Cut(*bar_times(reading, first_bar, last_bar), take) for first_bar, last_bar, take in cuts
+        Cut(*bar_times(reading, first_bar, last_bar), take, gain_db)
+        for first_bar, last_bar, take, gain_db in cuts
     ]
     notes.report(takes=len({cut.take for cut in times}), cuts=len(times))
+    if work.cuts is not None:
+        _tell_levels(work, takes, notes)
     yield from comped(takes, times, max(1, round(reading.duration_s * rate)))
+
+
+def _tell_levels(work: Comp, takes: Sequence[Signal], notes: Notes) -> None:
+    """Say which take is so much louder than the first that the track jumps."""
+    first, *others = _to_the_first(takes)
+    gains_db = {take: gain_db for _, _, take, gain_db in work.cuts or ()}
+    for take, missing_db in enumerate(others, 1):
+        wanted_db = missing_db - first + gains_db[0]
+        off_db = wanted_db - gains_db[take]
+        if abs(off_db) > _UNLIKE_LU:
+            than = "softer" if off_db > 0 else "louder"
+            notes.find(
+                "warn",
+                "takes_unlike",
+                f"{work.names[take]} is {abs(off_db):.1f} LU {than} than {work.names[0]}; to bring "
+                f"them together write `gain_db: {wanted_db:.1f}` at its entries",
+            )
+
+
+def meet(
+    work: Meeting, signals: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
+) -> None:
+    """Tell what stems of different songs do to each other."""
+    from stemfx.health.foreign_bleed import foreign_bleed
+    from stemfx.health.low_end_meeting import low_end_meeting
+    from stemfx.health.voices_overlap import voices_overlap
+
+    if work.kind == "bleed":
+        *stems, mixture = signals
+        n, channels = mixture.n_samples, max(signal.channels for signal in signals)
+        stem, *others = (Fitted(signal, channels, n) for signal in stems)
+        name, *replaced = work.names
+        named = dict(zip(replaced, others, strict=True))
+        bleed = foreign_bleed(stem, named, Fitted(mixture, channels, n), replaced, name=name)
+        notes.report(**bleed.measurements)
+        notes.findings.extend(bleed.findings)
+    elif work.kind == "low_end":
+        low_end = low_end_meeting(signals[0], signals[1])
+        notes.report(**low_end.measurements)
+        notes.findings.extend(low_end.findings)
+    else:
+        first, second = work.names
+        bars = Timeline.from_json(data[0]).reading.downbeats_s if data else ()
+        voices = voices_overlap(signals[0], signals[1], names=(first, second), downbeats_s=bars)
+        notes.report(overlap_s=voices.overlap_s)
+        notes.findings.extend(voices.findings)
 
 
 def excerpt(work: Excerpt, signal: Signal) -> Iterator[Block]:

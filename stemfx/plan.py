@@ -41,6 +41,7 @@ from stemfx.plan_inputs import (
     used_sources,
     used_tracks,
 )
+from stemfx.plan_meetings import add_meetings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -206,6 +207,15 @@ class _Builder:
                 problems.extend(error.problems)
         if problems:
             raise RecipeError(problems)
+        preview = self._options.preview_s is not None
+        add_meetings(
+            self._graph,
+            self._recipe,
+            self._sources,
+            {t.name: self._track(t) for t in self._recipe.tracks.values() if not t.mute},
+            # Of a preview no bars are told: they would be counted from its start.
+            None if self._recipe.align is None or preview else self._aligned.timeline(),
+        )
         faders = {
             track.name: self._fader(track)
             for track in self._recipe.tracks.values()

@@ -21,6 +21,7 @@ from stemfx.graph import (
     Comp,
     Excerpt,
     Graph,
+    JudgeSong,
     LayOut,
     Port,
     TellTimeline,
@@ -85,7 +86,7 @@ class AlignedPorts:
                 f"{track.name}/best",
                 "best",
                 ChooseTakes(names),
-                inputs,
+                [*inputs, *map(self._judged, names)],
                 config=[ALIGN_VERSION, names, file_sha256(SHIPPED)],
                 signals=(),
                 where=track.from_where,
@@ -94,7 +95,7 @@ class AlignedPorts:
         else:
             number = {played: i for i, played in enumerate(track.played)}
             cuts = tuple(
-                (take.first_bar, take.last_bar, number[take.source, take.stem])
+                (take.first_bar, take.last_bar, number[take.source, take.stem], take.gain_db)
                 for take in track.takes
             )
         return self._excerpt(
@@ -102,12 +103,29 @@ class AlignedPorts:
             self._graph.add(
                 f"{track.name}/comp",
                 "comp",
-                Comp(cuts),
+                Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
                 inputs,
                 config=[ALIGN_VERSION, cuts],
                 where=track.from_where,
             ),
         )
+
+    def _judged(self, name: str) -> Port:
+        """Return the data of what is against a song as a whole."""
+        source = self._recipe.sources[name]
+        node_id = f"{name}/judge"
+        if node_id not in self._graph.nodes:
+            is_lossy = self._sources.is_lossy(source)
+            self._graph.add(
+                node_id,
+                "judge",
+                JudgeSong(is_lossy),
+                [self._sources.mixture(source), self._sources.reading(name)],
+                config=[ALIGN_VERSION, is_lossy, file_sha256(SHIPPED)],
+                signals=(),
+                where=source.where,
+            )
+        return Port(node_id, DATA)
 
     def timeline(self) -> Port:
         """Return the data of where every moment of every song sounds."""

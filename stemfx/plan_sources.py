@@ -109,6 +109,10 @@ class SourcePorts:
         offered = self.split(source).offered if source.stems is None else source.stems
         return stem in offered
 
+    def is_lossy(self, source: Source) -> bool:
+        """Tell whether a file of a source lost something when it was made."""
+        return any(self._inputs.files[path].bit_depth is None for path in source.files)
+
     def song_stems(self, source: Source) -> tuple[str, ...]:
         """Return the names of the stems that a song is made of."""
         return tuple(source.stems) if source.stems is not None else self.split(source).song

@@ -280,6 +280,7 @@ _COST = {
     "comp": 0.003,
     "excerpt": 0.001,
     "best": 0.02,
+    "judge": 0.02,
     "bleed": 0.02,
     "low_end": 0.01,
     "two_voices": 0.003,

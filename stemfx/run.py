@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -30,6 +30,7 @@ from stemfx.graph import (
     Makes,
     MaskMixture,
     Measure,
+    Meeting,
     Node,
     Resample,
     Residual,
@@ -226,6 +227,7 @@ class _Loop:
 
     def run(self) -> tuple[NodeResult, ...]:
         missing = missing_nodes(self._plan, self._cache)
+        _prepare_threads(missing)
         for node in self._plan.nodes.values():
             if node.id not in missing:
                 self._take_from_cache(node)
@@ -389,6 +391,9 @@ class _Loop:
             store.one(blocks, inputs[0].sample_rate)
         elif isinstance(work, Measure):
             _measure(inputs[0].telling(store.passed), notes)
+        elif isinstance(work, Meeting):
+            inputs[0] = inputs[0].telling(store.passed)
+            operations_align.meet(work, inputs, self._data(node), notes)
         elif isinstance(work, WriteHits):
             return {"files": _write_hits(work, self._data(node), notes)}
         else:
@@ -508,6 +513,16 @@ def _make_stems(
         store.several(operations_align.aligned(work, inputs, data[0], notes), rate, widest)
     else:
         store.several(operations.return_residual(inputs, notes), rate, channels)
+
+
+def _prepare_threads(missing: Collection[str]) -> None:
+    """Import scipy before threads do: two that are the first at once may each find half of it.
+
+    `import scipy.signal` does not wait for a `scipy` that another thread has only begun, and
+    Python breaks the circle with an ImportError or a KeyError, once in about ten separations.
+    """
+    if missing:
+        import scipy.fft  # noqa: F401 - used by nearly all work
 
 
 def _resumes(node: Node) -> bool:

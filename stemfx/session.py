@@ -143,13 +143,27 @@ def recipe_for_stems(
     return recipe, dict.fromkeys(recipe.sources, choices)
 
 
+def recipe_for_song(file: Path, request: Request, separate: Separate) -> Recipe:
+    """Return the recipe that plays one song as it is."""
+    return _recipe_for_stems(file, request, separate, (None,))
+
+
 def _recipe_for_stems(
-    file: Path, request: Request, separate: Separate, stems: Sequence[str]
+    file: Path, request: Request, separate: Separate, stems: Sequence[str | None]
 ) -> Recipe:
     where = str(file)
     tracks = {
-        stem: Track(
-            stem, "song", stem, None, (), 0.0, 0.0, mute=False, where=where, from_where=where
+        stem or "song": Track(
+            stem or "song",
+            "song",
+            stem,
+            None,
+            (),
+            0.0,
+            0.0,
+            mute=False,
+            where=where,
+            from_where=where,
         )
         for stem in stems
     }

@@ -36,10 +36,13 @@ LAYERS = [
         "plan_stems",
         "plan_hits",
         "plan_align",
+        "plan_meetings",
+        "plan_analysis",
     },
     {"operations", "operations_align", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
+    {"analysis", "mashup", "explained"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

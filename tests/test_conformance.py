@@ -16,6 +16,7 @@ from stemfx.testing import LAWS, Case, Law, check_stage, example_audio, null_db
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "align": {"delay_ms": -3.3, "polarity": "invert"},
+    "bleed_guard": {"against": ["drums"], "depth_db": 24.0},
     "compress": {"threshold_lu": -6.0, "ratio": 4.0},
     "debleed": {"max_cut_db": 12.0, "coherence_min": 0.0},
     "deess": {"threshold_db": -30.0},

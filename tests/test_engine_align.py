@@ -177,6 +177,14 @@ def test_bars_after_the_end_are_refused(songs: Path, tmp_path: Path) -> None:
         run_songs(songs, tmp_path, text)
 
 
+def test_best_plays_every_section_from_one_source_and_says_why(songs: Path, tmp_path: Path) -> None:
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{drums: {{from: best}}}}\n{OUT}"
+    outcome = run_songs(songs, tmp_path, text)
+    found = [f for name, f in outcome.findings if name == "drums/best"]
+    assert {f.code for f in found} == {"take_chosen"}
+    assert samples(tmp_path / "out/drums.wav").any()
+
+
 def test_a_song_without_a_beat_says_what_to_set(songs: Path, tmp_path: Path) -> None:
     t = np.arange(10 * 44_100) / 44_100
     drone = (0.1 * np.sin(2 * np.pi * 110 * t))[np.newaxis].astype(np.float32)
@@ -217,3 +225,41 @@ def test_sections_by_hand_move_bars(songs: Path, tmp_path: Path) -> None:
         return level_db(inner - later, later)
 
     assert min(apart_db(lag) for lag in lags) < -100  # a copy
+
+
+def test_takes_of_unlike_loudness_are_told_and_may_be_brought_together(
+    songs: Path, tmp_path: Path
+) -> None:
+    loud = samples(songs / "a_drums.wav") * 4  # 12 dB
+    write(tmp_path / "loud.wav", Audio(loud, 44_100), Encoding("wav", 32))
+    sources = f"sources:\n  {A}\n  b: {{stems: {{drums: loud.wav}}}}\nalign: {{tempo: a}}\n"
+
+    def run(gain: str) -> Outcome:
+        takes = f"[{{source: a/drums, bars: 1-4}}, {{source: b/drums, bars: 5-{gain}}}]"
+        return run_songs(songs, tmp_path, f"{sources}tracks: {{beat: {{from: {takes}}}}}\n{OUT}")
+
+    (told,) = (f for _, f in run("").findings if f.code == "takes_unlike")
+    assert "b/drums is 12.0 LU louder than a/drums" in told.message
+    assert "`gain_db: -12.0`" in told.message
+    assert not [f for _, f in run(", gain_db: -12.0412").findings if f.code == "takes_unlike"]
+    peaks = [
+        np.abs(half).max() for half in np.array_split(samples(tmp_path / "out/beat.wav"), 2, 1)
+    ]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.3)  # no two strokes are quite as loud
+
+
+def test_best_plays_what_it_chooses_as_loud_as_the_first_source(
+    songs: Path, tmp_path: Path
+) -> None:
+    # The same drums, clipped hard in the first source: the second wins, at the first one's level.
+    drums = samples(songs / "a_drums.wav")
+    clipped = np.clip(drums * 10, -0.99, 0.99).astype(np.float32)
+    write(tmp_path / "clipped.wav", Audio(clipped, 44_100), Encoding("wav", 32))
+    text = (
+        f"sources:\n  bad: {{stems: {{drums: clipped.wav}}}}\n  {A}\nalign: {{tempo: a}}\n"
+        f"tracks: {{drums: {{from: best}}, low: {{from: bad/drums}}}}\n{OUT}"
+    )
+    outcome = run_songs(songs, tmp_path, text)
+    told = [f.message for name, f in outcome.findings if name == "drums/best"]
+    assert told
+    assert all(" from a at +" in message and "clipped" in message for message in told)

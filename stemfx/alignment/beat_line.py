@@ -65,6 +65,53 @@ def straight(start_s: float, beat_s: float) -> BeatLine:
     return BeatLine(np.zeros(1), np.array([start_s]), beat_s, beat_s)
 
 
+@dataclass(frozen=True)
+class BarLine:
+    """On which beats bars begin.
+
+    Args:
+        starts: of the bars that are known, rising from 0; none may be shorter than a beat.
+        beats_per_bar: of the usual bar, and of all after those.
+    """
+
+    starts: tuple[float, ...]
+    beats_per_bar: int
+
+    @property
+    def n_bars(self) -> int:
+        """How many bars are known."""
+        return len(self.starts)
+
+    @property
+    def end(self) -> float:
+        """The beat after the last bar that is known."""
+        return self.start(self.n_bars)
+
+    def start(self, bar: int) -> float:
+        """Return the beat on which a bar begins, counted from 0."""
+        if bar < self.n_bars:
+            return self.starts[bar]
+        return self.starts[-1] + self.beats_per_bar * (bar - self.n_bars + 1)
+
+    def starts_to(self, last: float) -> list[float]:
+        """Return the beats on which all bars begin, up to one that may begin on `last`."""
+        n_after = max(0, int((last - self.end) // self.beats_per_bar) + 1)
+        starts = [self.start(bar) for bar in range(self.n_bars + n_after)]
+        return [start for start in starts if start <= last]
+
+
+def bar_line(reading: MusicReading) -> BarLine:
+    """Return the bars of a song: a tracker may find some shorter or longer than the others."""
+    times_s = np.unique(np.array(reading.beats_s, np.float64))
+    downbeats_s = np.array(reading.downbeats_s, np.float64)
+    beats_per_bar = max(1, reading.beats_per_bar)
+    if not times_s.size or not downbeats_s.size:
+        return BarLine((0.0,), beats_per_bar)
+    nearest = np.abs(times_s - downbeats_s[:, np.newaxis]).argmin(axis=1)
+    starts = np.unique(nearest - nearest[0]).astype(np.float64)
+    return BarLine(tuple(starts.tolist()), beats_per_bar)
+
+
 def beat_line(reading: MusicReading) -> BeatLine | None:
     """Return the beats of a song, those of a steady one on a line; None if it has no beat."""
     times_s = np.unique(np.array(reading.beats_s, np.float64))

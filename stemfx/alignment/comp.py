@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.channels import widen
 from stemfx.dsp.stretch import crossfade_gains, likeness
+from stemfx.dsp.units import db_to_gain
 
 _FADE_S = 0.03
 _LEAD_S = 0.01  # players are up to 10 ms early: the attack on the new take's one is whole
@@ -18,11 +19,12 @@ _LEAD_S = 0.01  # players are up to 10 ms early: the attack on the new take's on
 
 @dataclass(frozen=True)
 class Cut:
-    """A stretch of the timeline, in seconds, that one take plays."""
+    """A stretch of the timeline, in seconds, that one take plays, at a gain in dB."""
 
     start_s: float
     stop_s: float
     take: int
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,13 @@ class _Voice:
     take: int
     start: int
     stop: int
+    level: np.float32
     rise: NDArray[np.float32]
     fall: NDArray[np.float32]
 
     def gain(self, start: int, stop: int) -> NDArray[np.float32]:
         """Return the gain of samples `start` up to `stop`, all of which it plays."""
-        gains = np.ones(stop - start, np.float32)
+        gains = np.full(stop - start, self.level, np.float32)
         head = self.rise[start - self.start : stop - self.start]
         gains[: len(head)] *= head
         first = max(start, self.stop - len(self.fall))
@@ -80,7 +83,11 @@ def _joined(cuts: Sequence[Cut]) -> list[Cut]:
     """Make one cut of neighbours that the same take plays."""
     joined: list[Cut] = []
     for cut in cuts:
-        if joined and joined[-1].take == cut.take and joined[-1].stop_s == cut.start_s:
+        if (
+            joined
+            and replace(joined[-1], start_s=cut.start_s, stop_s=cut.stop_s) == cut
+            and (joined[-1].stop_s == cut.start_s)
+        ):
             joined[-1] = replace(joined[-1], stop_s=cut.stop_s)
         else:
             joined.append(cut)
@@ -97,6 +104,7 @@ def _voices(takes: Sequence[Signal], cuts: Sequence[Cut], n_samples: int) -> lis
         follows = i > 0 and cuts[i - 1].stop_s == cut.start_s
         begin = min(max(0, start - lead - fade), stop)  # where its fade begins, if it has one
         n_fade = min(fade, stop - begin) if start > 0 else 0
+        level = np.float32(db_to_gain(cut.gain_db))
         rise = nothing
         if n_fade:
             before = cuts[i - 1].take if follows else None
@@ -107,7 +115,7 @@ def _voices(takes: Sequence[Signal], cuts: Sequence[Cut], n_samples: int) -> lis
         tail = nothing
         if ends_alone and stop < n_samples:
             tail, _ = crossfade_gains(min(fade, stop - begin), 0.0)
-        voices.append(_Voice(cut.take, begin if n_fade else start, stop, rise, tail))
+        voices.append(_Voice(cut.take, begin if n_fade else start, stop, level, rise, tail))
     return voices
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stemfx.alignment.beat_line import BeatLine
+from stemfx.alignment.beat_line import BarLine, BeatLine
 from stemfx.alignment.keys import KeyChoice
 from stemfx.alignment.song import Song
 from stemfx.alignment.tempo import TempoChoice
@@ -26,12 +26,14 @@ class Grid:
         duration_s: the last moment at which any song sounds.
         reference: the song whose bars they are.
         octave: beats of the timeline for one of that song.
+        bars: which of them begin bars.
     """
 
     line: BeatLine | None
     duration_s: float
     reference: Song
     octave: float
+    bars: BarLine
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,11 @@ def read_grid(
     own = grid.reference.reading
     keyed = songs[key.follows].reading if key.follows else own
     is_told = bool(key.key) and not key.follows
-    a_bar = grid.reference.beats_per_bar
     beats, times_s = _beats(grid)
     bpm = tempo.bpm if tempo else own.bpm
-    downbeats_s = times_s[(beats >= 0) & (beats % a_bar == 0)]
+    downbeats_s = times_s[
+        np.isin(beats, grid.bars.starts_to(float(beats[-1])) if beats.size else ())
+    ]
     return MusicReading(
         bpm=bpm if times_s.size else 0.0,
         bpm_confidence=1.0 if tempo and not tempo.follows else own.bpm_confidence,
@@ -68,7 +71,7 @@ def read_grid(
         key_runner_up="" if is_told else keyed.key_runner_up,
         tuning_cents=key.tuning_cents if key.key else own.tuning_cents,
         duration_s=grid.duration_s,
-        beats_per_bar=a_bar if times_s.size else 0,
+        beats_per_bar=grid.bars.beats_per_bar if times_s.size else 0,
         steady=grid.line is not None and grid.line.is_straight,
         sections=_sections(grid, wishes, len(downbeats_s)),
     )
@@ -109,8 +112,8 @@ def _sections(grid: Grid, wishes: Sequence[SectionWish], n_bars: int) -> tuple[S
         if min(one.end, n_bars) > max(one.first, at):
             whole.append(_Bars(one.label, max(one.first, at), min(one.end, n_bars)))
         at = max(at, one.end)
-    a_bar = grid.reference.beats_per_bar
-    edges = np.array([(one.first * a_bar, one.end * a_bar) for one in whole], np.float64)
+    start = grid.bars.start
+    edges = np.array([(start(one.first), start(one.end)) for one in whole], np.float64)
     times_s = np.clip(grid.line.at(edges), 0.0, grid.duration_s)
     return tuple(
         Section(one.label, float(start), float(end), one.first + 1, one.end - one.first)

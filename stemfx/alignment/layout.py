@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stemfx.alignment import limits
-from stemfx.alignment.beat_line import BeatLine, straight
+from stemfx.alignment.beat_line import BarLine, BeatLine, straight
 from stemfx.alignment.grid_reading import Grid, read_grid
 from stemfx.alignment.keys import KeyChoice, choose_key
 from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung, sounds_from_s
@@ -17,6 +17,7 @@ from stemfx.alignment.song import Song, leading, no_beat, songs_of
 from stemfx.alignment.tempo import TempoChoice, choose_tempo
 from stemfx.alignment.timeline import Piece, SectionWish, SourceMap, Timeline, Wishes
 from stemfx.errors import AlignmentError
+from stemfx.music.match import Matching, match_bars
 from stemfx.music_reading import MusicReading
 from stemfx.stage import Notes
 
@@ -47,7 +48,9 @@ def lay_out(readings: Mapping[str, MusicReading], wishes: Wishes) -> Timeline:
         _check_unmoved(case.sections)
         line, pieces = case.reference.line, {name: _as_it_is(s) for name, s in case.used.items()}
     ends_s = [piece.out_s[-1] for own in pieces.values() for piece in own]
-    grid = Grid(line, max(ends_s, default=0.0), case.reference, case.octave(case.reference.name))
+    reference = case.reference
+    end_s = max(ends_s, default=0.0)
+    grid = Grid(line, end_s, reference, case.octave(reference.name), case.bars)
     maps = {
         name: SourceMap(
             pieces[name],
@@ -98,6 +101,14 @@ class _Case:
         """The songs of which something sounds."""
         return {name: song for name, song in self.songs.items() if song.use.any}
 
+    @property
+    def bars(self) -> BarLine:
+        """The bars of the timeline: those of the reference, unless it is in half or double time."""
+        own = self.reference.bars
+        return (
+            own if self.octave(self.reference.name) == 1.0 else BarLine((0.0,), own.beats_per_bar)
+        )
+
     def octave(self, name: str) -> float:
         """Return how many beats of the timeline one of a song takes."""
         return self.tempo.octaves[name] if self.tempo else 1.0
@@ -147,9 +158,16 @@ def _on_grid(
 ) -> tuple[BeatLine | None, dict[str, tuple[Piece, ...]]]:
     """Return the beats of the timeline, and what of each song sounds on them."""
     reference, used, notes = case.reference, case.used, case.notes
-    by_form = case.wishes.structure == "auto" and case.octave(reference.name) == 1.0
     runs = {
-        name: placed(song, case.octave(name), reference, case.sections, notes, by_form=by_form)
+        name: placed(
+            song,
+            case.octave(name),
+            reference,
+            bars=case.bars,
+            sections=case.sections,
+            matching=_matching(case, song),
+            notes=notes,
+        )
         for name, song in {**used, reference.name: reference}.items()
     }
     if tempo.follows:
@@ -171,6 +189,19 @@ def _on_grid(
         )
     line = line.later(by_s)
     return line, {name: pieces_of(song, whole[name], line) for name, song in used.items()}
+
+
+def _matching(case: _Case, song: Song) -> Matching | None:
+    """Return how the form of a song lies on that of the reference, where bars can be compared."""
+    own, of = song.reading, case.reference
+    is_wished = case.wishes.structure == "auto" and song is not of
+    same_bars = song.beats_per_bar == of.beats_per_bar and case.octave(of.name) == 1.0
+    if not (is_wished and same_bars and own.bars and of.reading.bars):
+        return None
+    matching = match_bars(of.reading, own, octave=case.octave(song.name))
+    if case.key.key:
+        limits.check_chords(song, of, matching, case.notes)
+    return matching
 
 
 def _as_it_is(song: Song) -> tuple[Piece, ...]:

@@ -11,6 +11,7 @@ from stemfx.alignment.keys import KeyChoice, best_key, keys_that_fit, transposit
 from stemfx.alignment.song import Song
 from stemfx.alignment.tempo import TempoChoice, best_tempo, is_too_far, stretch_percent
 from stemfx.errors import AlignmentError
+from stemfx.music.match import LEAST_CONFIDENCE, Matching
 from stemfx.stage import Notes
 
 FINE_PERCENT, HEARD_PERCENT = 8.0, 12.0
@@ -128,10 +129,11 @@ def check_reading(song: Song, tempo: TempoChoice | None, key: KeyChoice, notes: 
     own, name = song.reading, song.name
     if tempo and song.line:
         if own.bpm_confidence < UNSURE_BEAT:
+            other = f", or else {own.bpm_runner_up:.4g}" if own.bpm_runner_up else ""
             notes.find(
                 "warn",
                 "unsure_beat",
-                f"{name}: its beat is uncertain ({own.bpm:.4g} BPM, confidence "
+                f"{name}: its beat is uncertain ({own.bpm:.4g} BPM{other}, confidence "
                 f"{own.bpm_confidence:.2f}); if it is wrong, give `bpm:` and `downbeat_s:` under "
                 f"source {name}",
             )
@@ -186,6 +188,23 @@ def _check_key(song: Song, key: KeyChoice, notes: Notes) -> None:
             f"{song.name}: its key is uncertain: {named(own.key)}, or else "
             f"{named(own.key_runner_up)}, for which it would be {second:+d} instead of {first:+d} "
             f"semitones; give `key:` under source {song.name}",
+        )
+
+
+def check_chords(song: Song, reference: Song, matching: Matching, notes: Notes) -> None:
+    """Warn of two takes of one song whose keys are not as far apart as their chords."""
+    own, of = song.reading, reference.reading
+    if not (own.key and of.key and song.use.pitched and matching.confidence >= LEAST_CONFIDENCE):
+        return
+    by_key = (major_tonic(own.key) - major_tonic(of.key)) % 12
+    if by_key != matching.semitones % 12:
+        apart = (matching.semitones + 5) % 12 - 5
+        notes.find(
+            "warn",
+            "keys_disagree",
+            f"the chords of {song.name} are those of {reference.name}, {apart:+d} semitones "
+            f"away, which {named(own.key)} and {named(of.key)} are not: one of the keys is "
+            f"misheard; give `key:` under source {song.name} or {reference.name}",
         )
 
 

@@ -51,14 +51,13 @@ def rung(song: Song, runs: Sequence[Run], begin_s: float) -> list[Run]:
     bar goes on at the last speed.
     """
     edges = song.beats.beat_at(np.array([begin_s, song.reading.duration_s]))
-    n_beats = song.n_bars * song.beats_per_bar
     whole: list[Run] = []
     for k, run in enumerate(runs):
         first, end = run.first, run.end
         if run.own == 0:
             room = runs[k - 1].end if k else -np.inf
             first = max(room, run.first + float(edges[0]) * run.octave)
-        if run.own_end >= n_beats:
+        if run.own_end >= song.bars.end:
             room = runs[k + 1].first if k + 1 < len(runs) else np.inf
             end = min(room, run.first + (float(edges[1]) - run.own) * run.octave)
         if end - first > _APART:
@@ -70,7 +69,7 @@ def lead_in_s(grid: BeatLine, rung_runs: Mapping[str, Sequence[Run]]) -> float:
     """Return how much later a grid has to begin so that nothing sounds before the start."""
     starts = [float(grid.at(np.array([runs[0].first]))[0]) for runs in rung_runs.values() if runs]
     missing_s = max(0.0, -min(starts, default=0.0))
-    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-4)), 6)
+    return round(WHOLE_S * float(np.ceil(missing_s / WHOLE_S - 1e-7)), 6)
 
 
 def pieces_of(song: Song, rung_runs: Sequence[Run], grid: BeatLine) -> tuple[Piece, ...]:

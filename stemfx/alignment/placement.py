@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from stemfx.alignment.bar_match import matched
+from stemfx.alignment.beat_line import BarLine
 from stemfx.alignment.song import Song
 from stemfx.alignment.timeline import SectionWish
 from stemfx.errors import AlignmentError
+from stemfx.music.match import LEAST_CONFIDENCE, Matching
 from stemfx.stage import Notes
 
 _RING_BARS = 2
@@ -56,10 +57,11 @@ def placed(
     song: Song,
     octave: float,
     reference: Song,
-    sections: Sequence[SectionWish],
-    notes: Notes,
     *,
-    by_form: bool,
+    bars: BarLine,
+    sections: Sequence[SectionWish],
+    matching: Matching | None,
+    notes: Notes,
 ) -> list[Run]:
     """Return what of a song sounds when, in order: bar on bar, by form, and by hand.
 
@@ -67,17 +69,27 @@ def placed(
         song: what is placed.
         octave: beats of the timeline for one of its own.
         reference: whose bars are those of the timeline.
+        bars: of the timeline.
         sections: by hand; where they name the song, they decide.
         notes: where it says what is not played.
-        by_form: match the song's form with the reference's; else bar 1 is on bar 1.
+        matching: how the song's form lies on the reference's; None: bar 1 on bar 1.
     """
-    whole = Run(0.0, 0.0, song.n_bars * song.beats_per_bar * octave, octave)
-    same = octave == 1.0 and song.beats_per_bar == reference.beats_per_bar
-    is_matched = by_form and same and song is not reference
-    runs = _by_form(song, reference, notes) if is_matched else [whole]
+    whole = Run(0.0, 0.0, song.bars.end * octave, octave)
+    runs = [whole]
+    if matching and matching.matches and song is not reference:
+        if matching.confidence >= LEAST_CONFIDENCE:
+            runs = _by_form(song, octave, reference, matching, notes)
+        else:
+            notes.find(
+                "info",
+                "other_song",
+                f"{song.name} could not be matched with {reference.name} bar by bar (another song, "
+                "or too short): bar 1 lies on bar 1; to have it otherwise, say what plays under "
+                "`sections:`",
+            )
     for section in sections:
         if song.name in section.first_bar_of:
-            run = _by_hand(section, song, octave, reference.beats_per_bar)
+            run = _by_hand(section, song, octave, bars)
             runs = [
                 part
                 for old in runs
@@ -100,38 +112,35 @@ def joined(runs: Sequence[Run]) -> list[Run]:
     return whole
 
 
-def _by_form(song: Song, reference: Song, notes: Notes) -> list[Run]:
-    a_bar = song.beats_per_bar
-    matches = matched(reference.reading, song.reading)
-    if not matches:
-        notes.find(
-            "warn",
-            "no_form",
-            f"{song.name}: no bars of it are like those of {reference.name}, so bar 1 lies on "
-            "bar 1; say by hand what plays, under `sections:`",
-        )
-        return [Run(0.0, 0.0, song.n_bars * a_bar)]
-    bars = [(m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars) for m in matches]
-    first, own, n = bars[-1]
-    left = song.n_bars - (own + n)
-    if first + n >= reference.n_bars and 0 < left <= _RING_BARS:
-        bars[-1] = (first, own, n + left)
-    runs = [Run(first * a_bar, own * a_bar, n * a_bar) for first, own, n in bars]
+def _by_form(
+    song: Song, octave: float, reference: Song, matching: Matching, notes: Notes
+) -> list[Run]:
+    bars = [
+        (m.first_bar - 1, m.first_bar_of_other - 1, m.n_bars, int(m.n_bars / octave))
+        for m in matching.matches
+    ]
+    first, own, n, n_own = bars[-1]
+    left = song.bars.n_bars - (own + n_own)
+    if first + n >= reference.bars.n_bars and 0 < left <= _RING_BARS:
+        bars[-1] = (first, own, n + int(left * octave), song.bars.n_bars - own)
     _tell_gaps(song, reference, bars, notes)
-    return runs
+    there, own_bars = reference.bars.start, song.bars.start
+    return [
+        Run(there(first), own_bars(own), there(first + n) - there(first), octave)
+        for first, own, n, _ in bars
+    ]
 
 
 def _tell_gaps(
-    song: Song, reference: Song, bars: Sequence[tuple[int, int, int]], notes: Notes
+    song: Song, reference: Song, bars: Sequence[tuple[int, int, int, int]], notes: Notes
 ) -> None:
     by_hand = "say by hand what plays, under `sections:`, or set `structure: bars`"
-    last = max(first + n for first, _, n in bars)
-    is_over = (
-        max(own + n for _, own, n in bars) >= song.n_bars
-    )  # then it has ended, which is no gap
-    until = last if is_over else reference.n_bars
-    silent = _missing([(first, n) for first, _, n in bars], until)
-    unplayed = _missing(sorted((own, n) for _, own, n in bars), song.n_bars)
+    last = max(first + n for first, _, n, _ in bars)
+    # A song that has played to its end is no gap.
+    is_over = max(own + n for _, own, _, n in bars) >= song.bars.n_bars
+    until = last if is_over else reference.bars.n_bars
+    silent = _missing([(first, n) for first, _, n, _ in bars], until)
+    unplayed = _missing(sorted((own, n) for _, own, _, n in bars), song.bars.n_bars)
     if silent:
         notes.find(
             "warn",
@@ -163,33 +172,35 @@ def _ranges(bars: Sequence[tuple[int, int]]) -> str:
     return ", ".join(f"{a}-{b}" if b > a else f"{a}" for a, b in bars)
 
 
-def _by_hand(section: SectionWish, song: Song, octave: float, beats_per_bar: int) -> Run:
+def _by_hand(section: SectionWish, song: Song, octave: float, bars: BarLine) -> Run:
     """Return what a section names of a song.
 
     Raises:
         AlignmentError: the song has no such bars, or they are not as many as the section takes.
     """
     name, first = song.name, section.first_bar_of[song.name]
-    n_beats = section.n_bars * beats_per_bar
-    taken = n_beats / octave / song.beats_per_bar
+    from_beat = bars.start(section.first_bar - 1)
+    n_beats = bars.start(section.first_bar - 1 + section.n_bars) - from_beat
+    taken: float = section.n_bars
+    if octave != 1 or song.beats_per_bar != bars.beats_per_bar:
+        taken = n_beats / octave / song.beats_per_bar
     given = section.n_bars_of.get(name, taken)
-    last = first + max(given, taken) - 1
     if given != taken:
-        pace = {0.5: " at half its tempo", 2.0: " at double its tempo"}.get(1 / octave, "")
+        pace = {2.0: " in half time", 0.5: " in double time"}.get(octave, "")
+        fix = f"write `{name}: {first}-{first + taken - 1:g}`"
         raise AlignmentError(
             f"sections: {section.name}: {given:g} bars of {name} were named for "
-            f"{section.n_bars} bars of the timeline, which take {taken:g} of them{pace}; write "
-            f"`{name}: {first}-{first + taken - 1:g}`"
+            f"{section.n_bars} bars of the timeline, which take {taken:g} of them{pace}; "
+            f"{fix if taken == int(taken) else 'make the section longer or shorter by a bar'}"
         )
-    if first < 1 or last > song.n_bars:
+    last = first + taken - 1
+    if first < 1 or last > song.bars.n_bars:
         raise AlignmentError(
             f"sections: {section.name}: bars {first}-{last:g} of {name} were asked for, and it "
-            f"has bars 1-{song.n_bars}; name others, or give `downbeat_s:` under sources if its "
-            "first bar was misheard"
+            f"has bars 1-{song.bars.n_bars}; name others, or give `downbeat_s:` under source "
+            f"{name} if its first bar was misheard"
         )
-    return Run(
-        (section.first_bar - 1) * beats_per_bar, (first - 1) * song.beats_per_bar, n_beats, octave
-    )
+    return Run(from_beat, song.bars.start(first - 1), n_beats, octave)
 
 
 def check_sections(sections: Sequence[SectionWish], names: Sequence[str]) -> list[SectionWish]:

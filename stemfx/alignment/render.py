@@ -8,19 +8,17 @@ from itertools import tee
 import numpy as np
 from numpy.typing import NDArray
 
-from stemfx.alignment.timeline import Piece, SourceMap
+from stemfx.alignment.player import Player
+from stemfx.alignment.timeline import SourceMap
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.formants import formants_kept
 from stemfx.dsp.resample import rechunk
 from stemfx.dsp.stacked import Stacked
-from stemfx.dsp.stretch import Render, Stretched, copied, joined
-from stemfx.dsp.time_map import Span, stretched_spans
 from stemfx.stage import Notes
 
-_LONGEST_S = 40.0
-_TOLERANCE_S = 0.002
-_FADE_S = 0.03
+_DRIFT_MS = 5.0
+"""What a player's own looseness hides; more is heard as a flam."""
 
 
 def rendered(
@@ -34,98 +32,90 @@ def rendered(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the stems of a song along its map, `(n_stems, channels, n)` at a time.
 
+    All go through one call of the stretcher, a channel each, so that they neither drift nor phase
+    against each other. Drums that are used alone, or beside stems that are transposed and no longer
+    phase with them, keep their attacks: they are moved stroke by stroke (see `dsp.slices`). Where a
+    song plays at its own speed and pitch it is copied, bit for bit, at whole samples.
+    Reports how far beats lie from those of the timeline (map and measured lag), the drift of
+    attacks, and joints.
+
     Args:
-        stems: by name.
-        source_map: where each moment of the song sounds, and its transposition.
+        stems: of one song, by name; short ones end in silence, mono is widened beside stereo.
+        source_map: where its moments sound, and its transposition.
         n_samples: length of the timeline.
-        drums: names of stems that are not transposed.
-        voices: names of stems that keep their formants when they are.
-        notes: told how many pieces there are.
+        drums: the stems that are not transposed.
+        voices: the stems that keep their formants.
+        notes: takes measurements.
     """
     width = max(signal.channels for signal in stems.values())
     length = max(signal.n_samples for signal in stems.values())
     fitted = {name: Fitted(signal, width, length) for name, signal in stems.items()}
-    groups = [list(stems)]
-    if source_map.semitones:
-        groups = [[n for n in stems if n in drums], [n for n in stems if n not in drums]]
-    groups = [group for group in groups if group]
+    hit = [name for name in stems if name in drums]
+    others = [name for name in stems if name not in drums]
+    groups = [hit, others] if source_map.semitones or not others else [list(stems)]
+    players = [
+        Player(
+            Stacked([fitted[name] for name in group]),
+            width,
+            source_map.pieces,
+            0.0 if group is hit else source_map.semitones,
+            n_samples,
+            is_drums=group is hit,
+        )
+        for group in groups
+        if group
+    ]
     order = [name for group in groups for name in group]
-    streams = []
-    for group in groups:
-        semitones = 0.0 if group[0] in drums else source_map.semitones
-        signal = Stacked([fitted[name] for name in group])
-        played = _timeline(signal, source_map.pieces, semitones, n_samples)
-        stream: Iterator[Block] = rechunk(played, BLOCK_SAMPLES)
-        if semitones:
-            rows = [
-                slice(at * width, (at + 1) * width)
-                for at, name in enumerate(group)
-                if name in voices
-            ]
-            stream = _formants_kept(stream, rows, semitones, signal.sample_rate, n_samples)
-        streams.append(stream)
     places = [order.index(name) for name in stems]
+    streams = [
+        _formants_kept(rechunk(player.blocks(), BLOCK_SAMPLES), group, voices, player)
+        for player, group in zip(players, filter(None, groups), strict=True)
+    ]
     for blocks in zip(*streams, strict=True):
-        together = np.concatenate(blocks)
-        yield together.reshape(len(order), width, -1)[places]
-    notes.report(pieces=len(source_map.pieces))
+        yield np.concatenate(blocks).reshape(len(order), width, -1)[places]
+    _report(players, notes)
 
 
 def _formants_kept(
-    blocks: Iterator[Block], voices: Sequence[slice], semitones: float, rate: int, n_samples: int
+    blocks: Iterator[Block], group: Sequence[str], voices: Collection[str], player: Player
 ) -> Iterator[Block]:
-    """Pass the channels on, those of each voice with its formants back in place."""
-    plain, *copies = tee(blocks, 1 + len(voices))  # it holds what the voices' frames wait for
+    """Pass stems on, the voices that were transposed with their formants back in place."""
+    width, rate = player.width, player.signal.sample_rate
+    rows = [slice(at * width, (at + 1) * width) for at, n in enumerate(group) if n in voices]
+    if not rows or not player.semitones:
+        yield from blocks
+        return
+    plain, *copies = tee(blocks, 1 + len(rows))  # it holds what the voices' frames wait for
     kept = [
         rechunk(
-            formants_kept((block[rows] for block in copy), semitones, rate, n_samples),
+            formants_kept((block[own] for block in copy), player.semitones, rate, player.n_samples),
             BLOCK_SAMPLES,
         )
-        for rows, copy in zip(voices, copies, strict=True)
+        for own, copy in zip(rows, copies, strict=True)
     ]
     for block, *voiced in zip(plain, *kept, strict=True):
         together = block.copy()
-        for rows, voice in zip(voices, voiced, strict=True):
-            together[rows] = voice
+        for own, voice in zip(rows, voiced, strict=True):
+            together[own] = voice
         yield together
 
 
-def _timeline(
-    signal: Signal, pieces: Sequence[Piece], semitones: float, n_samples: int
-) -> Iterator[Block]:
-    done = 0
-    for piece in pieces:
-        spans, render = _spans(piece, semitones, signal.sample_rate)
-        start = spans[0].start
-        if start > done:
-            yield np.zeros((signal.channels, start - done), np.float32)
-            done = start
-        for block in joined(signal, spans, render):
-            part = block[:, max(0, done - start) : n_samples - start]
-            start += block.shape[1]
-            if part.shape[1]:
-                done += part.shape[1]
-                yield part
-    if done < n_samples:
-        yield np.zeros((signal.channels, n_samples - done), np.float32)
-
-
-def _spans(piece: Piece, semitones: float, rate: int) -> tuple[list[Span], Render]:
-    out, source = np.array(piece.out_s) * rate, np.array(piece.source_s) * rate
-    delays = out - source
-    if not semitones and np.ptp(delays) < 1.0:
-        start, stop = round(out[0]), round(out[-1])
-        longest = round(_LONGEST_S * rate)
-        delay = round(float(delays[0]))
-        return [
-            Span(at, min(at + longest, stop), float(at - delay), 1.0)
-            for at in range(start, stop, longest)
-        ], copied
-    spans = stretched_spans(
-        out,
-        source,
-        tolerance=_TOLERANCE_S * rate,
-        longest=round(_LONGEST_S * rate),
-        is_bar=[False] * len(out),
+def _report(players: Sequence[Player], notes: Notes) -> None:
+    drifts = [drift for player in players if (drift := player.meter.drift_ms) is not None]
+    drift_ms = max(drifts, key=abs, default=0.0)
+    errors_ms = 1e3 * np.concatenate([error for player in players for error in player.errors_s])
+    p95_ms = float(np.percentile(errors_ms, 95)) if errors_ms.size else 0.0
+    notes.report(
+        beat_error_p95_ms=round(p95_ms + abs(drift_ms), 2),
+        joints=max(player.joints for player in players),
+        drift_points=sum(player.meter.n_points for player in players),
     )
-    return spans, Stretched(semitones)
+    if drifts:
+        notes.report(drift_ms=round(drift_ms, 2))
+    if abs(drift_ms) > _DRIFT_MS:
+        notes.find(
+            "warn",
+            "drifts",
+            f"its attacks lie {abs(drift_ms):.1f} ms {'late' if drift_ms > 0 else 'early'} in a "
+            "third of the song; follow a tempo nearer to its own",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from stemfx.alignment.beat_line import BeatLine, beat_line
+from stemfx.alignment.beat_line import BarLine, BeatLine, bar_line, beat_line
 from stemfx.alignment.parts import Use, use_of
 from stemfx.errors import AlignmentError
 from stemfx.music_reading import MusicReading
@@ -20,12 +20,14 @@ class Song:
         reading: its music.
         use: what of it sounds.
         line: its beats; None if it has none.
+        bars: which of them begin bars.
     """
 
     name: str
     reading: MusicReading
     use: Use
     line: BeatLine | None
+    bars: BarLine
 
     @property
     def beats(self) -> BeatLine:
@@ -41,13 +43,8 @@ class Song:
 
     @property
     def beats_per_bar(self) -> int:
-        """Beats in each of its bars."""
-        return max(1, self.reading.beats_per_bar)
-
-    @property
-    def n_bars(self) -> int:
-        """How many bars begin in it."""
-        return max(1, len(self.reading.downbeats_s)) if self.line else 0
+        """Beats in its usual bar."""
+        return self.bars.beats_per_bar
 
 
 def no_beat(name: str) -> str:
@@ -69,7 +66,13 @@ def songs_of(
     if not any(tuple(parts.get(name, ())) for name in readings):
         parts = dict.fromkeys(readings, ("",))
     return {
-        name: Song(name, readings[name], use_of(parts.get(name, ())), beat_line(readings[name]))
+        name: Song(
+            name,
+            readings[name],
+            use_of(parts.get(name, ())),
+            beat_line(readings[name]),
+            bar_line(readings[name]),
+        )
         for name in sorted(readings)
     }
 

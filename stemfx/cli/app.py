@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from stemfx.cli.analyze import analyze
 from stemfx.cli.cache import cache
 from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
+from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
@@ -54,7 +56,9 @@ for command in (
     separate,
     score,
     check,
+    analyze,
     rank,
+    mashup,
     hits,
     kit,
     slice_,

@@ -20,7 +20,8 @@ def plan(
     json: a.Json = False,
 ) -> None:
     """Show the steps of a recipe, which are cached, the models and the expected cost."""
-    from stemfx.cli.screen import print_json, table_console
+    from stemfx.cli.screen import print_json, print_line, table_console
+    from stemfx.explained import explained
     from stemfx.registry import build_registry
     from stemfx.report import plan_json, print_plan
     from stemfx.run import missing_nodes
@@ -43,7 +44,11 @@ def plan(
     made, notices = prepare(loaded, folder, request, registry, may_fetch=False)
     with open_cache() as cache:
         missing = missing_nodes(made, cache, verify=False)
+        told = explained(made, cache)
     if json:
-        print_json(plan_json(made, missing, notices))
+        align = {} if told is None else {"align": told.to_json()}
+        print_json(plan_json(made, missing, notices) | align)
     else:
         print_plan(made, missing, notices, table_console())
+        for line in () if told is None else told.lines:
+            print_line(line)

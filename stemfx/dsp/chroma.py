@@ -51,6 +51,18 @@ class Pitches:
             folded += HARMONIC_STEP**h * np.roll(self.classes, -turn, axis=1)
         return _fold(folded, self.tuning_cents)
 
+    def concentration(self) -> float:
+        """Return how near all partials lie to the semitones of one tuning: 0 (nowhere) to 1.
+
+        The length of the mean of unit vectors, a turn a semitone, weighted by magnitude. Drums,
+        noise and speech of the corpus have 0.005 to 0.03, a dense real mix 0.05, others 0.15 to
+        0.7.
+        """
+        weights = self.classes.sum(axis=0, dtype=np.float64)
+        turns = np.exp(2j * np.pi * np.arange(CLASSES) / (CLASSES // 12))
+        total = float(weights.sum())
+        return float(abs(weights @ turns)) / total if total > 0 else 0.0
+
     def bass_chroma(self) -> Float64s:
         """Return `(n_frames, 12)` from C up, of the bass alone."""
         return _fold(self.bass, self.tuning_cents)

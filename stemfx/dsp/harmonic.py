@@ -7,6 +7,9 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.dsp.resample import resample_blocks
 
+PITCHED_SHARE = 0.48
+"""What has less of its energy in notes that last is percussion: it has no key."""
+
 _RATE_HZ = 11_025
 _N_FFT, _HOP = 2_048, 512
 _BAND_HZ = (80.0, 5_000.0)

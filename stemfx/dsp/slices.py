@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.stretch import padded
-from stemfx.dsp.time_map import Span
+from stemfx.dsp.time_map import Anchors, Span, out_at
 from stemfx.dsp.units import Float64s
 
+SLICED_RATIOS = (0.7, 1.25)
+"""How much longer percussion may become in this way: beyond, gaps and overlaps are too long."""
+
+_APART_S = 0.01  # between the start and the first stroke
 _EARLY = 0.002  # of a round
 _BEFORE_S = 0.002  # a stroke begins so long before its attack, and fades in until then
 
@@ -47,6 +51,25 @@ def over_rounds(onsets: Float64s, period: int, n_rounds: int) -> Float64s:
     early = round(_EARLY * period)  # one on the start of a round may be heard just before it
     inside = onsets[(onsets >= period - early) & (onsets < 2 * period - early)] - period
     return (period * np.arange(n_rounds)[:, None] + inside).ravel()
+
+
+def slices_along(
+    onsets: Float64s, out: Anchors, source: Anchors, start: float, sample_rate: int
+) -> Slices | None:
+    """Return where the strokes from `start` on go along a map, or None if there are none.
+
+    Args:
+        onsets: attacks in samples of the source, rising.
+        out: anchors of the map in the song.
+        source: the same in the source.
+        start: where the source begins to be played; what is before its first stroke is one too.
+        sample_rate: in Hz.
+    """
+    if not len(onsets):
+        return None
+    onsets = np.concatenate(([start], onsets[onsets > start + _APART_S * sample_rate]))
+    places = np.round(out_at(out, source, onsets)).astype(np.intp)
+    return Slices(np.round(onsets).astype(np.intp), places)
 
 
 def moved(source: Signal, slices: Slices, spans: Sequence[Span]) -> Iterator[Block]:

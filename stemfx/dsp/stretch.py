@@ -83,15 +83,28 @@ class Stretched:
 
 
 def joined(
-    source: Signal, spans: Sequence[Span], render: Render, *, search_s: float = _SEARCH_S
+    source: Signal,
+    spans: Sequence[Span],
+    render: Render,
+    *,
+    search_s: float = _SEARCH_S,
+    width: int | None = None,
 ) -> Iterator[Block]:
     """Yield the song from the start of the first span to the end of the last, one block a span.
 
     Neighbours overlap by up to twice `search_s` and are cross-faded within 20 ms, where they are
     most alike; the fade is scaled by how alike they are, so that the level neither dips nor
-    bumps.
+    bumps. Where both are the same no bit changes.
+
+    Args:
+        source: what is played.
+        spans: one after the other, without gaps.
+        render: how.
+        search_s: how far from its place a joint may be moved, either way.
+        width: channels of each of the sounds that the source has below one another; all are joined
+            in one place, each at its own level. By default all channels are one sound.
     """
-    rate = source.sample_rate
+    rate, width = source.sample_rate, width or source.channels
     fade = max(1, round(_FADE_S * rate))
     reach = [
         min(
@@ -107,7 +120,7 @@ def joined(
         if before is not None:
             overlap = before.shape[1]
             block = np.concatenate(
-                (_faded(before, block[:, :overlap], fade), block[:, overlap:]), 1
+                (_faded(before, block[:, :overlap], fade, width), block[:, overlap:]), 1
             )
         keep = block.shape[1] - 2 * late
         before = block[:, keep:] if late else None
@@ -115,21 +128,24 @@ def joined(
             yield np.ascontiguousarray(block[:, :keep], np.float32)
 
 
-def _faded(old: Block, new: Block, fade: int) -> Block:
+def _faded(old: Block, new: Block, fade: int, width: int) -> Block:
     """Cross-fade two renderings of one moment where they agree best."""
     n = old.shape[1]
     fade = min(fade, n)
-    if not fade:
+    if not fade or np.array_equal(old, new):
         return new
     places = np.unique(np.linspace(0, n - fade, _STEPS).astype(int))
     places = places[np.argsort(np.abs(places - (n - fade) // 2), kind="stable")]  # middle first
-    alike = [likeness(old[:, at : at + fade], new[:, at : at + fade]) for at in places]
-    best = int(np.argmax(alike))
+    sounds = [slice(row, row + width) for row in range(0, len(old), width)]
+    faded = [slice(at, at + fade) for at in places]
+    alike = np.array([[likeness(old[s, f], new[s, f]) for s in sounds] for f in faded])
+    best = int(np.argmax(alike.mean(axis=1)))
     at = int(places[best])
-    fall, rise = crossfade_gains(fade, alike[best])
     out = new.copy()
     out[:, :at] = old[:, :at]
-    out[:, at : at + fade] = old[:, at : at + fade] * fall + new[:, at : at + fade] * rise
+    for s, of_sound in zip(sounds, alike[best], strict=True):
+        fall, rise = crossfade_gains(fade, float(of_sound))
+        out[s, at : at + fade] = old[s, at : at + fade] * fall + new[s, at : at + fade] * rise
     return out
 
 

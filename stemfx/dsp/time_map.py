@@ -126,3 +126,10 @@ def out_at(out: Anchors, source: Anchors, moments: Float64s) -> Float64s:
         slope = (out[edge] - out[neighbour]) / (source[edge] - source[neighbour])
         inside = np.where(beyond, out[edge] + (moments - source[edge]) * slope, inside)
     return inside
+
+
+def played_at(spans: Sequence[Span], moment: float) -> float:
+    """Return the sample at which a moment of the source sounds, the spans going on as they are."""
+    starts = [span.source_start for span in spans]
+    span = spans[max(0, int(np.searchsorted(starts, moment, "right")) - 1)]
+    return span.start + (moment - span.source_start) / span.speed

@@ -24,6 +24,7 @@ class Heard:
     """What a song was found to sound like.
 
     Args:
+        whole: flux of the mixture.
         struck: flux of the drums, or of the mixture.
         played: flux of everything else, or of the mixture.
         bass: flux of the bass stem, if there is one.
@@ -32,6 +33,7 @@ class Heard:
         duration_s: of the mixture.
     """
 
+    whole: Flux
     struck: Flux
     played: Flux
     bass: Flux | None
@@ -65,8 +67,9 @@ def listen(mixture: Signal, stems: Mapping[str, Signal]) -> Heard:
         pitches = read_pitches(mono(mixture))
     bass = read_flux(mono(stems[BASS])) if BASS in stems else None
     if bass is None or bass.cells.sum() <= least:
-        return Heard(struck, played, None, pitches, pitches, duration_s)
-    return Heard(struck, played, bass, pitches, read_pitches(mono(stems[BASS])), duration_s)
+        return Heard(whole, struck, played, None, pitches, pitches, duration_s)
+    low = read_pitches(mono(stems[BASS]))
+    return Heard(whole, struck, played, bass, pitches, low, duration_s)
 
 
 def _mono(signals: tuple[Signal, ...], duration_s: float) -> Iterator[Block]:

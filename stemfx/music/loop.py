@@ -9,7 +9,7 @@ import numpy as np
 
 from stemfx.audio import Signal, peak_of
 from stemfx.dsp.drift import rises_db
-from stemfx.dsp.harmonic import harmonic_share
+from stemfx.dsp.harmonic import PITCHED_SHARE, harmonic_share
 from stemfx.dsp.looped import Looped
 from stemfx.dsp.units import Float64s
 from stemfx.music.listen import read_chroma
@@ -18,9 +18,6 @@ from stemfx.music_reading import MusicReading
 
 LOOP_S = 40.0
 """A longer file is a performance: it has beats of its own, not a length in bars."""
-
-PITCHED_SHARE = 0.48
-"""What has less of its energy in notes that last is percussion: it has no key."""
 
 _LISTEN_S = 24.0  # a loop is heard as often as this takes: one bar says too little
 _BPM = (50.0, 220.0)

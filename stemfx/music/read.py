@@ -1,4 +1,4 @@
-"""Read tempo, beats, bars and key of a song."""
+"""Read tempo, beats, bars, key and form of a song."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from stemfx.audio import Signal
 from stemfx.beat_tracker import BeatTracker
 from stemfx.music.beat_map import read_beats
+from stemfx.music.form import read_form
 from stemfx.music.listen import Heard, listen
 from stemfx.music.tonality import read_key
 from stemfx.music.tracked import Tracked, ask
@@ -20,7 +21,7 @@ def read_music(
     tracker: BeatTracker | None = None,
     told: Told = NOTHING_TOLD,
 ) -> MusicReading:
-    """Read the tempo, beats, bars and key of a song.
+    """Read the tempo, beats, bars, key and sections of a song.
 
     Args:
         mixture: the whole song.
@@ -43,6 +44,7 @@ def read(heard: Heard, told: Told = NOTHING_TOLD, tracked: Tracked | None = None
     """Read a song from what was heard."""
     beat_map = read_beats(heard, told, tracked)
     tonality = read_key(heard, beat_map.beats_s, beat_map.downbeats_s, told.key)
+    sections, bars = read_form(heard, beat_map)
     return MusicReading(
         bpm=beat_map.bpm,
         bpm_confidence=beat_map.confidence,
@@ -57,4 +59,6 @@ def read(heard: Heard, told: Told = NOTHING_TOLD, tracked: Tracked | None = None
         steady=beat_map.steady,
         bpm_runner_up=beat_map.bpm_runner_up,
         bpm_margin=beat_map.bpm_margin,
+        sections=sections,
+        bars=bars,
     )

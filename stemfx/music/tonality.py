@@ -19,6 +19,10 @@ from stemfx.dsp.units import Float64s
 from stemfx.music.listen import Heard
 from stemfx.music.tonality_weights import KEY_WEIGHTS
 
+IN_TUNE, FIT = (0.02, 0.04), (0.5, 0.75)
+"""From no key to a sure one: how near the partials lie to semitones (see `Pitches.concentration`),
+and how well the notes correlate with the profile of the best key. Songs have over 0.05 and 0.76;
+drums, noise and speech less than 0.03, or less than 0.6 of the other."""
 _STEADY_FRAMES = 5
 """A bass note lasts longer than half of these 0.46 s; the ring of a kick does not."""
 _NO_BARS_S = 2.0
@@ -30,7 +34,10 @@ _LEAST_PEAK = 1e-3
 
 @dataclass(frozen=True)
 class Tonality:
-    """Key and runner-up by name, empty if there is none; and how far ahead the key is, 0 to 1."""
+    """Key and runner-up by name, empty if there is none; and how sure the key is, 0 to 1.
+
+    That is how far it is ahead of the runner-up, less where the music has no clear pitch.
+    """
 
     key: str
     runner_up: str
@@ -40,10 +47,16 @@ class Tonality:
 def read_key(heard: Heard, beats_s: Float64s, downbeats_s: Float64s, told: str = "") -> Tonality:
     """Return the key that the cues of a song speak for.
 
-    A key that is told is the key; the best other one is the runner-up, and the confidence is 0
-    where the song speaks more for that.
+    Where next to nothing is in tune with anything, as in drums and speech, there is none. A key
+    that is told is the key; the best other one is the runner-up, and the confidence is 0 where the
+    song speaks more for that.
     """
-    scores = key_cues(heard, beats_s, downbeats_s) @ KEY_WEIGHTS
+    cues = key_cues(heard, beats_s, downbeats_s)
+    in_tune, fit = heard.pitches.concentration(), float(cues[:, 0].max())
+    scores = cues @ KEY_WEIGHTS
+    pitched = float(np.interp(in_tune, IN_TUNE, (0, 1)) * np.interp(fit, FIT, (0, 1)))
+    if pitched == 0 or (in_tune < IN_TUNE[1] and fit < FIT[1]):
+        scores = np.zeros(24)
     order = np.argsort(-scores, kind="stable")
     if told:
         tonic, mode = parse_key(told)
@@ -54,7 +67,7 @@ def read_key(heard: Heard, beats_s: Float64s, downbeats_s: Float64s, told: str =
         return Tonality(key if told else "", "", 0.0)
     first, second = np.exp(scores[order[:2]] - scores.max())
     ahead = max(0.0, float((first - second) / max(first + second, 1e-12)))
-    return Tonality(key, key_name(int(order[1])), ahead)
+    return Tonality(key, key_name(int(order[1])), ahead * pitched)
 
 
 def key_cues(heard: Heard, beats_s: Float64s, downbeats_s: Float64s) -> Float64s:

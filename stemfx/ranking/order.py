@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stemfx.ranking.faults import Fault, Faults
 from stemfx.ranking.measurements import Measurements
@@ -14,6 +14,10 @@ TOLD_POINTS = 0.5
 """What costs less is no reason."""
 
 _SAME_POINTS = 1e-9
+
+SHARE_OF_WHOLE = 0.25
+"""Of what is against a take as a whole, this share counts against each of its stems: separated,
+a codec's gaps or a clipped mixture are still there, but their own measurements see less of them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,11 @@ def faults_of(values: Measurements, faults: Faults) -> tuple[Found, ...]:
     """Return the faults of a take that cost anything, the most first."""
     found = [_found(name, fault, values) for name, fault in faults.items()]
     return tuple(sorted((f for f in found if f.points > 0), key=lambda f: -f.points))
+
+
+def inherited(found: Sequence[Found]) -> tuple[Found, ...]:
+    """Return what of a take's faults counts against each of its stems."""
+    return tuple(replace(one, points=SHARE_OF_WHOLE * one.points) for one in found)
 
 
 def _found(name: str, fault: Fault, values: Measurements) -> Found:

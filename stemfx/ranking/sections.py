@@ -56,6 +56,7 @@ def best_takes(
     faults: Faults,
     *,
     bleed_db: Mapping[str, float] = MappingProxyType({}),
+    of_songs: Mapping[str, Sequence[Found]] = MappingProxyType({}),
 ) -> list[Choice]:
     """Choose a take for every section: the fewest points in all, and 8 for every change of take.
 
@@ -68,11 +69,16 @@ def best_takes(
         faults: what counts against a take in a section: `Weights.section`.
         bleed_db: what of other stems is in a take, beside it (`stems.measure_stem`), where that is
             known: in parts that never rest nothing else tells it.
+        of_songs: what is against the song that a take comes from, whatever the section; see
+            `order.inherited`.
     """
     if not takes or not sections_s:
         return []
     measured = _measured(takes, sections_s, bleed_db)
-    found = [{name: faults_of(m, faults) for name, m in one.items()} for one in measured]
+    found = [
+        {name: (*faults_of(m, faults), *of_songs.get(name, ())) for name, m in one.items()}
+        for one in measured
+    ]
     costs = np.array([[sum(f.points for f in one[name]) for name in takes] for one in found])
     names = list(takes)
     path = _cheapest(costs)
@@ -115,7 +121,8 @@ def _reasons(
     """Say what speaks against the others; or why a better one is not worth the change."""
     told = []
     for t, name in enumerate(names):
-        worst = next((f for f in found[name] if f.points >= TOLD_POINTS), None)
+        told_of = [f for f in found[name] if f.points >= TOLD_POINTS]
+        worst = max(told_of, key=lambda f: f.points, default=None)
         if t != chosen and costs[t] > costs[chosen] and worst is not None:
             told.append(f"{name}: {worst.reason}")
     better = int(np.argmin(costs))

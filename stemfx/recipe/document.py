@@ -103,6 +103,7 @@ class TakeShape(Shape):
     source: str = Field(description="SOURCE/STEM, or SOURCE")
     bars: Bars | None = Field(None, description="of the song: 1-16, 17- (to the end) or 5")
     section: str | None = Field(None, description="one of `sections`, instead of bars")
+    gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level beside the other takes")
 
 
 class MemberShape(Shape):

@@ -101,6 +101,7 @@ class Take:
     where: str
     first_bar: int = 1
     last_bar: int | None = None
+    gain_db: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -178,7 +178,7 @@ class TrackReader:
         if (found := self.sources[source]) and not found.may_align:
             what = f"{quote(source)} has `align: false`: its bars are not those of the song"
             self.problems.add(mark, f"{title}.source: {what}")
-        return Take(source, origin.stem, str(mark), bars.first, bars.last)
+        return Take(source, origin.stem, str(mark), bars.first, bars.last, shape.gain_db)
 
     def _bars(self, shape: TakeShape, node: Table, title: str) -> BarRange | None:
         if (shape.bars is None) == (shape.section is None):

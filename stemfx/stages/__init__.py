@@ -5,6 +5,7 @@ from __future__ import annotations
 from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage
 from stemfx.stages.align import align
+from stemfx.stages.bleed_guard import bleed_guard
 from stemfx.stages.chorus import chorus
 from stemfx.stages.compress import compress
 from stemfx.stages.dc_remove import dc_remove
@@ -68,6 +69,7 @@ BUILTIN: tuple[Stage, ...] = (
     denoise,
     # other stems' sound
     debleed,
+    bleed_guard,
     gap_expander,
     # other drums
     replace_drums,

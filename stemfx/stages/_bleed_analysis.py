@@ -113,7 +113,7 @@ def hear(signal: Signal, context: StageContext) -> Heard:
     mixing = Mixing.from_json(found["mixing"]) if "mixing" in found else None
     leaks_in = () if mixing is None else mixing.leaks_into(own)
     taken = tuple(k for k in leaks_in if names[k] in song.others)
-    is_changed = bool(taken) and not _is_same(signal, raw[own])
+    is_changed = bool(taken) and not is_same(signal, raw[own])
     if is_changed:
         context.find(
             "warn",
@@ -150,7 +150,8 @@ def hear(signal: Signal, context: StageContext) -> Heard:
     )
 
 
-def _is_same(signal: Signal, stem: Signal) -> bool:
+def is_same(signal: Signal, stem: Signal) -> bool:
+    """Whether two signals are equal, bit for bit."""
     return signal.n_samples == stem.n_samples and all(
         np.array_equal(block, stem.read(i * BLOCK_SAMPLES, (i + 1) * BLOCK_SAMPLES))
         for i, block in enumerate(signal.blocks(BLOCK_SAMPLES))

@@ -9,22 +9,21 @@ from typing import Literal
 import numpy as np
 
 from stemfx.audio import Block, Signal
+from stemfx.dsp.harmonic import PITCHED_SHARE
 from stemfx.dsp.looped import Looped
 from stemfx.dsp.onsets import find_onsets
-from stemfx.dsp.slices import Slices, moved, over_rounds
+from stemfx.dsp.slices import SLICED_RATIOS, Slices, moved, over_rounds, slices_along
 from stemfx.dsp.stretch import Render, Stretched, copied, joined
-from stemfx.dsp.time_map import Anchors, Span, copied_spans, out_at, stretched_spans
+from stemfx.dsp.time_map import Anchors, Span, copied_spans, stretched_spans
 from stemfx.dsp.units import Float64s
 from stemfx.music.bars import Grid
-from stemfx.music.loop import PITCHED_SHARE, LoopReading
+from stemfx.music.loop import LoopReading
 
 LONGEST_S = 40.0  # of a span: 30 MB of stereo
 COPY_TOLERANCE_S = 0.001
 STRETCH_TOLERANCE_S = 0.002
 _BARS_A_COPY = 4  # a loop that has to be cut more often than this is stretched instead
 _PAD_BARS = (1, 2, 4, 8, 16, 32, 64)
-_SLICED_RATIOS = (0.7, 1.25)
-_APART_S = 0.01  # between the start and the first stroke
 _SPARE_S = 1.0  # read past the end by margins and joints
 
 Method = Literal["copy", "slice", "stretch"]
@@ -204,7 +203,7 @@ def make_plan(
 
 
 def _is_for_slices(loop: LoopReading, layout: Layout) -> bool:
-    low, high = _SLICED_RATIOS
+    low, high = SLICED_RATIOS
     return loop.harmonic_share < PITCHED_SHARE and low <= layout.ratio <= high
 
 
@@ -217,12 +216,7 @@ def _slices(signal: Signal, period: int | None, out: Anchors, source: Anchors) -
         rounds = Looped(signal, period, 2 * period)
         n_rounds = int(source[-1] // period) + 1
         onsets = over_rounds(find_onsets(rounds) * rate, period, n_rounds)
-    if not len(onsets):
-        return None
-    start = max(0.0, float(source[0]))
-    onsets = np.concatenate(([start], onsets[onsets > start + _APART_S * rate]))
-    places = np.round(out_at(out, source, onsets)).astype(np.intp)
-    return Slices(np.round(onsets).astype(np.intp), places)
+    return slices_along(onsets, out, source, max(0.0, float(source[0])), rate)
 
 
 def _copies(

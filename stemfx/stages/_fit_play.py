@@ -1,45 +1,20 @@
-"""How `fit` plays what it laid out: watched for drift, and exactly as long as the song."""
+"""How `fit` plays what it laid out: exactly as long as the song."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
-from stemfx.dsp.drift import CHECK_S, DriftMeter, lag_ms
-from stemfx.dsp.stretch import padded
-from stemfx.dsp.time_map import Span
 
 _FADE_S = 0.03
-_CHECK_EVERY_S = 8.0
 
 
 def silence(channels: int, n_samples: int) -> Iterator[Block]:
     """Yield so many samples of nothing."""
     for start in range(0, n_samples, BLOCK_SAMPLES):
         yield np.zeros((channels, min(BLOCK_SAMPLES, n_samples - start)), np.float32)
-
-
-def watched(
-    blocks: Iterator[Block], source: Signal, spans: Sequence[Span], meter: DriftMeter
-) -> Iterator[Block]:
-    """Pass blocks on and measure how late their attacks are."""
-    rate, position, k = source.sample_rate, spans[0].start, 0
-    for block in blocks:
-        end = position + block.shape[1]
-        while k + 1 < len(spans) and spans[k + 1].start < end - block.shape[1] // 2:
-            k += 1
-        span = spans[k]
-        first = max(position, span.start)
-        length = min(round(CHECK_S * rate), min(end, span.stop) - first)
-        for start in range(first, min(end, span.stop) - length + 1, round(_CHECK_EVERY_S * rate)):
-            at = round(span.source_start + (start - span.start) * span.speed)
-            heard = block[:, start - position : start - position + length]
-            expected = padded(source, at, at + round(length * span.speed))
-            meter.add(start / rate, lag_ms(expected, span.speed, heard, rate))
-        position = end
-        yield block
 
 
 def placed(
@@ -62,10 +37,3 @@ def placed(
         position += part.shape[1]
         yield np.ascontiguousarray(part)
     yield from silence(signal.channels, n_out - position)
-
-
-def played_at(spans: Sequence[Span], moment: float) -> float:
-    """Return where a moment of the unrolled loop sounds."""
-    starts = [span.source_start for span in spans]
-    span = spans[max(0, int(np.searchsorted(starts, moment, "right")) - 1)]
-    return span.start + (moment - span.source_start) / span.speed

@@ -92,9 +92,10 @@ def fit(signal: Signal, params: FitParams, context: StageContext) -> Iterator[Bl
     Reports tempo, key, stretch and transposition, and how far its beats lie from the song's.
     """
     from stemfx.dsp.drift import DriftMeter
+    from stemfx.dsp.watching import watched
     from stemfx.music.loop import read_loop
     from stemfx.stages._fit_plan import make_plan
-    from stemfx.stages._fit_play import placed, silence, watched
+    from stemfx.stages._fit_play import placed, silence
 
     reading, rate = context.readings["to"], signal.sample_rate
     n_out = max(1, round(reading.duration_s * rate))
@@ -232,7 +233,7 @@ def _semitones(
 def _report(
     plan: Plan, meter: DriftMeter, params: FitParams, context: StageContext, sample_rate: int
 ) -> None:
-    from stemfx.stages._fit_play import played_at
+    from stemfx.dsp.time_map import played_at
 
     loop, layout, drift_ms = plan.loop, plan.layout, meter.drift_ms
     played = np.array([played_at(plan.spans, moment) for moment in plan.source])

@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from made_readings import made_reading, with_sections
 
+from stemfx.alignment.beat_line import beat_line
 from stemfx.alignment.layout import lay_out
 from stemfx.alignment.timeline import SourceMap, Timeline, Wishes
 from stemfx.errors import AlignmentError
@@ -179,6 +180,29 @@ def test_a_song_that_wanders_is_followed_beat_by_beat_onto_a_straight_grid() -> 
     assert timeline.reading.steady
     landed = sounds_at(timeline.maps["a"], found["a"].beats_s)
     assert np.diff(landed) == pytest.approx(0.5, abs=1e-6)
+
+
+def test_each_beat_of_a_song_in_double_time_is_followed() -> None:
+    found = {"a": made_reading(174, sway=0.04), "b": made_reading(87)}
+    timeline = lay_out(found, Wishes("b", None, {"a": ("",), "b": ("",)}))
+    landed = sounds_at(timeline.maps["a"], found["a"].beats_s)
+    assert np.diff(landed) == pytest.approx(30 / 87, abs=1e-6)
+
+
+def test_a_song_that_wanders_goes_on_before_and_after_as_it_begins_and_ends() -> None:
+    index = np.arange(33)
+    faster = replace(
+        made_reading(100, n_bars=8),
+        beats_s=tuple((2.0 + 0.6 * index - 0.003 * index**2).tolist()),
+        downbeats_s=(2.0,),
+        steady=False,
+    )
+    line = beat_line(faster)
+    # The mean of the first eight lengths, 0.6 - 0.003 (2 k + 1), and of the last eight.
+    assert np.diff(line.at(np.array([-2.0, -1.0, 0.0]))) == pytest.approx(0.6 - 0.003 * 8)
+    assert np.diff(line.at(np.array([32.0, 33.0, 34.0]))) == pytest.approx(0.6 - 0.003 * 56)
+    moments = np.array([-3.5, 0.25, 16.5, 40.0])
+    assert line.beat_at(line.at(moments)) == pytest.approx(moments)
 
 
 def test_a_straight_song_follows_one_that_wanders() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_readings import made_reading, with_sections
 
-from stemfx.alignment import placement
-from stemfx.alignment.bar_match import BarMatch
+from stemfx.alignment import layout
 from stemfx.alignment.layout import lay_out
 from stemfx.alignment.timeline import SectionWish, Timeline, Wishes
 from stemfx.errors import AlignmentError
+from stemfx.music.match import BarMatch, Matching
 
 BAR_S = 2.0  # four beats at 120 BPM
 ALL = {"a": ("",), "b": ("",)}
@@ -105,6 +107,24 @@ def test_a_song_that_wanders_leads_even_where_it_was_put_together() -> None:
     assert np.diff(on_b) == pytest.approx(0.5, abs=1e-6)
 
 
+def test_a_shorter_bar_moves_all_bars_after_it() -> None:
+    plain = made_reading(120, n_bars=16)
+    # Bar 3 has two beats: of the 64 beats, bars begin on 0, 4, 8, 10, 14, ...
+    starts = [0, 4, *range(8, 9), *range(10, 64, 4)]
+    beats_s = [beat for beat in plain.beats_s if beat >= plain.downbeats_s[0]]
+    odd = replace(plain, downbeats_s=tuple(beats_s[k] for k in starts))
+    chorus = SectionWish("chorus", 5, 2, {"b": 9})
+    timeline = lay_out(
+        {"a": odd, "b": made_reading(120, n_bars=16)},
+        Wishes("a", None, ALL, structure="bars", sections=(chorus,)),
+    )
+    assert timeline.reading.downbeats_s[: len(starts)] == pytest.approx(odd.downbeats_s)
+    piece = timeline.maps["b"].pieces[1]
+    assert piece.out_s == pytest.approx((odd.downbeats_s[4], odd.downbeats_s[6]))
+    assert piece.source_s[0] == pytest.approx(0.5 + 8 * BAR_S)
+    assert timeline.reading.sections[1].start_s == pytest.approx(odd.downbeats_s[4])
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -134,10 +154,19 @@ def test_without_a_tempo_bars_can_be_named_but_not_moved() -> None:
         lay_out(found, Wishes(None, None, {"a": ("",)}, sections=(moved,)))
 
 
-def by_form(monkeypatch: pytest.MonkeyPatch, *matches: tuple[int, int, int]) -> Timeline:
-    monkeypatch.setattr(placement, "matched", lambda *_: tuple(BarMatch(*m) for m in matches))
-    found = {"a": made_reading(120, n_bars=12), "b": made_reading(120, n_bars=16)}
-    return lay_out(found, Wishes("b", None, ALL))
+def by_form(
+    monkeypatch: pytest.MonkeyPatch,
+    *matches: tuple[int, int, int],
+    confidence: float = 1.0,
+    semitones: int = 0,
+    a: float = 120.0,
+    key: str | None = None,
+) -> Timeline:
+    found = Matching(tuple(BarMatch(*m) for m in matches), confidence, semitones)
+    monkeypatch.setattr(layout, "match_bars", lambda *_, **__: found)
+    readings = {"a": made_reading(a, n_bars=12), "b": made_reading(120, n_bars=16)}
+    readings = {name: replace(one, bars=((0.0,),)) for name, one in readings.items()}
+    return lay_out(readings, Wishes("b", key, ALL))
 
 
 def test_bars_that_are_alike_are_played_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,15 +191,34 @@ def test_an_ending_of_two_bars_more_is_played(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_songs_that_are_not_alike_lie_bar_on_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    timeline = by_form(monkeypatch)
+    timeline = by_form(monkeypatch, (3, 1, 10), confidence=0.3)
     assert bars_heard(timeline, "a", 12) == [*range(1, 13)]
-    assert [finding.code for finding in timeline.findings] == ["no_form"]
+    assert [(one.level, one.code) for one in timeline.findings] == [("info", "other_song")]
+
+
+def test_a_song_in_half_time_may_begin_on_the_second_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeline = by_form(monkeypatch, (2, 1, 14), a=60.0)
+    first = timeline.maps["a"].pieces[0]
+    on_bar = np.interp(0.5, first.source_s, first.out_s)
+    assert on_bar == pytest.approx(timeline.reading.downbeats_s[1])
+    unplayed = next(one for one in timeline.findings if one.code == "unplayed_bars")
+    assert "its bars 8-12" in unplayed.message  # seven of its bars take fourteen
+
+
+def test_keys_that_belie_the_chords_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_form(monkeypatch, (1, 1, 12), key="b").findings == ()
+    (finding,) = by_form(monkeypatch, (1, 1, 12), key="b", semitones=5).findings
+    assert (finding.level, finding.code) == ("warn", "keys_disagree")
+    assert "+5 semitones" in finding.message
+    assert by_form(monkeypatch, (1, 1, 12), semitones=5).findings == ()  # nothing is transposed
 
 
 def test_sections_by_hand_stand_above_the_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(placement, "matched", lambda *_: (BarMatch(1, 1, 4), BarMatch(5, 9, 4)))
+    matches = Matching((BarMatch(1, 1, 4), BarMatch(5, 9, 4)), 1.0)
+    monkeypatch.setattr(layout, "match_bars", lambda *_, **__: matches)
     lead = with_sections(made_reading(120, n_bars=8), ("A", 1, 8))
     found = {"a": made_reading(120, n_bars=12), "b": lead}
+    found = {name: replace(one, bars=((0.0,),)) for name, one in found.items()}
     hand = SectionWish("bridge", 5, 4, {"a": 5})
     timeline = lay_out(found, Wishes("b", None, ALL, sections=(hand,)))
     assert bars_heard(timeline, "a", 8) == [*range(1, 9)]

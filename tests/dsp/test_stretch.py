@@ -87,6 +87,20 @@ def test_a_joint_keeps_the_level_of_a_tone():
     assert np.ptp(10 * np.log10(power)) < 2.0
 
 
+def test_sounds_below_one_another_are_joined_at_their_own_levels():
+    # A loud drone and a soft one whose phases differ at the joint: either alone keeps its level,
+    # and so does each of both together. Scaled by the likeness of the louder the soft one jumps.
+    loud, soft = (tone(f, duration_s=12.0, channels=1).samples[0] for f in (220.0, 337.0))
+    both = Audio(np.stack((loud, 0.03 * soft)), RATE)
+    n_out = round(both.n_samples * 1.06)
+    ends = np.array([0.0, n_out]), np.array([0.0, both.n_samples])
+    spans = stretched_spans(*ends, tolerance=44, longest=3 * RATE, is_bar=[True, True])
+    out = np.concatenate(list(joined(both, spans, Stretched(), width=1)), axis=1)
+    for row in out:
+        steady = row[RATE : 11 * RATE].reshape(-1, RATE // 50)
+        assert np.ptp(10 * np.log10(np.mean(steady.astype(np.float64) ** 2, axis=1))) < 2.0
+
+
 def test_the_drift_meter_reads_a_shift_and_tells_nothing_of_a_steady_tone():
     audio = clicks()
     late = np.pad(audio.samples, ((0, 0), (round(0.012 * RATE), 0)))[:, : audio.n_samples]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from stemfx.audio import Audio
-from stemfx.dsp.harmonic import harmonic_share
+from stemfx.dsp.harmonic import PITCHED_SHARE, harmonic_share
 from stemfx.dsp.transpose import key_chroma, semitones_to_key
 from stemfx.io import FileSignal, probe
 from stemfx.music.bars import song_grid
-from stemfx.music.loop import PITCHED_SHARE, read_loop
+from stemfx.music.loop import read_loop
 from stemfx.music_reading import MusicReading
 from stemfx.testing import example_reading, tone
 

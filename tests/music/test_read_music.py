@@ -188,3 +188,10 @@ def test_corpus_songs_are_read_as_their_makers_wrote_them(corpus: Path, given: s
         assert beat_f(truth["beats_s"], reading.beats_s) > 0.97, audio
         assert beat_f(truth["downbeats_s"], reading.downbeats_s) > 0.9, audio
         assert reading.key == truth["key"]["label"], audio
+
+
+def test_drums_and_noise_have_no_key() -> None:
+    noise = 0.1 * np.random.default_rng(5).standard_normal((1, 20 * RATE))
+    for signal in (made_song("rock", 112).stems["drums"], Audio(noise.astype(np.float32), RATE)):
+        reading = read_music(signal, {})
+        assert (reading.key, reading.key_runner_up, reading.key_confidence) == ("", "", 0)

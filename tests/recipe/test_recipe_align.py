@@ -132,7 +132,7 @@ def test_a_source_called_best_comes_first(read):
         ("[{source: a/vocals, bars: 1, section: x}]", "give either `bars`"),
         ("[{source: a/vocals, section: x}]", "'x' is unknown in `sections`"),
         ("[{source: a/vocals, bars: x}]", "'x' is no range of bars"),
-        ("[a/vocals]", "expects a mapping of source, bars, section, got the text 'a/vocals'"),
+        ("[a/vocals]", "expects a mapping of source, bars, section, gain_db, got the text"),
         ("[]", "the list is empty"),
     ],
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""From files to the recipe of a mashup: what is listened to, and the text that is written."""

@@ -1,0 +1,69 @@
+"""The plan that reads one song: what it plays to, and how loud it is. It writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from stemfx.graph import Graph, Measure, Node
+from stemfx.plan import Plan
+from stemfx.plan_inputs import Inputs
+from stemfx.plan_sources import SourcePorts
+from stemfx.plan_stems import Choices
+from stemfx.recipe import Recipe
+from stemfx.registry import Registry
+
+MUSIC, LEVEL = "music", "measure"
+"""The outputs of an analysis: the node that reads the music, and the one that measures levels."""
+
+
+def make_analysis_plan(
+    recipe: Recipe,
+    inputs: Inputs,
+    choices: Choices,
+    registry: Registry,
+    *,
+    device: str = "auto",
+) -> Plan:
+    """Build the graph that reads the one song of a recipe, under the keys that a run uses too.
+
+    Args:
+        recipe: plays one song, whole or in stems; `align` may name a beat tracker.
+        inputs: what `inspect_inputs` found.
+        choices: the models of the song, if it is separated; then its stems are read.
+        registry: of beat trackers.
+        device: where the networks compute.
+    """
+    (source,) = recipe.sources.values()
+    seconds = max(info.duration_s for info in inputs.files.values())
+    rate = max(info.sample_rate for info in inputs.files.values())
+    graph = Graph(seconds)
+    ports = SourcePorts(
+        graph,
+        recipe,
+        inputs,
+        choices,
+        registry,
+        sample_rate=rate,
+        preview_s=None,
+        device=device,
+    )
+    music = ports.reading(source.name).node
+    level = graph.add(
+        f"{source.name}/measure", "measure", Measure(), (ports.mixture(source),), signals=()
+    ).node
+    nodes: dict[str, Node] = dict(graph.nodes)
+    nodes[music] = replace(nodes[music], is_told=True)  # nobody else reads it
+    separators: Mapping[str, Any] = {
+        name: tuple(choice.separator for choice in of_source) for name, of_source in choices.items()
+    }
+    return Plan(
+        recipe=recipe,
+        nodes=nodes,
+        sample_rate=rate,
+        duration_s=seconds,
+        separators=separators,
+        outputs={MUSIC: music, LEVEL: level},
+        findings=tuple(ports.findings()),
+    )
