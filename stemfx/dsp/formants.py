@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from stemfx.audio import Block
 from stemfx.dsp.resample import rechunk
 
-LIMIT_DB = 18.0
+LIMIT_DB = 24.0
 """No frequency is changed by more, but for the frame's energy."""
 
 _FRAME_S = 0.046
