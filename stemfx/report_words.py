@@ -13,6 +13,7 @@ _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_d
 
 _FINE_PRINT = re.compile(
     r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
+    r"|_coherence$|_hits$|_hits_(per_minute|in_pauses|under_the_voice)$|_bleed_db$"
 )
 """What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
 

@@ -133,16 +133,16 @@ def _finding(
         return Finding(
             "warn",
             "foreign_bleed",
-            f"the {stem} still carry the {name} of their own song, {below_db:.0f} dB down: heard "
-            f"on {hits.n_audible} of {hits.n_hits} hits{pauses}, where they will flam with the "
+            f"{stem!r} still holds the {name} of its own song, {below_db:.0f} dB down: heard on "
+            f"{hits.n_audible} of {hits.n_hits} hits{pauses}, where they will flam with the "
             f"{name} that replace them; {mend}",
         )
     if not hits.n_hits and float(told[f"{name}_bleed_db"]) >= LOUD_DB:
         return Finding(
             "info",
             "foreign_bleed",
-            f"the {stem} still carry the {name} of their own song, at "
-            f"{told[f'{name}_bleed_db']:.0f} dB of the {stem}; {mend}",
+            f"{stem!r} still holds the {name} of its own song, at "
+            f"{told[f'{name}_bleed_db']:.0f} dB beside it; {mend}",
         )
     return None
 
