@@ -53,10 +53,12 @@ class Player:
     def blocks(self) -> Iterator[Block]:
         """Yield the timeline."""
         rate = self.signal.sample_rate
-        played = [self._played(piece) for piece in self.pieces]
-        played[0] = replace(played[0], begins=self.pieces[0].source_s[0] == 0.0)
-        end_s = (self.signal.n_samples - 1) / rate
-        played[-1] = replace(played[-1], ends=self.pieces[-1].source_s[-1] > end_s)
+        heard = [p for p in self.pieces if p.out_s[-1] > 0 and p.out_s[0] * rate < self.n_samples]
+        played = [self._played(piece) for piece in heard]
+        if played:
+            played[0] = replace(played[0], begins=heard[0].source_s[0] == 0.0)
+            end_s = (self.signal.n_samples - 1) / rate
+            played[-1] = replace(played[-1], ends=heard[-1].source_s[-1] > end_s)
         return in_line(played, self.signal.channels, self.n_samples, rate)
 
     def _played(self, piece: Piece) -> Played:

@@ -103,7 +103,8 @@ def _formants_kept(
 def _report(players: Sequence[Player], notes: Notes) -> None:
     drifts = [drift for player in players if (drift := player.meter.drift_ms) is not None]
     drift_ms = max(drifts, key=abs, default=0.0)
-    errors_ms = 1e3 * np.concatenate([error for player in players for error in player.errors_s])
+    errors_s = [error for player in players for error in player.errors_s]
+    errors_ms = 1e3 * np.concatenate(errors_s or [np.zeros(0)])
     p95_ms = float(np.percentile(errors_ms, 95)) if errors_ms.size else 0.0
     notes.report(
         beat_error_p95_ms=round(p95_ms + abs(drift_ms), 2),

@@ -226,3 +226,10 @@ def test_stems_of_several_lengths_and_widths_come_out_alike() -> None:
     assert out["a"].shape == out["b"].shape == (2, 2 * RATE)
     assert not out["a"][:, RATE:].any()
     np.testing.assert_array_equal(out["a"][0], out["a"][1])
+
+
+@pytest.mark.parametrize("pieces", [(), (Piece((6.0, 9.0), (0.0, 3.0)),)])
+def test_a_song_without_a_place_on_the_timeline_is_silent(pieces: tuple[Piece, ...]) -> None:
+    out, notes = played({"x": np.ones((1, 3 * RATE))}, SourceMap(pieces), 5.0)
+    assert not out["x"].any()
+    assert notes.measurements["beat_error_p95_ms"] == 0
