@@ -15,6 +15,7 @@ from stemfx.alignment.parts import is_drums, is_voice
 from stemfx.alignment.timeline import Wishes
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import (
+    AUDIO,
     DATA,
     AlignStems,
     ChooseTakes,
@@ -66,12 +67,14 @@ class AlignedPorts:
         self._removed: dict[str, list[Port]] = {}  # by track
         self._timeline: Port | None = None
         self._told: Port | None = None
+        self._previews: dict[Port, Port] = {}  # by what they are cut from
 
     def track(self, track: Track) -> tuple[Port, list[Port]]:
         """Return a track on the timeline after its early stages, and what these took away."""
         assert track.source is not None  # noqa: S101 - asked by the caller
         signals = self._song(self._recipe.sources[track.source])
-        return signals["track", track.name], self._removed.get(track.name, [])
+        taken = [self._excerpt(port) for port in self._removed.get(track.name, [])]
+        return self._excerpt(signals["track", track.name]), taken
 
     def comp(self, track: Track) -> Port:
         """Return the signal of a track that several sources play."""
@@ -98,17 +101,15 @@ class AlignedPorts:
                 (take.first_bar, take.last_bar, number[take.source, take.stem], take.gain_db)
                 for take in track.takes
             )
-        return self._excerpt(
+        whole = self._graph.add(
             f"{track.name}/comp",
-            self._graph.add(
-                f"{track.name}/comp",
-                "comp",
-                Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
-                inputs,
-                config=[ALIGN_VERSION, cuts],
-                where=track.from_where,
-            ),
+            "comp",
+            Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
+            inputs,
+            config=[ALIGN_VERSION, cuts],
+            where=track.from_where,
         )
+        return self._excerpt(whole)
 
     def _judged(self, name: str) -> Port:
         """Return the data of what is against a song as a whole."""
@@ -126,6 +127,11 @@ class AlignedPorts:
                 where=source.where,
             )
         return Port(node_id, DATA)
+
+    @property
+    def laid_out(self) -> Port | None:
+        """The data of where every moment of every song sounds, if any track asked for it."""
+        return self._timeline
 
     def timeline(self) -> Port:
         """Return the data of where every moment of every song sounds."""
@@ -186,7 +192,7 @@ class AlignedPorts:
     # --- one song ------------------------------------------------------------------------
 
     def _song(self, source: Source) -> dict[tuple[str, str | None], Port]:
-        """Return the signals of a song on the timeline.
+        """Return the signals of a song on the timeline, whole even in a preview.
 
         By ("track", its name) those of tracks that play it alone, after their early stages; by
         (its name, stem) those of tracks that it shares with others.
@@ -224,7 +230,8 @@ class AlignedPorts:
         names: list[str] = []
         for _, stem in signals:
             name = stem or "song"
-            n_alike = sum(other.partition("#")[0] == name for other in names)
+            # No signal may be called as what a node finds out is.
+            n_alike = (name == DATA) + sum(other.partition("#")[0] == name for other in names)
             names.append(f"{name}#{n_alike + 1}" if n_alike else name)
         keeps = self._recipe.align is not None and self._recipe.align.keeps_formants
         drums = frozenset(n for n, (_, stem) in zip(names, signals, strict=True) if is_drums(stem))
@@ -240,21 +247,22 @@ class AlignedPorts:
             signals=tuple(names),
             where=source.where,
         ).node
-        return {
-            pair: self._excerpt(f"{source.name}/align/{name}", Port(node, name))
-            for pair, name in zip(signals, names, strict=True)
-        }
+        return {pair: Port(node, name) for pair, name in zip(signals, names, strict=True)}
 
-    def _excerpt(self, node_id: str, port: Port) -> Port:
+    def _excerpt(self, port: Port) -> Port:
+        """Return what of a signal on the timeline is heard: all, or what is in the preview."""
         if self._preview_s is None:
             return port
-        return self._graph.add(
-            f"{node_id}/preview",
-            "excerpt",
-            Excerpt(*self._preview_s),
-            [port],
-            config=self._preview_s,
-        )
+        if port not in self._previews:
+            parts = (port.node, *([port.signal] if port.signal != AUDIO else []), "preview")
+            self._previews[port] = self._graph.add(
+                "/".join(parts),
+                "excerpt",
+                Excerpt(*self._preview_s),
+                [port],
+                config=self._preview_s,
+            )
+        return self._previews[port]
 
 
 def early_stages(track: Track) -> tuple[StageCall, ...]:
