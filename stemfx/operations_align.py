@@ -18,6 +18,7 @@ from stemfx.alignment.timeline import Timeline
 from stemfx.audio import Block, Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.loudness import measure
+from stemfx.errors import AlignmentError
 from stemfx.graph import (
     AlignStems,
     ChooseTakes,
@@ -210,12 +211,17 @@ def meet(
 
 
 def excerpt(work: Excerpt, signal: Signal) -> Iterator[Block]:
-    """Yield a stretch of a signal; one sample of silence where it has ended before."""
+    """Yield a stretch of a signal that lasts as long as the song.
+
+    Raises:
+        AlignmentError: the song ends before.
+    """
     start = round(work.start_s * signal.sample_rate)
-    stop = min(signal.n_samples, start + round(work.length_s * signal.sample_rate))
-    if start >= stop:
-        yield np.zeros((signal.channels, 1), np.float32)
-        return
+    stop = min(signal.n_samples, start + max(1, round(work.length_s * signal.sample_rate)))
+    if start >= signal.n_samples:
+        end_s = signal.n_samples / signal.sample_rate
+        msg = f"the preview starts at {work.start_s:g} s and the aligned song ends at {end_s:.1f} s"
+        raise AlignmentError(msg)
     done = 0
     for block in signal.blocks():
         part = block[:, max(0, start - done) : max(0, stop - done)]

@@ -194,6 +194,8 @@ class _Builder:
         )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
         self._hits = TrackHits(self._graph, registry, options.preview_s)
+        # Of songs before they are aligned: those are whole in a preview, and in their own time.
+        self._early_hits = TrackHits(self._graph, registry, None)
         self._aligned = AlignedPorts(
             self._graph, recipe, self._sources, self._early, options.preview_s
         )
@@ -214,7 +216,7 @@ class _Builder:
             self._sources,
             {t.name: self._track(t) for t in self._recipe.tracks.values() if not t.mute},
             # Of a preview no bars are told: they would be counted from its start.
-            None if self._recipe.align is None or preview else self._aligned.timeline(),
+            None if preview else self._aligned.laid_out,
         )
         faders = {
             track.name: self._fader(track)
@@ -285,8 +287,7 @@ class _Builder:
         self, track: Track, calls: tuple[StageCall, ...], port: Port
     ) -> tuple[Port, list[Port]]:
         """Return a track after its first stages, and what these took away: not aligned yet."""
-        done = self._chain(track.name, calls, port, track)
-        self._hits.forget(track.name)
+        done = self._chain(track.name, calls, port, track, hits=self._early_hits)
         return done, self._removed.pop(track.name, [])
 
     def _removed_of(self, track: Track) -> Port:
@@ -306,7 +307,10 @@ class _Builder:
         port: Port,
         track: Track | None = None,
         before: tuple[StageCall, ...] = (),
+        *,
+        hits: TrackHits | None = None,
     ) -> Port:
+        known = self._hits if hits is None else hits
         for i, call in enumerate(calls):
             step = f"{prefix}/{call.stage.name}"
             heard = dict.fromkeys(sidechain_tracks([call]))
@@ -316,8 +320,8 @@ class _Builder:
                 for param, path in call.sounds.items()
             }
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
-            hits = self._hits_for(call, prefix, port) if call.hears_hits else None
-            data = [hits] if isinstance(hits, Port) else []
+            told = self._hits_for(call, prefix, port, known) if call.hears_hits else None
+            data = [told] if isinstance(told, Port) else []
             sources = {param: self._reading(name) for param, name in call.sources.items()}
             is_generated = call.stage.heeds_origin and self._is_generated(track)
             config = [
@@ -327,7 +331,7 @@ class _Builder:
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
                 {name: self._registry.version_of_kit(kit) for name, kit in call.kits.items()},
-                digest(hits.hits) if isinstance(hits, GivenHits) else None,
+                digest(told.hits) if isinstance(told, GivenHits) else None,
                 [list(sounds), list(sources)],
                 None if hears is None else [hears.stems, hears.own, hears.against],
                 is_generated,
@@ -340,7 +344,7 @@ class _Builder:
                     tuple(heard),
                     tuple(sounds),
                     hears,
-                    hits if isinstance(hits, GivenHits) else None,
+                    told if isinstance(told, GivenHits) else None,
                     tuple(sources),
                     is_generated,
                 ),
@@ -355,7 +359,7 @@ class _Builder:
                 self._removed.setdefault(prefix, []).append(difference)
             port = port if call.stage.is_check else done
             if call.stage.changes_length:
-                self._hits.forget(prefix)  # they are no longer in time
+                known.forget(prefix)  # they are no longer in time
         return port
 
     def _reading(self, source: str) -> Port:
@@ -364,12 +368,14 @@ class _Builder:
             return self._aligned.reading()
         return self._sources.reading(source)
 
-    def _hits_for(self, call: StageCall, prefix: str, port: Port) -> Port | GivenHits:
+    def _hits_for(
+        self, call: StageCall, prefix: str, port: Port, known: TrackHits
+    ) -> Port | GivenHits:
         """Return the hits that a stage is told: of its own track, or of the one that it names."""
         other = getattr(call.params, "of", None)
         if other is not None:
             prefix, port = other, self._track(self._recipe.tracks[other])
-        return self._hits.heard(call, prefix, port)
+        return known.heard(call, prefix, port)
 
     # --- what a stage hears of its song --------------------------------------------------
 

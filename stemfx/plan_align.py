@@ -34,7 +34,7 @@ from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.stage import HitParams
 from stemfx.weight_files import SHIPPED
 
-ALIGN_VERSION = 2
+ALIGN_VERSION = 1
 """Raise it when a song is laid out or played otherwise."""
 
 Chain = Callable[[Track, tuple[StageCall, ...], Port], tuple[Port, list[Port]]]
@@ -67,13 +67,14 @@ class AlignedPorts:
         self._removed: dict[str, list[Port]] = {}  # by track
         self._timeline: Port | None = None
         self._told: Port | None = None
+        self._previews: dict[Port, Port] = {}  # by what they are cut from
 
     def track(self, track: Track) -> tuple[Port, list[Port]]:
         """Return a track on the timeline after its early stages, and what these took away."""
         assert track.source is not None  # noqa: S101 - asked by the caller
-        port = self._song(self._recipe.sources[track.source])["track", track.name]
-        removed = self._removed.get(track.name, [])
-        return self._excerpt(port), [self._excerpt(one) for one in removed]
+        signals = self._song(self._recipe.sources[track.source])
+        taken = [self._excerpt(port) for port in self._removed.get(track.name, [])]
+        return self._excerpt(signals["track", track.name]), taken
 
     def comp(self, track: Track) -> Port:
         """Return the signal of a track that several sources play."""
@@ -100,7 +101,7 @@ class AlignedPorts:
                 (take.first_bar, take.last_bar, number[take.source, take.stem], take.gain_db)
                 for take in track.takes
             )
-        comp = self._graph.add(
+        whole = self._graph.add(
             f"{track.name}/comp",
             "comp",
             Comp(tuple("/".join(filter(None, part)) for part in track.played), cuts),
@@ -108,7 +109,7 @@ class AlignedPorts:
             config=[ALIGN_VERSION, cuts],
             where=track.from_where,
         )
-        return self._excerpt(comp)
+        return self._excerpt(whole)
 
     def _judged(self, name: str) -> Port:
         """Return the data of what is against a song as a whole."""
@@ -126,6 +127,11 @@ class AlignedPorts:
                 where=source.where,
             )
         return Port(node_id, DATA)
+
+    @property
+    def laid_out(self) -> Port | None:
+        """The data of where every moment of every song sounds, if any track asked for it."""
+        return self._timeline
 
     def timeline(self) -> Port:
         """Return the data of where every moment of every song sounds."""
@@ -186,7 +192,7 @@ class AlignedPorts:
     # --- one song ------------------------------------------------------------------------
 
     def _song(self, source: Source) -> dict[tuple[str, str | None], Port]:
-        """Return the signals of a song on the timeline.
+        """Return the signals of a song on the timeline, whole even in a preview.
 
         By ("track", its name) those of tracks that play it alone, after their early stages; by
         (its name, stem) those of tracks that it shares with others.
@@ -224,7 +230,8 @@ class AlignedPorts:
         names: list[str] = []
         for _, stem in signals:
             name = stem or "song"
-            n_alike = sum(other.partition("#")[0] == name for other in names)
+            # No signal may be called as what a node finds out is.
+            n_alike = (name == DATA) + sum(other.partition("#")[0] == name for other in names)
             names.append(f"{name}#{n_alike + 1}" if n_alike else name)
         keeps = self._recipe.align is not None and self._recipe.align.keeps_formants
         drums = frozenset(n for n, (_, stem) in zip(names, signals, strict=True) if is_drums(stem))
@@ -243,14 +250,19 @@ class AlignedPorts:
         return {pair: Port(node, name) for pair, name in zip(signals, names, strict=True)}
 
     def _excerpt(self, port: Port) -> Port:
-        """Return what of a signal on the timeline is heard in the preview, if it is one."""
+        """Return what of a signal on the timeline is heard: all, or what is in the preview."""
         if self._preview_s is None:
             return port
-        node_id = port.node if port.signal == AUDIO else f"{port.node}/{port.signal}"
-        work = Excerpt(*self._preview_s)
-        return self._graph.add(
-            f"{node_id}/preview", "excerpt", work, [port], config=self._preview_s
-        )
+        if port not in self._previews:
+            parts = (port.node, *([port.signal] if port.signal != AUDIO else []), "preview")
+            self._previews[port] = self._graph.add(
+                "/".join(parts),
+                "excerpt",
+                Excerpt(*self._preview_s),
+                [port],
+                config=self._preview_s,
+            )
+        return self._previews[port]
 
 
 def early_stages(track: Track) -> tuple[StageCall, ...]:

@@ -120,6 +120,48 @@ def test_a_preview_of_several_takes_is_cut_out_once(songs: Path, tmp_path: Path)
     np.testing.assert_array_equal(preview, whole[:, 132_300:220_500])
 
 
+@pytest.mark.parametrize(
+    "origin", ["[{source: a/drums, bars: 1-2}, {source: b/drums, bars: 4-6}]", "best/drums"]
+)
+def test_a_preview_of_several_sources_is_cut_out_of_the_whole_track(
+    songs: Path, tmp_path: Path, origin: str
+) -> None:
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{beat: {{from: {origin}}}}}\n{OUT}"
+    run_songs(songs, tmp_path, text)
+    whole = samples(tmp_path / "out/beat.wav")
+    run_songs(songs, tmp_path, text, preview_s=(8.0, 3.0))
+    preview = samples(tmp_path / "out/beat-preview.wav")
+    np.testing.assert_array_equal(preview, whole[:, 352_800:485_100])
+
+
+def test_a_preview_that_starts_after_the_aligned_song_is_refused(
+    songs: Path, tmp_path: Path
+) -> None:
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{beat: {{from: b/drums}}}}\n{OUT}"
+    with pytest.raises(AlignmentError, match="preview starts at 99 s and the aligned song ends at"):
+        run_songs(songs, tmp_path, text, preview_s=(99.0, 2.0))
+
+
+def test_hits_of_a_song_before_it_is_moved_count_from_its_own_start_in_a_preview(
+    songs: Path, tmp_path: Path
+) -> None:
+    hits = '{"files": [{"hits": [{"time_s": 5.0, "class": "kick", "velocity": 1.0}]}]}'
+    (tmp_path / "h.json").write_text(hits)
+    stages = "stages: [tells_hits: {hits: h.json}, subtracts_others: {against: [drums]}]"
+    text = f"{SOURCES}align: {{tempo: a}}\ntracks: {{bass: {{from: b/bass, {stages}}}}}\n{OUT}"
+    run_songs(songs, tmp_path, text)
+    outcome = run_songs(songs, tmp_path, text, preview_s=(4.0, 2.0))
+    assert "bass/tells_hits" not in statuses(outcome, "done")  # the same, so it was only looked up
+
+
+@pytest.mark.parametrize("name", ["data", "audio", "song"])
+def test_a_stem_may_have_any_name(songs: Path, tmp_path: Path, name: str) -> None:
+    b = f"b: {{stems: {{{name}: b_bass.wav, drums: b_drums.wav}}}}"
+    tracks = f"tracks: {{one: {{from: b/{name}}}, all: {{from: b}}}}"
+    run_songs(songs, tmp_path, f"sources:\n  {A}\n  {b}\nalign: {{tempo: b}}\n{tracks}\n{OUT}")
+    np.testing.assert_array_equal(samples(tmp_path / "out/one.wav"), samples(songs / "b_bass.wav"))
+
+
 def test_stages_that_hear_their_song_are_done_before_it_is_moved(
     songs: Path, tmp_path: Path
 ) -> None:

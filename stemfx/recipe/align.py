@@ -36,6 +36,9 @@ def read_align(
         return None
     _check_followed(node, "tempo", shape.tempo, sources, problems)
     _check_followed(node, "key", shape.key, sources, problems)
+    if not any(source is None or source.may_align for source in sources.values()):
+        why = "all sources have `align: false`" if sources else "the recipe has no sources"
+        problems.add(node.mark, f"align: there is nothing to align: {why}")
     if shape.tempo is None and shape.key is None:
         what = "say what to follow, e.g. {tempo: auto, key: auto}"
         problems.add(node.mark, f"align: neither tempo nor key; {what}")

@@ -157,3 +157,15 @@ def test_a_key_that_is_none_is_refused_at_its_source(faults):
     text = "stemfx: 1\nsources: {a: {file: gen.wav, key: H major}}\n"
     (fault,) = faults(text)
     assert fault.startswith("r.yaml:2:35: sources.a.key: 'H major' is no key")
+
+
+@pytest.mark.parametrize(
+    ("sources", "why"),
+    [
+        ("sources: {a: {file: gen.wav, align: false}}", "all sources have `align: false`"),
+        ("tracks: {pad: {from: gen.wav}}", "the recipe has no sources"),
+    ],
+)
+def test_align_without_anything_to_align_is_refused(faults, sources, why):
+    (fault,) = faults(f"stemfx: 1\n{sources}\nalign: {{tempo: 120}}\n")
+    assert fault == f"r.yaml:3:8: align: there is nothing to align: {why}"
