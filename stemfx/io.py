@@ -665,8 +665,11 @@ def _set_ogg_serial(path: Path, serial: int) -> None:
             file.write(header + body)
 
 
+_REMEDY = "choose another folder with --out"
+
+
 @contextmanager
-def writing_to(path: Path, remedy: str = "choose another folder with --out") -> Iterator[None]:
+def writing_to(path: Path, remedy: str = _REMEDY) -> Iterator[None]:
     """Turn every failure to write below `path` into one sentence.
 
     Wrap only the writing: whatever else fails inside would be told as a failure to write.
@@ -705,13 +708,17 @@ def writing_to(path: Path, remedy: str = "choose another folder with --out") -> 
         raise OutputError(f"cannot be written ({error}); {remedy}", where=str(path)) from None
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, remedy: str = _REMEDY) -> None:
     """Make sure that files can be made in `folder` (made too if need be) before any work.
+
+    Args:
+        folder: where files will be made.
+        remedy: what to try when that cannot be.
 
     Raises:
         OutputError: they cannot.
     """
-    with writing_to(folder):
+    with writing_to(folder, remedy):
         folder.mkdir(parents=True, exist_ok=True)
         trial = folder / f".stemfx-{os.getpid()}.part"
         trial.touch()

@@ -149,3 +149,16 @@ def test_the_run_that_follows_neither_separates_nor_reads_again(
     aligned = next(n["measurements"] for n in told["nodes"] if n["id"] == "align")
     assert aligned["bpm"] == pytest.approx(proposal["bpm"], abs=0.01)
     assert told["master"]["lufs"] == pytest.approx(-14, abs=0.1)
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_any_work(
+    songs: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STEMFX_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").touch()
+    error = refused(capsys, *songs, "-o", tmp_path / "file" / "best.yaml")
+    assert error.endswith("choose another place with -o\n")
+    assert not (tmp_path / "cache").exists()

@@ -117,7 +117,10 @@ def test_weights_that_cannot_be_used_are_told_before_anything_is_measured(folder
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("options", [["--model", "embedded"], ["--stems", "--model", "no-model"]])
+@pytest.mark.parametrize(
+    "options",
+    [["--model", "embedded"], ["--quality", "best"], ["--stems", "--model", "no-model"]],
+)
 def test_a_model_that_cannot_be_used_is_told_in_one_sentence(folder, capsys, options):
     assert execute(["rank", str(folder / "c clean.wav"), *options]) == 2
     error = capsys.readouterr().err

@@ -58,7 +58,7 @@ def mashup(
     """
     from stemfx.alignment.propose import propose
     from stemfx.cli.screen import print_json, table_console
-    from stemfx.io import write_text
+    from stemfx.io import check_writable, write_text
     from stemfx.mashup.text import recipe_text
 
     paths = [a.user_path(file, "FILE").absolute() for file in files]
@@ -78,6 +78,7 @@ def mashup(
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
     )
+    check_writable(target.parent, "choose another place with -o")
     takes, notices = _listen(paths, request)
     proposal = propose(takes, asked)
     named = dict(zip(takes, paths, strict=True))

@@ -58,8 +58,8 @@ def rank(
     from stemfx.session import Request
     from stemfx.weight_files import SHIPPED, read_weights
 
-    if model and not stems:
-        raise UsageError("a model separates stems; add --stems, or leave it out", where="--model")
+    if (model or quality) and not stems:
+        raise UsageError("it says how to separate; add --stems", where="--model, --quality")
     path = None if weights is None else a.user_path(weights, "--weights")
     counts = read_weights(path)
     request = Request(
