@@ -8,11 +8,11 @@ before; a preview is cut out afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Collection
+from dataclasses import asdict, replace
 
 from stemfx.alignment.parts import is_drums, is_voice
-from stemfx.alignment.timeline import Wishes
+from stemfx.alignment.timeline import SectionWish, Wishes
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import (
     AUDIO,
@@ -184,9 +184,10 @@ class AlignedPorts:
             key=align.key,
             parts=parts,
             structure=align.structure,
-            sections=self._recipe.sections,
+            sections=tuple(_for(names, section) for section in self._recipe.sections),
             max_stretch_percent=align.max_stretch_percent,
             max_semitones=align.max_semitones,
+            told={name: self._recipe.sources[name].told for name in names},
         )
 
     # --- one song ------------------------------------------------------------------------
@@ -263,6 +264,15 @@ class AlignedPorts:
                 config=self._preview_s,
             )
         return self._previews[port]
+
+
+def _for(names: Collection[str], section: SectionWish) -> SectionWish:
+    """Return what a section says of some sources: not of one whose tracks are muted."""
+    return replace(
+        section,
+        first_bar_of={n: bar for n, bar in section.first_bar_of.items() if n in names},
+        n_bars_of={n: bars for n, bars in section.n_bars_of.items() if n in names},
+    )
 
 
 def early_stages(track: Track) -> tuple[StageCall, ...]:

@@ -175,6 +175,7 @@ class SourcePorts:
         meaning = ("reading", name)
         if meaning not in self._made:
             source = self._recipe.sources[name]
+            self._check_told(source)
             stems: Mapping[str, Port] = {}
             if source.stems is not None:
                 stems = {stem: self.stem(source, stem, source.where) for stem in source.stems}
@@ -197,6 +198,13 @@ class SourcePorts:
                 where=source.where,
             )
         return Port(self._made[meaning].node, DATA)
+
+    def _check_told(self, source: Source) -> None:
+        end_s = max(self._inputs.files[path].duration_s for path in source.files)
+        downbeat_s = source.told.downbeat_s
+        if downbeat_s is not None and downbeat_s >= end_s:
+            msg = f"a bar is said to begin at {downbeat_s:g} s, and {source.name!r} ends at"
+            raise RecipeError([Problem(source.where, f"{msg} {end_s:.1f} s")])
 
     def _tracker(self) -> BeatTracker | None:
         """Return the beat tracker that `align` names; None is stemfx's own."""

@@ -275,6 +275,21 @@ def test_sections_by_hand_move_bars(songs: Path, tmp_path: Path) -> None:
     assert min(apart_db(lag) for lag in lags) < -100  # a copy
 
 
+def test_sections_may_name_a_song_whose_tracks_are_muted(songs: Path, tmp_path: Path) -> None:
+    text = (
+        f"{SOURCES}align: {{tempo: a, structure: bars}}\nsections: {{one: {{bars: 1-4, b: 5-8}}}}\n"
+        f"tracks: {{bass: {{from: a/bass}}, beat: {{from: b/drums, mute: true}}}}\n{OUT}"
+    )
+    run_songs(songs, tmp_path, text)
+    np.testing.assert_array_equal(samples(tmp_path / "out/bass.wav"), samples(songs / "a_bass.wav"))
+
+
+def test_a_bar_cannot_begin_after_the_end(songs: Path, tmp_path: Path) -> None:
+    text = f"sources: {{a: {{file: a_drums.wav, downbeat_s: 99}}}}\nalign: {{tempo: 120}}\n{OUT}"
+    with pytest.raises(RecipeError, match="begin at 99 s, and 'a' ends at"):
+        run_songs(songs, tmp_path, text)
+
+
 def test_takes_of_unlike_loudness_are_told_and_may_be_brought_together(
     songs: Path, tmp_path: Path
 ) -> None:

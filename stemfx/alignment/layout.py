@@ -12,13 +12,13 @@ from stemfx.alignment.beat_line import BarLine, BeatLine, straight
 from stemfx.alignment.grid_reading import Grid, read_grid
 from stemfx.alignment.keys import KeyChoice, choose_key
 from stemfx.alignment.pieces import grid_of, lead_in_s, pieces_of, rung, sounds_from_s
-from stemfx.alignment.placement import check_sections, placed
+from stemfx.alignment.placement import check_reach, check_sections, placed
 from stemfx.alignment.song import Song, leading, no_beat, songs_of
 from stemfx.alignment.tempo import TempoChoice, choose_tempo
 from stemfx.alignment.timeline import Piece, SectionWish, SourceMap, Timeline, Wishes
 from stemfx.errors import AlignmentError
 from stemfx.music.match import Matching, match_bars
-from stemfx.music_reading import MusicReading
+from stemfx.music_reading import NOTHING_TOLD, MusicReading
 from stemfx.stage import Notes
 
 
@@ -135,7 +135,7 @@ def _check(case: _Case) -> dict[str, float]:
     for name, song in case.songs.items():
         is_followed = tempo is not None and name == tempo.follows
         if name in used or is_followed or name == key.follows:
-            limits.check_reading(song, tempo, key, notes)
+            limits.check_reading(song, wishes.told.get(name, NOTHING_TOLD), tempo, key, notes)
         if tempo and name in used:
             most = wishes.max_stretch_percent
             stretches[name] = limits.check_stretch(song, tempo, used, most, notes)
@@ -170,6 +170,7 @@ def _on_grid(
         )
         for name, song in {**used, reference.name: reference}.items()
     }
+    check_reach(case.sections, case.bars, [run for own in runs.values() for run in own])
     if tempo.follows:
         line = grid_of(reference, runs[reference.name])
     else:

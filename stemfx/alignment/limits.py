@@ -12,6 +12,7 @@ from stemfx.alignment.song import Song
 from stemfx.alignment.tempo import TempoChoice, best_tempo, is_too_far, stretch_percent
 from stemfx.errors import AlignmentError
 from stemfx.music.match import LEAST_CONFIDENCE, Matching
+from stemfx.music_reading import Told
 from stemfx.stage import Notes
 
 FINE_PERCENT, HEARD_PERCENT = 8.0, 12.0
@@ -124,10 +125,12 @@ def _other_key(key: KeyChoice, songs: Mapping[str, Song], most: float) -> str:
     )
 
 
-def check_reading(song: Song, tempo: TempoChoice | None, key: KeyChoice, notes: Notes) -> None:
-    """Say what is uncertain about a song where it matters."""
+def check_reading(
+    song: Song, told: Told, tempo: TempoChoice | None, key: KeyChoice, notes: Notes
+) -> None:
+    """Say what is uncertain about a song where it matters, and its producer has not said it."""
     own, name = song.reading, song.name
-    if tempo and song.line:
+    if tempo and song.line and told.bpm is None:
         if own.bpm_confidence < UNSURE_BEAT:
             other = f", or else {own.bpm_runner_up:.4g}" if own.bpm_runner_up else ""
             notes.find(
@@ -139,7 +142,14 @@ def check_reading(song: Song, tempo: TempoChoice | None, key: KeyChoice, notes: 
             )
         _check_length(song, notes)
         _check_freedom(song, notes)
-    if key.key and own.key and (song.use.pitched or name == key.follows):
+    if tempo and told.bpm is not None and own.bpm_confidence < UNSURE_BEAT:
+        notes.find(
+            "warn",
+            "told_not_heard",
+            f"{name}: little in it plays at the {told.bpm:g} BPM that it was told to have: where "
+            "its beats are is a guess",
+        )
+    if key.key and own.key and not told.key and (song.use.pitched or name == key.follows):
         _check_key(song, key, notes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from stemfx.stage import Notes
 
 _RING_BARS = 2
 """So many bars more than the reference has are an ending; more are another part."""
+_MOST_PAUSE_BARS = 8
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _by_hand(section: SectionWish, song: Song, octave: float, bars: BarLine) -> 
     given = section.n_bars_of.get(name, taken)
     if given != taken:
         pace = {2.0: " in half time", 0.5: " in double time"}.get(octave, "")
-        fix = f"write `{name}: {first}-{first + taken - 1:g}`"
+        fix = f"write `{name}: {first}-{_number(first + taken - 1)}`"
         raise AlignmentError(
             f"sections: {section.name}: {given:g} bars of {name} were named for "
             f"{section.n_bars} bars of the timeline, which take {taken:g} of them{pace}; "
@@ -196,11 +198,39 @@ def _by_hand(section: SectionWish, song: Song, octave: float, bars: BarLine) -> 
     last = first + taken - 1
     if first < 1 or last > song.bars.n_bars:
         raise AlignmentError(
-            f"sections: {section.name}: bars {first}-{last:g} of {name} were asked for, and it "
-            f"has bars 1-{song.bars.n_bars}; name others, or give `downbeat_s:` under source "
+            f"sections: {section.name}: bars {first}-{_number(last)} of {name} were asked for, and "
+            f"it has bars 1-{song.bars.n_bars}; name others, or give `downbeat_s:` under source "
             f"{name} if its first bar was misheard"
         )
     return Run(from_beat, song.bars.start(first - 1), n_beats, octave)
+
+
+def _number(bar: float) -> str:
+    """Write a bar, whole or not, without an exponent."""
+    return f"{bar:.2f}".rstrip("0").rstrip(".")
+
+
+def check_reach(sections: Sequence[SectionWish], bars: BarLine, runs: Sequence[Run]) -> None:
+    """Refuse sections far behind everything that sounds: a slip of the pen would cost hours.
+
+    Args:
+        sections: in order of time.
+        bars: of the timeline.
+        runs: of all songs, those by hand too.
+
+    Raises:
+        AlignmentError: one begins more than eight bars after the last that sounds before it.
+    """
+    for section in sections:
+        begin = bars.start(section.first_bar - 1)
+        end = max([bars.end, *(run.end for run in runs if run.first < begin)])
+        if begin - end > _MOST_PAUSE_BARS * bars.beats_per_bar:
+            last = bars.n_bars + math.ceil((end - bars.end) / bars.beats_per_bar)
+            raise AlignmentError(
+                f"sections: {section.name} begins in bar {section.first_bar}, and nothing sounds "
+                f"after bar {last}; a pause lasts {_MOST_PAUSE_BARS} bars at most: begin it before "
+                f"bar {last + _MOST_PAUSE_BARS + 2}"
+            )
 
 
 def check_sections(sections: Sequence[SectionWish], names: Sequence[str]) -> list[SectionWish]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from stemfx.music_reading import MusicReading
+from stemfx.music_reading import MusicReading, Told
 from stemfx.stage import Finding
 
 
@@ -131,6 +131,7 @@ class Wishes:
         max_semitones: likewise.
         parts: for each song, the stems of it that are used (`vocals`, `drums`, ...; the empty name
             is the whole song). Vocals suffer most from stretching, drums from none in key.
+        told: what the producer said of songs, so that nobody asks for it again.
     """
 
     tempo: str | float | None
@@ -140,3 +141,4 @@ class Wishes:
     sections: tuple[SectionWish, ...] = ()
     max_stretch_percent: float = 25.0
     max_semitones: float = 5.0
+    told: Mapping[str, Told] = field(default_factory=dict)

@@ -136,6 +136,9 @@ def _section(
     for key, leaf in node.entries.items():
         if key != _BARS and key not in sources:
             problems.add(node.keys[key], unknown(key, title, (_BARS, *sources)))
+        elif (found := sources.get(key)) and not found.may_align:
+            what = f"{quote(key)} has `align: false`: its bars are not moved"
+            problems.add(node.keys[key], f"{title}: {what}")
         elif isinstance(leaf, Leaf) and (isinstance(leaf.value, str) or is_number(leaf.value)):
             try:
                 ranges[key] = parse_bars(leaf.text)

@@ -14,7 +14,7 @@ from stemfx.alignment.timeline import Timeline, Wishes
 from stemfx.errors import AlignmentError
 from stemfx.io import FileSignal, probe
 from stemfx.music import read_music
-from stemfx.music_reading import MusicReading
+from stemfx.music_reading import MusicReading, Told
 
 PARTS = {"a": ("vocals",), "b": ("drums",), "c": ("bass", "other")}
 TAKES = {
@@ -217,3 +217,11 @@ def test_the_takes_of_the_corpus_land_on_one_grid(corpus: Path) -> None:
             for at_s in takes[name].downbeats_s
         ]
         assert bars_s == pytest.approx(timeline.reading.downbeats_s[: len(bars_s)], abs=1e-6)
+
+
+def test_what_was_told_of_a_song_is_not_asked_for_again() -> None:
+    loose = made_reading(bpm_confidence=0.1, key_confidence=0.05, key_runner_up="D minor")
+    wishes = Wishes("auto", "auto", {"a": ("",)}, told={"a": Told(120.0, 0.5, "A minor")})
+    found = lay_out({"a": loose}, wishes).findings
+    assert [finding.code for finding in found] == ["told_not_heard"]
+    assert "give" not in found[0].message

@@ -223,3 +223,25 @@ def test_sections_by_hand_stand_above_the_form(monkeypatch: pytest.MonkeyPatch) 
     timeline = lay_out(found, Wishes("b", None, ALL, sections=(hand,)))
     assert bars_heard(timeline, "a", 8) == [*range(1, 9)]
     assert [one.label for one in timeline.reading.sections][:2] == ["", "bridge"]
+
+
+@pytest.mark.parametrize(
+    "section", [SectionWish("v", 999_998, 2, {"a": 1}), SectionWish("v", 99, 2)]
+)
+def test_a_section_long_after_everything_is_refused(section: SectionWish) -> None:
+    with pytest.raises(
+        AlignmentError, match=r"v begins in bar \d+, and nothing sounds after bar 16"
+    ):
+        laid_out(section)
+
+
+def test_a_pause_of_eight_bars_before_a_section_is_one() -> None:
+    timeline = laid_out(SectionWish("outro", 25, 4, {"a": 13}))
+    assert bars_heard(timeline, "a", 28)[17:] == [*7 * [0], 13, 14, 15, 16]
+    with pytest.raises(AlignmentError, match="begin it before bar 26"):
+        laid_out(SectionWish("outro", 26, 4, {"a": 13}))
+
+
+def test_bars_are_told_without_an_exponent() -> None:
+    with pytest.raises(AlignmentError, match="bars 999998-1000001 of a were asked for"):
+        laid_out(SectionWish("v", 1, 4, {"a": 999_998}))

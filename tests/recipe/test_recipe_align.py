@@ -169,3 +169,12 @@ def test_a_key_that_is_none_is_refused_at_its_source(faults):
 def test_align_without_anything_to_align_is_refused(faults, sources, why):
     (fault,) = faults(f"stemfx: 1\n{sources}\nalign: {{tempo: 120}}\n")
     assert fault == f"r.yaml:3:8: align: there is nothing to align: {why}"
+
+
+def test_sections_cannot_move_a_source_that_is_left_alone(faults):
+    text = (
+        "stemfx: 1\nsources: {a: gen.wav, b: {file: gen.wav, align: false}}\n"
+        "align: {tempo: a}\nsections: {verse: {bars: 1-4, b: 3-6}}\n"
+    )
+    (fault,) = faults(text)
+    assert fault == ("r.yaml:4:31: sections.verse: 'b' has `align: false`: its bars are not moved")
