@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from stemfx.alignment.camelot import major_tonic
-from stemfx.alignment.song import Song
+from stemfx.alignment.song import Song, followed
 from stemfx.dsp.key import MODES, NAMES
 from stemfx.dsp.transpose import key_text, parse_key
 from stemfx.errors import AlignmentError
@@ -150,23 +150,13 @@ def best_key(keyed: Collection[Song], max_semitones: float) -> str:
         own = at.reading
         return n_too_far(own.key, own.tuning_cents, keyed, max_semitones)
 
-    least_refused = min(refused(song) for song in keyed)
-    candidates = [song for song in keyed if refused(song) == least_refused]
-    costs = {
-        song.name: total_transposition(song.reading.key, song.reading.tuning_cents, keyed)
-        for song in candidates
-    }
-    least = min(costs.values())
-    near = [song for song in candidates if costs[song.name] <= least + NEAR]
-    return min(
-        near,
-        key=lambda s: (
-            not s.use.vocals,
-            -s.reading.key_confidence,
-            round(costs[s.name], 6),
-            s.name,
-        ),
-    ).name
+    return followed(
+        keyed,
+        n_refused=refused,
+        cost=lambda song: total_transposition(song.reading.key, song.reading.tuning_cents, keyed),
+        near=NEAR,
+        sureness=lambda song: song.reading.key_confidence,
+    )
 
 
 def keys_that_fit(songs: Collection[Song], tuning_cents: float, max_semitones: float) -> list[str]:

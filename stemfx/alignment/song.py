@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from stemfx.alignment.beat_line import BarLine, BeatLine, bar_line, beat_line
@@ -88,3 +88,31 @@ def leading(songs: Collection[Song]) -> Song:
         return (not song.line, not use.any, not use.vocals, -use.stretch_weight, -sure, song.name)
 
     return min(songs, key=order)
+
+
+def followed(
+    songs: Collection[Song],
+    *,
+    n_refused: Callable[[Song], int],
+    cost: Callable[[Song], float],
+    near: float,
+    sureness: Callable[[Song], float],
+) -> str:
+    """Return the song that costs the others least to follow.
+
+    Args:
+        songs: to choose from.
+        n_refused: how many could not follow it at all; the fewest come first.
+        cost: of following it.
+        near: costs so near to the least are alike; then the song with vocals is followed, and
+            then the surest.
+        sureness: of what is followed.
+    """
+    refused = {song.name: n_refused(song) for song in songs}
+    candidates = [song for song in songs if refused[song.name] == min(refused.values())]
+    costs = {song.name: cost(song) for song in candidates}
+    least = min(costs.values())
+    return min(
+        (song for song in candidates if costs[song.name] <= least + near),
+        key=lambda s: (not s.use.vocals, -sureness(s), round(costs[s.name], 6), s.name),
+    ).name

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from stemfx.alignment.song import Song
+from stemfx.alignment.song import Song, followed
 from stemfx.errors import AlignmentError
 
 OCTAVES = (1.0, 0.5, 2.0)
@@ -103,17 +103,10 @@ def best_tempo(songs: Collection[Song], max_stretch_percent: float) -> str:
         percents = [stretch_percent(song.bpm, at.bpm) for song in used]
         return sum(is_too_far(percent, max_stretch_percent) for percent in percents)
 
-    least_refused = min(n_refused(song) for song in used)
-    candidates = [song for song in used if n_refused(song) == least_refused]
-    costs = {song.name: total_stretch(song.bpm, used) for song in candidates}
-    least = min(costs.values())
-    near = [song for song in candidates if costs[song.name] <= least + NEAR]
-    return min(
-        near,
-        key=lambda s: (
-            not s.use.vocals,
-            -s.reading.bpm_confidence,
-            round(costs[s.name], 6),
-            s.name,
-        ),
-    ).name
+    return followed(
+        used,
+        n_refused=n_refused,
+        cost=lambda song: total_stretch(song.bpm, used),
+        near=NEAR,
+        sureness=lambda song: song.reading.bpm_confidence,
+    )

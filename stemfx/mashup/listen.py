@@ -118,10 +118,25 @@ def _measuring(source: str, stem: str) -> str:
 
 def takes_of(plan: Plan, inputs: Inputs, cache: Cache, weights: Weights) -> dict[str, Take]:
     """Return the takes as they were read and measured; the plan has been run."""
+    sources = plan.recipe.sources
+    labels = labels_of([source.files[0] for source in sources.values()])
     return {
-        name: _take(source, plan, inputs, cache, weights)
-        for name, source in plan.recipe.sources.items()
+        name: replace(_take(source, plan, inputs, cache, weights), label=label)
+        for (name, source), label in zip(sources.items(), labels, strict=True)
     }
+
+
+def labels_of(files: Sequence[Path]) -> list[str]:
+    """Return the names of files, with their folders where two are called alike.
+
+    >>> labels_of([Path("a/mix.wav"), Path("b/mix.wav"), Path("b/c.wav")])
+    ['a/mix.wav', 'b/mix.wav', 'c.wav']
+    """
+    names = [file.name for file in files]
+    return [
+        n if names.count(n) == 1 else f"{f.parent.name}/{n}"
+        for f, n in zip(files, names, strict=True)
+    ]
 
 
 def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Weights) -> Take:
