@@ -18,6 +18,7 @@ from stemfx.recipe import Recipe, Track
 
 MEETING_VERSION = 1
 _BASS = "bass"
+GUARD = "bleed_guard"
 
 
 def add_meetings(
@@ -79,7 +80,8 @@ def _add_bleed(graph: Graph, recipe: Recipe, sources: SourcePorts, track: Track)
         return
     source = recipe.sources[track.source]
     replaced = [s for s in guarding_stems(recipe, source) if sources.offers(source, s)]
-    if not replaced or is_drums(track.stem):
+    is_guarded = any(call.stage.name == GUARD for call in track.stages)  # it tells itself
+    if not replaced or is_drums(track.stem) or is_guarded:
         return
     others = {stem: sources.stem(source, stem, track.where) for stem in replaced}
     stem = sources.stem(source, track.stem, track.from_where)

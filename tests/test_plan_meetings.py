@@ -63,6 +63,11 @@ def test_two_singers_meet(folder: Path) -> None:
     }
 
 
+def test_what_is_guarded_tells_itself(folder: Path) -> None:
+    guarded = "{from: a/vocals, stages: [bleed_guard: {against: [drums]}]}"
+    assert meetings(folder, f"{{v: {guarded}, d: {{from: b/drums}}}}") == {}
+
+
 def test_a_recipe_may_ignore_bleed(folder: Path) -> None:
     head = SOURCES + "align: {tempo: a, bleed: ignore}\n"
     assert meetings(folder, "{v: {from: a/vocals}, d: {from: b/drums}}", head) == {}

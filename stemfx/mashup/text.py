@@ -194,7 +194,7 @@ def _guard(part: Part, proposal: Proposal) -> list[str]:
             f"{drums}, take the # off the next line",
             6,
         ),
-        "      # - bleed_guard",
+        "      # - bleed_guard: {against: [drums]}",
     ]
 
 
