@@ -13,7 +13,7 @@ from stemfx.recipe.model import Align, Source
 from stemfx.recipe.paths import check_names
 from stemfx.recipe.problems import Problems, did_you_mean, label, listing, quote
 from stemfx.recipe.validate import section
-from stemfx.recipe.wording import given, is_number, outside, unknown
+from stemfx.recipe.wording import given, is_number, number_hint, outside, unknown
 from stemfx.recipe.yaml_tree import Leaf, Node, Table
 
 AUTO = "auto"
@@ -79,7 +79,7 @@ def _check_followed(
     if value == AUTO or (name == "key" and _is_key(value)):
         return
     what = "a tempo in BPM" if name == "tempo" else "a key such as A minor"
-    near = did_you_mean(value, (*sources, AUTO))
+    near = number_hint(leaf, "BPM") or did_you_mean(value, (*sources, AUTO))
     problems.add(
         mark,
         f"align.{name}: {quote(value)} is neither a source, nor {what}, nor auto{near} "

@@ -58,6 +58,11 @@ def test_what_none_can_follow_is_refused(faults, align, fault):
     assert faults(f"{HEAD}align: {align}\n") == [f"r.yaml:{fault}"]
 
 
+def test_a_tempo_in_quotes_is_told_to_lose_them(faults):
+    (fault,) = faults(HEAD + 'align: {tempo: "120"}\n')
+    assert "(remove the quotes)" in fault
+
+
 def test_a_source_that_is_left_alone_cannot_be_followed(faults):
     text = "stemfx: 1\nsources: {a: {file: gen.wav, align: false}, b: gen.wav}\nalign: {tempo: a}\n"
     assert faults(text) == [
