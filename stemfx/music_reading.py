@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-READING_VERSION = 2
+READING_VERSION = 3
 """Raise it whenever a song reads differently: it is part of the cache key."""
 
 

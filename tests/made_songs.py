@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,8 +63,16 @@ def made_song(
     bars: int = 12,
     start_s: float = 0.3,
     faster_at_end: float = 0.0,
+    chords: Sequence[tuple[int, tuple[int, ...]]] = (),
 ) -> MadeSong:
-    """Play `bars` bars of four and a last chord; the tempo may grow by a share until the end."""
+    """Play `bars` bars of four and a last chord; the tempo may grow by a share until the end.
+
+    Unless `chords` are given, which go round, it is those of `PROGRESSIONS`, from the tonic to it.
+    """
+    tonic_chord = (0, PROGRESSIONS[mode][0][1])
+    played = [*(chords or PROGRESSIONS[mode])] * bars
+    last = played[0] if chords else tonic_chord
+    played[0] = last
     beats = np.arange(4 * bars + 5)
     pace = 1 + faster_at_end * beats / beats[-1]
     beats_s = start_s + np.concatenate([[0], np.cumsum(60 / bpm / pace)])[:-1]
@@ -75,7 +84,7 @@ def made_song(
     drums, bass, other = (np.zeros(n) for _ in range(3))
     kit, rng = SynthKit(), np.random.default_rng(0)
     for bar in range(bars):
-        degree, triad = PROGRESSIONS[mode][bar % 4] if bar else (0, PROGRESSIONS[mode][0][1])
+        degree, triad = played[bar]
         for drum, places, velocity in GROOVES[groove]:
             for place in places:
                 touch = velocity * rng.uniform(0.85, 1.0)
@@ -85,9 +94,10 @@ def made_song(
             _add(bass, _tone(root, beats_long * 60 / bpm, cents), at(4 * bar + place))
         for note in triad:
             _add(other, _tone(root + 24 + note, 4 * 60 / bpm, cents), at(4 * bar))
-    for note in PROGRESSIONS[mode][0][1]:
-        _add(other, _tone(60 + tonic % 12 + note, 3 * 60 / bpm, cents), at(4 * bars))
-    _add(bass, _tone(36 + tonic % 12, 3 * 60 / bpm, cents), at(4 * bars))
+    root = (tonic + last[0]) % 12
+    for note in last[1]:
+        _add(other, _tone(60 + root + note, 3 * 60 / bpm, cents), at(4 * bars))
+    _add(bass, _tone(36 + root, 3 * 60 / bpm, cents), at(4 * bars))
     _add(drums, kit.sample("kick", 0.9, RATE).samples[0], at(4 * bars))
     stems = {"drums": 0.5 * drums, "bass": 0.2 * bass, "other": 0.08 * other}
     audio = {name: Audio(x[np.newaxis].astype(np.float32), RATE) for name, x in stems.items()}

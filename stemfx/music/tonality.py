@@ -28,6 +28,8 @@ _STEADY_FRAMES = 5
 _NO_BARS_S = 2.0
 """Where no bars are known, stretches of this length stand for them."""
 _TRIADS = np.array([[1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0], [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]])
+_SCALES = np.array([[1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 0, 1], [1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1]])
+"""Major, and minor with both its sevenths."""
 _QUIET = 0.1  # of the loud frames: what is softer counts less
 _LEAST_PEAK = 1e-3
 
@@ -96,6 +98,7 @@ def key_cues(heard: Heard, beats_s: Float64s, downbeats_s: Float64s) -> Float64s
         fifth, seventh = chords[:, (tonic + 7) % 12], chords[:, (tonic + 10) % 12]
         at_rest = np.maximum(chord[1:], 0)
         degrees = np.roll(notes, -tonic)
+        outside = 1.0 - degrees @ _SCALES[minor] / max(degrees.sum(), 1e-9)
         cues.append(
             [
                 profile[key],
@@ -107,6 +110,7 @@ def key_cues(heard: Heard, beats_s: Float64s, downbeats_s: Float64s) -> Float64s
                 np.mean(np.maximum(fifth[:-1], 0) * at_rest) if at_rest.size else 0.0,
                 np.mean(np.maximum(seventh[:-1], 0) * at_rest) if at_rest.size else 0.0,
                 minor,
+                outside,
                 *(degrees * (1 - minor)),
                 *(degrees * minor),
             ]

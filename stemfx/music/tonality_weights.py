@@ -1,4 +1,9 @@
-"""What the cues of a key weigh: fitted to rendered songs (see `tonality`), not written by hand."""
+"""What the cues of a key weigh: fitted to rendered songs (see `tonality`), not written by hand.
+
+Only that of notes outside the scale was chosen on its own, on 200 songs whose chords begin and end
+anywhere: keys that are neither right nor relative fall from 39 to 17 of 400 readings, and from 15
+to 9 of 200 readings of other such songs, as many being right as before.
+"""
 
 import numpy as np
 
@@ -23,6 +28,7 @@ _CUES = {
     "dominant then tonic": 8.93,
     "subtonic then tonic": -4.76,
     "minor": 0.12,
+    "notes outside the scale": -40.0,
 }
 # Degrees of the scale, in semitones above the tonic.
 _MAJOR = (3.39, -1.77, -2.30, -4.10, 1.47, 4.85, -5.33, -2.61, -2.82, 5.77, -3.47, 2.94)

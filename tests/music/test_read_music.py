@@ -8,7 +8,7 @@ from pathlib import Path
 import mir_eval
 import numpy as np
 import pytest
-from made_songs import NAMES, RATE, MadeSong, made_song
+from made_songs import MAJOR, MINOR, NAMES, RATE, MadeSong, made_song
 
 from stemfx.audio import Audio
 from stemfx.demo_song import BEATS_PER_BAR, BPM, DURATION_S, KEY, demo_song
@@ -84,6 +84,16 @@ def test_every_key_is_told_from_its_relative_in_any_tuning(tonic: int, mode: str
     assert (reading.key, reading.key_runner_up) == (song.key, f"{NAMES[relative]} {other}")
     assert reading.tuning_cents == pytest.approx(cents, abs=3)
     assert reading.key_confidence > 0.2
+
+
+@pytest.mark.parametrize("tonic", [0, 4])
+def test_a_loop_from_the_sixth_degree_is_in_the_key_of_its_notes(tonic: int) -> None:
+    # VI VII i v round and round, VI in the first and in the last bar: major on VI has the notes
+    # of all its chords but VII. That key and the true one are two notes and four semitones apart.
+    loop = ((8, MAJOR), (10, MAJOR), (0, MINOR), (7, MINOR))
+    song = made_song("rock", 104, tonic=tonic, mode="minor", bars=16, chords=loop)
+    assert read_music(song.mixture, song.stems).key == song.key
+    assert read_music(song.mixture, {}).key == song.key
 
 
 def test_a_reading_does_not_depend_on_level_polarity_or_channels() -> None:
