@@ -361,7 +361,7 @@ class Graph:
 
     def __init__(self, seconds: float) -> None:
         self.nodes: dict[str, Node] = {}
-        self._seconds = seconds
+        self.seconds = seconds
 
     def add(
         self,
@@ -387,7 +387,7 @@ class Graph:
         text = canonical([ENGINE_VERSION, op, config, sources])
         key = hashlib.sha256(text.encode()).hexdigest()
         self.nodes[unique] = Node(
-            unique, op, work, tuple(inputs), key, signals, where, self._seconds, is_told
+            unique, op, work, tuple(inputs), key, signals, where, self.seconds, is_told
         )
         return Port(unique, signals[0] if signals else AUDIO)
 

@@ -36,19 +36,7 @@ def make_analysis_plan(
         device: where the networks compute.
     """
     (source,) = recipe.sources.values()
-    seconds = max(info.duration_s for info in inputs.files.values())
-    rate = max(info.sample_rate for info in inputs.files.values())
-    graph = Graph(seconds)
-    ports = SourcePorts(
-        graph,
-        recipe,
-        inputs,
-        choices,
-        registry,
-        sample_rate=rate,
-        preview_s=None,
-        device=device,
-    )
+    graph, ports = songs_alone(recipe, inputs, choices, registry, device)
     music = ports.reading(source.name).node
     level = graph.add(
         f"{source.name}/measure", "measure", Measure(), (ports.mixture(source),), signals=()
@@ -61,9 +49,27 @@ def make_analysis_plan(
     return Plan(
         recipe=recipe,
         nodes=nodes,
-        sample_rate=rate,
-        duration_s=seconds,
+        sample_rate=ports.sample_rate,
+        duration_s=graph.seconds,
         separators=separators,
         outputs={MUSIC: music, LEVEL: level},
         findings=tuple(ports.findings()),
     )
+
+
+def songs_alone(
+    recipe: Recipe, inputs: Inputs, choices: Choices, registry: Registry, device: str
+) -> tuple[Graph, SourcePorts]:
+    """Return a graph, and what adds the whole songs of a recipe to it: for plans without tracks."""
+    graph = Graph(max(info.duration_s for info in inputs.files.values()))
+    ports = SourcePorts(
+        graph,
+        recipe,
+        inputs,
+        choices,
+        registry,
+        sample_rate=max(info.sample_rate for info in inputs.files.values()),
+        preview_s=None,
+        device=device,
+    )
+    return graph, ports

@@ -46,7 +46,7 @@ class SourcePorts:
     ) -> None:
         self._registry = registry
         self._graph, self._recipe, self._inputs, self._choices = graph, recipe, inputs, choices
-        self._rate, self._preview_s, self._device = sample_rate, preview_s, device
+        self.sample_rate, self._preview_s, self._device = sample_rate, preview_s, device
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
         self._split: dict[str, SourceStems] = {}
 
@@ -77,14 +77,20 @@ class SourcePorts:
         work = Decode(
             info,
             self._inputs.states[path],
-            self._rate,
+            self.sample_rate,
             window_s,
             fold_down,
             # A quiet passage may well be digital silence; only a whole song may not.
             may_be_silent or window_s is not None,
             may_start_late=may_be_silent,
         )
-        config = [self._inputs.hashes[path], self._rate, window_s, fold_down, work.may_be_silent]
+        config = [
+            self._inputs.hashes[path],
+            self.sample_rate,
+            window_s,
+            fold_down,
+            work.may_be_silent,
+        ]
         self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
         return self._made[meaning]
 
@@ -132,7 +138,7 @@ class SourcePorts:
                 wants_all=wants_all_stems(self._recipe, source),
                 mixture=self.whole(source),
                 is_mono=all(info.channels == 1 for info in files),
-                sample_rate=self._rate,
+                sample_rate=self.sample_rate,
                 device=self._device,
             )
             if stems.is_complete:

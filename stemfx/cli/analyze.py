@@ -57,22 +57,20 @@ def analyze(
     """
     from stemfx.analysis import How, analyse
     from stemfx.cli.analyze_table import print_song
-    from stemfx.cli.screen import fetch_bar, print_json, progress_bars, table_console
+    from stemfx.cli.screen import print_json, progress_bars, table_console
     from stemfx.registry import build_registry
-    from stemfx.session import Request
 
     if (model or quality) and not separate:
         raise UsageError("it says how to separate; add --separate", where="--model, --quality")
     registry = build_registry()
     registry.beat_tracker(beats)  # before any work
     how = How(_told(bpm, downbeat, key), beats, separate)
-    request = Request(
-        models=tuple(a.name_or_path(name, "--model") for name in model or ()),
-        quality=quality.value if quality else None,
-        device=a.device_name(device),
+    request = a.request_from(
+        model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         accept_noncommercial=accept_noncommercial,
-        on_fetch=fetch_bar,
     )
     done: list[Analysed] = []
     with _cache(keep=not no_cache) as cache, progress_bars() as observer:

@@ -78,18 +78,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 def request_from(
     *,
-    source: list[str] | None,
-    set_: list[str] | None,
-    out: Path | None,
-    preview: str | None,
+    source: list[str] | None = None,
+    set_: list[str] | None = None,
+    out: Path | None = None,
+    preview: str | None = None,
     model: list[str] | None,
     quality: QualityName | None,
     device: str,
     offline: bool,
-    fold_down: bool,
+    fold_down: bool = False,
     accept_noncommercial: bool,
 ) -> Request:
-    """Read the options that `run` and `plan` share.
+    """Read the options that commands share which separate songs or run recipes.
 
     Raises:
         UsageError: one of them cannot be used.

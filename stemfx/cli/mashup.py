@@ -67,10 +67,6 @@ def mashup(
     givers = {"vocals": vocals, "drums": drums, "bass": bass, "harmony": harmony}
     asked = _asked(paths, givers, tempo, key)
     request = a.request_from(
-        source=None,
-        set_=None,
-        out=None,
-        preview=None,
         model=model,
         quality=quality,
         device=device,

@@ -52,23 +52,21 @@ def rank(
     nothing. A file that cannot be read comes last, and then the exit code is 2.
     """
     from stemfx.cli.rank_table import print_ranking
-    from stemfx.cli.screen import fetch_bar, file_progress, print_json, table_console
+    from stemfx.cli.screen import file_progress, print_json, table_console
     from stemfx.ranking.measurements import STEM, TAKE
     from stemfx.ranking.order import ranked
-    from stemfx.session import Request
     from stemfx.weight_files import SHIPPED, read_weights
 
     if (model or quality) and not stems:
         raise UsageError("it says how to separate; add --stems", where="--model, --quality")
     path = None if weights is None else a.user_path(weights, "--weights")
     counts = read_weights(path)
-    request = Request(
-        models=tuple(a.name_or_path(name, "--model") for name in model or ()),
-        quality=quality.value if quality else None,
-        device=a.device_name(device),
+    request = a.request_from(
+        model=model,
+        quality=quality,
+        device=device,
         offline=offline,
         accept_noncommercial=accept_noncommercial,
-        on_fetch=fetch_bar,
     )
     paths = dict.fromkeys(one.absolute() for one in a.audio_paths(files))
     with file_progress("rank") as began:

@@ -63,24 +63,23 @@ def separate(
     json: a.Json = False,
 ) -> None:
     """Split a song into stems that sum to it."""
-    from stemfx.cli.screen import fetch_bar, print_json, progress_bars, table_console
+    from stemfx.cli.screen import print_json, progress_bars, table_console
     from stemfx.graph import Separate as SeparateWork
     from stemfx.recipe import Member, Separate
     from stemfx.recipe.separate import effort_of
     from stemfx.registry import build_registry
     from stemfx.report import null_db, output_paths, print_outcome, separators_json
     from stemfx.run import run
-    from stemfx.session import Request, open_cache, prepare, recipe_for_stems
+    from stemfx.session import open_cache, prepare, recipe_for_stems
 
     registry = build_registry()
-    models = tuple(a.name_or_path(name, "--model") for name in model or ())
-    request = Request(
-        models=models,
-        device=a.device_name(device),
+    request = a.request_from(
+        model=model,
+        quality=None,  # a part of `how`, beside its numbers
+        device=device,
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
-        on_fetch=fetch_bar,
     )
     numbers = {"overlap": overlap, "shifts": shifts, "segment_s": segment}
     effort, asked = effort_of(quality.value if quality else "normal", numbers)

@@ -12,13 +12,13 @@ from typing import Any
 from stemfx.alignment.offers import PARTS, STEM_OF, Offer, Take
 from stemfx.audio import Signal
 from stemfx.cache import Cache, LostError, StoredSignal
-from stemfx.graph import DATA, Graph, Measure, Port, canonical
+from stemfx.graph import DATA, Measure, Port, canonical
 from stemfx.health import FileFacts
 from stemfx.models import AUTO
 from stemfx.music_reading import MusicReading
 from stemfx.plan import Plan
+from stemfx.plan_analysis import songs_alone
 from stemfx.plan_inputs import Inputs, inspect_inputs
-from stemfx.plan_sources import SourcePorts
 from stemfx.ranking.faults import Weights
 from stemfx.ranking.measure import measure_take
 from stemfx.ranking.measurements import Measurements
@@ -82,19 +82,7 @@ def listening_plan(
     inputs = inspect_inputs(recipe)
     choices = choose_models(recipe, request, registry)
     here = fetch_models(recipe, choices, request, registry, try_now=True)
-    seconds = max(info.duration_s for info in inputs.files.values())
-    rate = max(info.sample_rate for info in inputs.files.values())
-    graph = Graph(seconds)
-    ports = SourcePorts(
-        graph,
-        recipe,
-        inputs,
-        here,
-        registry,
-        sample_rate=rate,
-        preview_s=None,
-        device=request.device,
-    )
+    graph, ports = songs_alone(recipe, inputs, here, registry, request.device)
     read = {ports.reading(name).node for name in recipe.sources}
     for source in recipe.sources.values():
         stems = {stem: ports.stem(source, stem, source.where) for stem in STEMS}
@@ -105,8 +93,8 @@ def listening_plan(
     plan = Plan(
         recipe=recipe,
         nodes=nodes,
-        sample_rate=rate,
-        duration_s=seconds,
+        sample_rate=ports.sample_rate,
+        duration_s=graph.seconds,
         separators={name: tuple(c.separator for c in of) for name, of in here.items()},
     )
     return plan, inputs, list(dict.fromkeys(findings))
@@ -121,7 +109,7 @@ def takes_of(plan: Plan, inputs: Inputs, cache: Cache, weights: Weights) -> dict
     sources = plan.recipe.sources
     labels = labels_of([source.files[0] for source in sources.values()])
     return {
-        name: replace(_take(source, plan, inputs, cache, weights), label=label)
+        name: _take(source, plan, inputs, cache, weights, label=label)
         for (name, source), label in zip(sources.items(), labels, strict=True)
     }
 
@@ -139,7 +127,9 @@ def labels_of(files: Sequence[Path]) -> list[str]:
     ]
 
 
-def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Weights) -> Take:
+def _take(
+    source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Weights, *, label: str
+) -> Take:
     name = source.name
     reading = MusicReading.from_json(_facts(plan, cache, f"{name}/music")[DATA])
     lufs = {stem: _lufs(plan, cache, _measuring(name, stem)) for stem in ("", *STEMS)}
@@ -160,7 +150,6 @@ def _take(source: Source, plan: Plan, inputs: Inputs, cache: Cache, weights: Wei
         if _is_there(lufs[stem], lufs[""]):
             found = faults_of(measured[stem], weights.stem)
             offers[part] = Offer(_score(found) - lost, _reasons(found), lufs[stem])
-    label = source.files[0].name
     return Take(name, label, reading, _score(faults), _reasons(faults), lufs[""], offers)
 
 
