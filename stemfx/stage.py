@@ -41,7 +41,7 @@ from stemfx.kit import Kit
 from stemfx.music_reading import MusicReading
 
 Level = Literal["info", "warn", "error"]
-ReferenceKind = Literal["track", "stem", "source", "file", "sound", "kit"]
+ReferenceKind = Literal["track", "stem", "source", "song", "file", "sound", "kit"]
 Measurement = float | int | str | bool
 
 
@@ -117,6 +117,13 @@ SourceRef = Annotated[str, Reference("source")]
 """The name of a song among the recipe's sources: its tempo, beats and key; see `context.readings`.
 
 As with a file, `SourceRef | None` is possible: without a song nothing is read.
+"""
+
+SongRef = Annotated[str, Reference("song")]
+"""The name of a song among the recipe's sources, to listen to: whole and as it came, at the track's
+rate, beside the sounds in `context.sounds`. A reference to master to, say; it is not played.
+
+As with a file, `SongRef | None` is possible, and each song is a parameter of its own.
 """
 
 
@@ -195,9 +202,9 @@ class StageContext(Notes):
     """What a stage is given beside the signal, and where it says what it did.
 
     `sidechains` holds the processed signal of every track that a `TrackRef` parameter names, by
-    the track's name. `files`, `sounds`, `kits` and `readings` hold what the `FileRef`, `SoundRef`,
-    `KitRef` and `SourceRef` parameters name, by the parameter's name. `hits` are the drum hits, in
-    order of time, for a stage whose parameters are `HitParams`.
+    the track's name. `files`, `sounds`, `kits` and `readings` hold what the `FileRef`, `SoundRef`
+    (and `SongRef`), `KitRef` and `SourceRef` parameters name, by the parameter's name. `hits` are
+    the drum hits, in order of time, for a stage whose parameters are `HitParams`.
     `seed` is derived from the recipe, so noise is the same in every run. `song` is there for
     stages that hear it. `is_generated` says that the song came out of an AI generator: repairs
     that were not told how far to go stay gentler there.

@@ -66,7 +66,7 @@ TARGETS: dict[TargetName, Target] = {
             "podcast",
             -16.0,
             -1.0,
-            "Apple Podcasts' audio requirements: -16 LUFS within 1 LU, peaks to -1 dBFS; AES TD1008",
+            "Apple Podcasts' audio requirements: -16 LUFS within 1 LU, peaks up to -1 dBFS",
         ),
         Target("ebu", -23.0, -1.0, "EBU R 128 (2023): -23.0 LUFS within 0.5 LU, -1 dBTP"),
     )
