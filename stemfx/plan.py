@@ -36,9 +36,9 @@ from stemfx.plan_align import AlignedPorts, late_stages
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
+    played_sources,
     sidechain_tracks,
     stem_named,
-    used_sources,
     used_tracks,
 )
 from stemfx.plan_meetings import add_meetings
@@ -175,10 +175,10 @@ class _Builder:
         self._registry, self._options = registry, options
         self._made: dict[tuple[str, ...], Port] = {}  # what was made already, by its meaning
         # Layers are brought to the rate of the songs; only without a song do they decide.
-        songs = [p for source in used_sources(recipe) for p in source.files]
+        songs = [p for source in played_sources(recipe) for p in source.files]
         rates = [inputs.files[path].sample_rate for path in songs or inputs.files]
         self._rate = recipe.output.sample_rate or max(rates)
-        self._seconds = max(info.duration_s for info in inputs.files.values())
+        self._seconds = max(inputs.files[path].duration_s for path in songs or inputs.files)
         if options.preview_s is not None:
             self._seconds = min(self._seconds, options.preview_s[1])
         self._graph = Graph(self._seconds)
@@ -318,7 +318,7 @@ class _Builder:
             sounds = {
                 param: self._sources.decode(f"{step}/{param}", path, is_whole=True)
                 for param, path in call.sounds.items()
-            }
+            } | {param: self._sources.as_it_came(name) for param, name in call.songs.items()}
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
             told = self._hits_for(call, prefix, port, known) if call.hears_hits else None
             data = [told] if isinstance(told, Port) else []
@@ -443,7 +443,7 @@ class _Builder:
         """Return the song that a track plays, or the mix where all of it comes from one."""
         if track is not None:
             return self._recipe.sources.get(track.source or "")
-        used = used_sources(self._recipe)
+        used = played_sources(self._recipe)
         return used[0] if len(used) == 1 else None
 
     def _is_generated(self, track: Track | None) -> bool:
@@ -451,7 +451,7 @@ class _Builder:
         while track is not None and track.removed_of is not None:
             track = self._recipe.tracks[track.removed_of]
         played = [] if track is None else [self._recipe.sources[name] for name, _ in track.played]
-        songs = used_sources(self._recipe) if track is None else played
+        songs = played_sources(self._recipe) if track is None else played
         return any(song.generated or song.name in self._inputs.generators for song in songs)
 
     def _refuse(self, call: StageCall, why: str) -> NoReturn:
@@ -539,7 +539,7 @@ class _Builder:
 
     def _source_depth(self) -> int | None:
         """Return the highest bit depth of the sources; None when all are lossy."""
-        paths = [p for source in used_sources(self._recipe) for p in source.files]
+        paths = [p for source in played_sources(self._recipe) for p in source.files]
         depths = [depth for p in paths if (depth := self._inputs.files[p].bit_depth)]
         return max(depths, default=None)
 

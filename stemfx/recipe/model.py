@@ -34,6 +34,7 @@ class StageCall:
         sounds: the resolved file of each `SoundRef` parameter.
         kits: what each `KitRef` parameter names.
         sources: the source that each `SourceRef` parameter names.
+        songs: the source that each `SongRef` parameter names.
     """
 
     stage: Stage
@@ -45,6 +46,7 @@ class StageCall:
     sounds: Mapping[str, Path] = field(default_factory=dict)
     kits: Mapping[str, Kit] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
+    songs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def hears_hits(self) -> bool:

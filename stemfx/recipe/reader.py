@@ -85,6 +85,10 @@ def read_recipe(
     mix_calls = calls.calls(mix.get("stages"), "mix.stages", None)
     master_calls = calls.calls(tree.get("master"), "master", None)
     calls.check_loops()
+    if not table.entries:  # a song that is only listened to is no layer
+        listened_to = {name for call in (*mix_calls, *master_calls) for name in call.songs.values()}
+        played_too = {name: track for name, track in tracks.items() if name not in listened_to}
+        tracks = played_too or tracks
 
     separate = read_separate(_section(tree, "separate", problems), problems)
     output = read_output(_section(tree, "output", problems), path, problems)
