@@ -91,7 +91,7 @@ def read_recipe(
         tracks = played_too or tracks
 
     separate = read_separate(_section(tree, "separate", problems), problems)
-    output = read_output(_section(tree, "output", problems), path, problems)
+    output = read_output(_section(tree, "output", problems), path, folder, problems)
     problems.settle()
     return Recipe(
         path=path,
