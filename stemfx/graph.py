@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
+from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
 from stemfx.music_reading import NOTHING_TOLD, Told
@@ -32,6 +33,12 @@ AUDIO = "audio"
 
 DATA = "data"
 """The name of what a node found out, for those that read that instead of a signal."""
+
+NOTES = "measurements"
+"""The name of what a node measured, likewise."""
+
+UNHEARD = frozenset({DATA, NOTES})
+"""What is read of a node without reading any of its signals."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +302,35 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Null:
+    """Measure what all stems of a song leave of it. Inputs: the mixture, then the stems."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Hold the result against the recipe's `checks`.
+
+    Inputs: the master, if one of `heard` is to be read off it; the notes of its `Measure`, if
+    `has_master`; then those of the node that nulls each of `nulls`.
+
+    Args:
+        checks: the limits.
+        heard: the names of what is read off the master itself.
+        has_master: there is one.
+        is_lowered: the master is lowered when it goes out over full scale.
+        nulls: the songs, and the measurement that is the null of each.
+        of: what is judged: `master`, `preview`.
+    """
+
+    checks: tuple[Check, ...]
+    heard: tuple[str, ...]
+    has_master: bool
+    is_lowered: bool
+    nulls: tuple[tuple[str, str], ...]
+    of: str
+
+
+@dataclass(frozen=True)
 class WriteHits:
     """Write the drum hits of tracks, one an input, each as (JSON, MIDI).
 
@@ -331,7 +367,10 @@ Result = Write | WriteHits
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Meeting | Result
+Tells = Measure | Meeting | Null | Judge
+"""Work that gives measurements and findings, and no signal."""
+
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from stemfx.graph import (
 from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
 from stemfx.plan_align import AlignedPorts, late_stages
+from stemfx.plan_checks import add_checks
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
@@ -235,6 +236,14 @@ class _Builder:
             outputs["stems"] = self._write_stems(faders)
             self._write_removed()
         self._write_hits(outputs)
+        add_checks(
+            self._graph,
+            self._recipe,
+            self._sources,
+            self._choices,
+            outputs.get("measure"),
+            is_preview=preview,
+        )
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,

@@ -10,8 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemfx.graph import AUDIO, Node, Residual, Separate, Write, WriteHits
+from stemfx.graph import AUDIO, Judge, Node, Residual, Separate, Write, WriteHits
+from stemfx.health.checks import Verdict
 from stemfx.io import write_text
+from stemfx.operations_checks import null_of, verdicts_of
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
 from stemfx.report_words import in_words
@@ -89,12 +91,23 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "nodes": [_node_json(node) for node in outcome.nodes],
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
+        "checks": checks_json(outcome),
         "findings": [
             {"level": f.level, "node": node, "code": f.code, "message": f.message}
             for node, f in outcome.findings
         ],
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the verdict on each of the recipe's checks; none where it has none."""
+    return [verdict.to_json() for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+
+
+def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
+    work = outcome.plan.nodes[node.id].work
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -201,10 +214,8 @@ def null_db(outcome: Outcome) -> float | None:
     for node in outcome.nodes:
         if not isinstance(outcome.plan.nodes[node.id].work, Residual):
             continue
-        value, with_residual = node.measurements.get(name), node.measurements.get("null_db")
-        # Stems and residual always sum to the mixture, to rounding: 0 dB is silence over silence.
-        if value is not None and with_residual is not None and float(with_residual) < 0:
-            nulls.append(float(value))
+        if (null := null_of(node.measurements, name)) is not None:
+            nulls.append(null)
     return round(max(nulls), 2) if nulls else None
 
 
@@ -290,6 +301,8 @@ _COST = {
     "mix": 0.002,
     "fader": 0.001,
     "measure": 0.0035,
+    "null": 0.003,
+    "checks": 0.003,
     "reverb": 0.01,
     "saturate": 0.014,
     "limiter": 0.014,
@@ -356,9 +369,9 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for node in outcome.nodes:
         style = _STATUS_STYLE[node.status]
         seconds = f"{node.seconds:.1f} s" if node.status == "done" else ""
-        table.add_row(
-            plain(node.id), Text(node.status, style), seconds, plain(in_words(node.measurements))
-        )
+        told = "\n".join(verdict.line for verdict in _verdicts(outcome, node))
+        told = told or in_words(node.measurements)
+        table.add_row(plain(node.id), Text(node.status, style), seconds, plain(told))
     console.print(table)
     for line in _summary_lines(outcome):
         console.print(plain(line))
@@ -396,6 +409,13 @@ def _summary_lines(outcome: Outcome) -> list[str]:
         lines.append(
             f"null: mixture minus sum of stems is at {null:.0f} dB relative to the mixture"
         )
+    verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+    if verdicts:
+        n_failed = sum(not verdict.passed for verdict in verdicts)
+        told = (
+            f"{n_failed} of {len(verdicts)} failed" if n_failed else f"all {len(verdicts)} passed"
+        )
+        lines.append(f"checks: {told}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from stemfx import operations, operations_align
+from stemfx import operations, operations_align, operations_checks
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, peak_of
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
@@ -21,6 +21,7 @@ from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
     DATA,
+    UNHEARD,
     AlignStems,
     Apply,
     CombineStems,
@@ -37,12 +38,14 @@ from stemfx.graph import (
     Result,
     Separate,
     StemWork,
+    Tells,
     Write,
     WriteHits,
 )
 from stemfx.hit_files import is_edited, json_text, midi_bytes
 from stemfx.hits import Hit
 from stemfx.io import Encoding, check_writable, file_sha256, write, write_bytes
+from stemfx.operations_checks import SAFE_PEAK_DBFS
 from stemfx.plan import Plan
 from stemfx.separation import fit
 from stemfx.separator import StemBlock
@@ -206,7 +209,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
         entry = cached_entry(node, cache)
         if entry is not None and not all(
             name in entry.signals and (not verify or entry.signals[name].is_intact())
-            for name in signals - {DATA}
+            for name in signals - UNHEARD
         ):
             if verify:
                 cache.discard(node.key)
@@ -319,7 +322,7 @@ class _Loop:
             inputs = [
                 _Input(self._open(port.node, port.signal), self._check_stop)
                 for port in node.inputs
-                if port.signal != DATA
+                if port.signal not in UNHEARD
             ]
             notes = Notes()
             self._observer.started(node, _expected_samples(node, inputs, self._plan))
@@ -353,13 +356,13 @@ class _Loop:
         return entry.signals[signal]
 
     def _data(self, node: Node) -> list[Mapping[str, Any]]:
-        """Return what the nodes found whose data a node reads, in its order."""
+        """Return what the nodes found, or measured, whose data or notes a node reads, in order."""
         found = []
-        for name in (port.node for port in node.inputs if port.signal == DATA):
-            entry = self._cache.lookup(self._plan.nodes[name].key)
+        for port in (port for port in node.inputs if port.signal in UNHEARD):
+            entry = self._cache.lookup(self._plan.nodes[port.node].key)
             if entry is None:
-                raise LostError(name)
-            found.append(entry.facts[DATA])
+                raise LostError(port.node)
+            found.append(entry.facts[port.signal])
         return found
 
     def _check_stop(self) -> None:
@@ -389,11 +392,9 @@ class _Loop:
         elif isinstance(work, Makes):
             blocks = operations.blocks(work, inputs, self._data(node), notes)
             store.one(blocks, inputs[0].sample_rate)
-        elif isinstance(work, Measure):
-            _measure(inputs[0].telling(store.passed), notes)
-        elif isinstance(work, Meeting):
-            inputs[0] = inputs[0].telling(store.passed)
-            operations_align.meet(work, inputs, self._data(node), notes)
+        elif isinstance(work, Tells):
+            inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
+            _tell(work, inputs, self._data(node), notes)
         elif isinstance(work, WriteHits):
             return {"files": _write_hits(work, self._data(node), notes)}
         else:
@@ -547,6 +548,18 @@ def _result(node: Node, status: Status, seconds: float, facts: Mapping[str, Any]
     )
 
 
+def _tell(
+    work: Tells, inputs: Sequence[Signal], told: Sequence[Mapping[str, Any]], notes: Notes
+) -> None:
+    """Run one node that only measures."""
+    if isinstance(work, Measure):
+        _measure(inputs[0], notes)
+    elif isinstance(work, Meeting):
+        operations_align.meet(work, inputs, told, notes)
+    else:
+        operations_checks.tell(work, inputs, told, notes)
+
+
 def _measure(signal: Signal, notes: Notes) -> None:
     reading = measure(signal)
     values = {
@@ -559,10 +572,6 @@ def _measure(signal: Signal, notes: Notes) -> None:
         "channels": signal.channels,
     }
     notes.measurements |= {name: value for name, value in values.items() if value is not None}
-
-
-SAFE_PEAK_DBFS = -0.1
-"""Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
 
 
 def _write(
