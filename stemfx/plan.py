@@ -13,6 +13,7 @@ from stemfx.errors import OutputError, Problem, RecipeError, StageError
 from stemfx.graph import (
     AUDIO,
     DATA,
+    NOTES,
     Analyse,
     Apply,
     Deliver,
@@ -36,6 +37,7 @@ from stemfx.graph import (
 from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
 from stemfx.plan_align import AlignedPorts, late_stages
+from stemfx.plan_checks import add_checks
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
@@ -234,12 +236,20 @@ class _Builder:
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
             reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
             outputs["measure"] = reading.node
-            outputs["master"] = self._write_masters(master, Port(reading.node, DATA))
+            outputs["master"] = self._write_masters(master, Port(reading.node, NOTES))
             self._write_pair(mix, master)
         if self._recipe.output.stems is not None:
             outputs["stems"] = self._write_stems(faders)
             self._write_removed()
         self._write_hits(outputs)
+        add_checks(
+            self._graph,
+            self._recipe,
+            self._sources,
+            self._choices,
+            outputs.get("measure"),
+            is_preview=preview,
+        )
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
@@ -598,7 +608,7 @@ class _Builder:
             Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
             (self._at_rate(master, file.sample_rate), reading),
             config=[
-                *("master", asdict(encoding), ceiling_dbtp, output.dither, tags),
+                *("master", path.name, asdict(encoding), ceiling_dbtp, output.dither, tags),
                 None if cover is None else file_sha256(cover),
             ],
             signals=(),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.graph import (
     AUDIO,
     Deliver,
+    Judge,
     Node,
     Residual,
     Result,
@@ -21,7 +22,9 @@ from stemfx.graph import (
     WriteHits,
     WritePair,
 )
+from stemfx.health.checks import Verdict
 from stemfx.io import write_text
+from stemfx.operations_checks import null_of, verdicts_of
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
 from stemfx.report_words import in_words
@@ -96,15 +99,27 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "preview": plan.is_preview,
         "outputs": output_paths(plan),
         "master": master_reading(outcome),
+        "deliveries": deliveries_json(plan, outcome.nodes),
         "nodes": [_node_json(node) for node in outcome.nodes],
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
+        "checks": checks_json(outcome),
         "findings": [
             {"level": f.level, "node": node, "code": f.code, "message": f.message}
             for node, f in outcome.findings
         ],
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the verdict on each of the recipe's checks; none where it has none."""
+    return [verdict.to_json() for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+
+
+def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
+    work = outcome.plan.nodes[node.id].work
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -154,16 +169,24 @@ def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
     measured, written = by_id.get(outputs.get("measure", "")), by_id.get(outputs.get("master", ""))
     if measured is None or written is None:
         return None
-    values = measured.measurements
-    lowered = written.measurements.get("gain_db", 0.0)
-    reading: dict[str, Measurement | None] = {
-        name: values.get(name) for name in ("lufs", "true_peak_dbtp", "lra_lu")
-    }
-    for name in ("lufs", "true_peak_dbtp"):
-        value = reading[name]
-        if isinstance(value, int | float):
-            reading[name] = round(value + float(lowered), 3)
-    return reading | {name: values.get(name) for name in ("duration_s", "sample_rate")}
+    told = dict(measured.measurements) | dict(written.measurements)
+    names = ("lufs", "true_peak_dbtp", "lra_lu", "duration_s", "sample_rate")
+    return {name: told.get(name) for name in names}
+
+
+def deliveries_json(plan: Plan, nodes: Sequence[NodeResult]) -> list[dict[str, Any]]:
+    """Return every file of the master with what came out when it was decoded."""
+    told = []
+    for node in nodes:
+        work = plan.nodes[node.id].work
+        if isinstance(work, Deliver):
+            about: dict[str, Any] = {
+                "file": str(work.path),
+                "format": work.encoding.format,
+                "bit_depth": work.encoding.bit_depth,
+            }
+            told.append(about | dict(node.measurements))
+    return told
 
 
 _STRICTNESS = ("open", "not stated", "non-commercial")
@@ -214,10 +237,8 @@ def null_db(outcome: Outcome) -> float | None:
     for node in outcome.nodes:
         if not isinstance(outcome.plan.nodes[node.id].work, Residual):
             continue
-        value, with_residual = node.measurements.get(name), node.measurements.get("null_db")
-        # Stems and residual always sum to the mixture, to rounding: 0 dB is silence over silence.
-        if value is not None and with_residual is not None and float(with_residual) < 0:
-            nulls.append(float(value))
+        if (null := null_of(node.measurements, name)) is not None:
+            nulls.append(null)
     return round(max(nulls), 2) if nulls else None
 
 
@@ -303,6 +324,8 @@ _COST = {
     "mix": 0.002,
     "fader": 0.001,
     "measure": 0.0035,
+    "null": 0.003,
+    "checks": 0.003,
     "reverb": 0.01,
     "saturate": 0.014,
     "limiter": 0.014,
@@ -369,9 +392,9 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for node in outcome.nodes:
         style = _STATUS_STYLE[node.status]
         seconds = f"{node.seconds:.1f} s" if node.status == "done" else ""
-        table.add_row(
-            plain(node.id), Text(node.status, style), seconds, plain(in_words(node.measurements))
-        )
+        told = "\n".join(verdict.line for verdict in _verdicts(outcome, node))
+        told = told or in_words(node.measurements)
+        table.add_row(plain(node.id), Text(node.status, style), seconds, plain(told))
     console.print(table)
     for line in _summary_lines(outcome):
         console.print(plain(line))
@@ -409,6 +432,13 @@ def _summary_lines(outcome: Outcome) -> list[str]:
         lines.append(
             f"null: mixture minus sum of stems is at {null:.0f} dB relative to the mixture"
         )
+    verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+    if verdicts:
+        n_failed = sum(not verdict.passed for verdict in verdicts)
+        told = (
+            f"{n_failed} of {len(verdicts)} failed" if n_failed else f"all {len(verdicts)} passed"
+        )
+        lines.append(f"checks: {told}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"

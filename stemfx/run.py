@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from stemfx import operations, operations_align, operations_files
+from stemfx import operations, operations_align, operations_checks, operations_files
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
@@ -19,6 +19,7 @@ from stemfx.dsp.resample import Resampled
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
     DATA,
+    UNHEARD,
     AlignStems,
     Apply,
     CombineStems,
@@ -35,6 +36,7 @@ from stemfx.graph import (
     Result,
     Separate,
     StemWork,
+    Tells,
 )
 from stemfx.io import check_writable, file_sha256
 from stemfx.plan import Plan
@@ -200,7 +202,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
         entry = cached_entry(node, cache)
         if entry is not None and not all(
             name in entry.signals and (not verify or entry.signals[name].is_intact())
-            for name in signals - {DATA}
+            for name in signals - UNHEARD
         ):
             if verify:
                 cache.discard(node.key)
@@ -264,11 +266,14 @@ class _Loop:
         """Return the missing nodes that each missing node waits for.
 
         That is what it reads; of equal nodes the first one; and before a result is written,
-        everything else, so that a run that fails has written nothing.
+        everything else (but what judges the results), so that a run that fails has written nothing.
         """
         first: dict[str, str] = {}
         waiting = {}
-        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Result)}
+        nodes = self._plan.nodes
+        results = {name for name, node in nodes.items() if isinstance(node.work, Result)}
+        judging = {n for n, node in nodes.items() if any(p.node in results for p in node.inputs)}
+        others = missing - results - judging
         for name, node in self._plan.nodes.items():
             if name not in missing:
                 continue
@@ -313,7 +318,7 @@ class _Loop:
             inputs = [
                 _Input(self._open(port.node, port.signal), self._check_stop)
                 for port in node.inputs
-                if port.signal != DATA
+                if port.signal not in UNHEARD
             ]
             notes = Notes()
             self._observer.started(node, _expected_samples(node, inputs, self._plan))
@@ -347,13 +352,13 @@ class _Loop:
         return entry.signals[signal]
 
     def _data(self, node: Node) -> list[Mapping[str, Any]]:
-        """Return what the nodes found whose data a node reads, in its order."""
+        """Return what the nodes found, or measured, whose data or notes a node reads, in order."""
         found = []
-        for name in (port.node for port in node.inputs if port.signal == DATA):
-            entry = self._cache.lookup(self._plan.nodes[name].key)
+        for port in (port for port in node.inputs if port.signal in UNHEARD):
+            entry = self._cache.lookup(self._plan.nodes[port.node].key)
             if entry is None:
-                raise LostError(name)
-            found.append(entry.facts[DATA])
+                raise LostError(port.node)
+            found.append(entry.facts[port.signal])
         return found
 
     def _check_stop(self) -> None:
@@ -383,12 +388,9 @@ class _Loop:
         elif isinstance(work, Makes):
             blocks = operations.blocks(work, inputs, self._data(node), notes)
             store.one(blocks, inputs[0].sample_rate)
-        elif isinstance(work, Measure):
-            _measure(inputs[0].telling(store.passed), notes)
-            return {DATA: notes.measurements}
-        elif isinstance(work, Meeting):
-            inputs[0] = inputs[0].telling(store.passed)
-            operations_align.meet(work, inputs, self._data(node), notes)
+        elif isinstance(work, Tells):
+            inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
+            _tell(work, inputs, self._data(node), notes)
         else:
             told = [signal.telling(store.passed) for signal in inputs]
             return {"files": operations_files.write_result(work, told, self._data(node), notes)}
@@ -539,6 +541,18 @@ def _result(node: Node, status: Status, seconds: float, facts: Mapping[str, Any]
         facts.get("measurements", {}),
         tuple(Finding(**finding) for finding in facts.get("findings", [])),
     )
+
+
+def _tell(
+    work: Tells, inputs: Sequence[Signal], told: Sequence[Mapping[str, Any]], notes: Notes
+) -> None:
+    """Run one node that only measures."""
+    if isinstance(work, Measure):
+        _measure(inputs[0], notes)
+    elif isinstance(work, Meeting):
+        operations_align.meet(work, inputs, told, notes)
+    else:
+        operations_checks.tell(work, inputs, told, notes)
 
 
 def _measure(signal: Signal, notes: Notes) -> None:

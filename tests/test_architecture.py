@@ -31,7 +31,7 @@ LAYERS = [
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
     },
-    {"graph", "cache", "unfinished", "separation"},
+    {"graph", "cache", "unfinished", "separation", "delivery"},
     {
         "plan",
         "plan_inputs",
@@ -41,8 +41,9 @@ LAYERS = [
         "plan_align",
         "plan_meetings",
         "plan_analysis",
+        "plan_checks",
     },
-    {"operations", "operations_align", "operations_files", "run"},
+    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
     {"analysis", "mashup", "explained"},
@@ -89,7 +90,10 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
     assert [p for p in modules() if "shared/" in p.read_text(encoding="utf-8")] == []
 
 
-HEAVY = {"torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"}
+HEAVY = {
+    *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
+    "mutagen",
+}
 
 
 @pytest.mark.parametrize(

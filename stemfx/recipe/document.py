@@ -11,13 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from stemfx.dsp.dither import Dither
+from stemfx.recipe.check_shapes import ChecksShape
 from stemfx.stage import Stage, StageParams, knob
 
 FORMAT = 1
 """The version of the recipe format that this program reads."""
-
-NOT_YET = ("checks",)
-"""Keys of the language that a later version adds."""
 
 _STAGE = {"title": "stage"}
 StageEntry = Annotated[Any, WithJsonSchema(_STAGE)]
@@ -227,11 +225,13 @@ class Document(Shape):
     tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")
     mix: MixShape | None = None
     master: list[StageEntry] = Field([], description="what is done to the mix as a whole")
+    checks: ChecksShape | None = None
     output: OutputShape | None = None
 
 
 SECTIONS = (
-    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master", "output"),
+    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master"),
+    *("checks", "output"),
 )
 """The keys of `Document` that have readers of their own."""
 

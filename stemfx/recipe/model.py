@@ -12,6 +12,7 @@ from typing import Literal
 
 from stemfx.alignment.timeline import SectionWish
 from stemfx.dsp.dither import Dither
+from stemfx.health.checks import Check
 from stemfx.kit import Kit
 from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
@@ -265,6 +266,7 @@ class Recipe:
     output: Output
     align: Align | None = None
     sections: tuple[SectionWish, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def aligns(self, source: str) -> bool:
         """Tell whether a source is brought to the tempo and key of the song."""
