@@ -27,8 +27,11 @@ LAYERS = [
         *("stages", "separators", "kits", "testing", "testing_separators"),
         *("testing_beat_trackers", "demo_song"),
     },
-    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
-    {"graph", "cache", "unfinished", "separation"},
+    {
+        *("recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"),
+        *("weight_files", "tags"),
+    },
+    {"graph", "cache", "unfinished", "separation", "delivery"},
     {
         "plan",
         "plan_inputs",
@@ -86,7 +89,10 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
     assert [p for p in modules() if "shared/" in p.read_text(encoding="utf-8")] == []
 
 
-HEAVY = {"torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"}
+HEAVY = {
+    *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
+    "mutagen",
+}
 
 
 @pytest.mark.parametrize(
