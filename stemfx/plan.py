@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
+from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
 from stemfx.graph import (
     AUDIO,
@@ -234,7 +235,14 @@ class _Builder:
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
-            reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
+            reading = self._graph.add(
+                "master/measure",
+                "measure",
+                Measure(),
+                (master,),
+                config=METERS_VERSION,
+                signals=(),
+            )
             outputs["measure"] = reading.node
             outputs["master"] = self._write_masters(master, Port(reading.node, NOTES))
             self._write_pair(mix, master)

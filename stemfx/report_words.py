@@ -9,7 +9,9 @@ from stemfx.dsp.units import FLOOR_DB
 from stemfx.hits import DRUM_CLASSES
 from stemfx.stage import Measurement
 
-_TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"} | {
+_TOLD_BELOW = {
+    *("duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs", "plr_lu", "psr_lu"),
+    *("max_short_term_lufs", "max_momentary_lufs"),
     *("n_samples", "tries", "size_bytes"),
 }
 
