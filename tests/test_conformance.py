@@ -34,6 +34,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "gain": {"gain_db": -4.5},
     "gap_expander": {"threshold_db": -6.0, "max_cut_db": 24.0},
     "gate": {"threshold_db": -12.0, "hold_ms": 5.0, "release_ms": 30.0},
+    "glue": {"threshold_lu": -9.0, "ratio": 4.0, "max_reduction_db": 12.0, "sidechain_hz": 60.0},
     "layer": {"sound": "hit.wav", "classes": ["kick", "snare"], "gain_db": 6.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},

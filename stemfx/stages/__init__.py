@@ -22,6 +22,7 @@ from stemfx.stages.fit_gaps import fit_gaps
 from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
+from stemfx.stages.glue import glue
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.layer import layer
 from stemfx.stages.level_check import level_check
@@ -78,6 +79,7 @@ BUILTIN: tuple[Stage, ...] = (
     delay,
     chorus,
     # mastering
+    glue,
     limiter,
     loudness,
     # other people's plugins
