@@ -12,7 +12,7 @@ from stemfx.stage import Measurement
 _TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
 
 _FINE_PRINT = re.compile(
-    r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
+    r"_\d+_\d+_hz_db(fs)?$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
     r"|_coherence$|_hits$|_hits_(per_minute|in_pauses|under_the_voice)$|_bleed_db$"
 )
 """What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
@@ -36,6 +36,7 @@ _WORDS = {
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
     "level_change_db": ("level {:+.1f} dB", "level unchanged"),
+    "loudness_change_lu": ("loudness {:+.2f} LU", "loudness unchanged"),
     "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
     "makeup_db": ("makeup gain {:+.1f} dB", "makeup gain 0.0 dB"),
     "max_gain_db": ("highest gain {:+.1f} dB", "highest gain 0.0 dB"),

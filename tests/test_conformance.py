@@ -39,6 +39,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
     "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
+    "multiband": {
+        "ratio": 4.0,
+        "threshold_lu": -6.0,
+        "bands": [{"high_hz": 200.0, "gain_db": 2.0}, {"high_hz": 3000.0}, {"ratio": 2.0}],
+    },
     "pan": {"pan": -0.4},
     "replace_drums": {"match_level": False, "gain_db": -6.0},
     "reverb": {"mix": 0.5, "pre_delay_ms": 20.0},

@@ -32,6 +32,7 @@ from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
 from stemfx.stages.mono_check import mono_check
 from stemfx.stages.mono_safe import mono_safe
+from stemfx.stages.multiband import multiband
 from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
@@ -79,6 +80,7 @@ BUILTIN: tuple[Stage, ...] = (
     delay,
     chorus,
     # mastering
+    multiband,
     glue,
     limiter,
     loudness,
