@@ -10,7 +10,7 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain
-from stemfx.graph import Judge, Null
+from stemfx.graph import JudgeResult, Null
 from stemfx.health.check_kinds import OF_STEMS
 from stemfx.health.check_readings import plr_lu, read_for_checks
 from stemfx.health.checks import Verdict, judge
@@ -26,7 +26,9 @@ Told = Mapping[str, Any]
 """What a node measured."""
 
 
-def tell(work: Null | Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
+def tell(
+    work: Null | JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
+) -> None:
     """Measure and judge; `told` is what the nodes measured whose notes are read."""
     if isinstance(work, Null):
         null(inputs, notes)
@@ -55,7 +57,9 @@ def null_of(told: Told, name: str) -> float | None:
     return None if value is None or is_silence else float(value)
 
 
-def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
+def judge_result(
+    work: JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
+) -> None:
     """Report what is checked as it goes out, and find what fails."""
     readings: dict[str, float | None] = {}
     if work.has_master:
@@ -74,7 +78,7 @@ def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], no
         )
 
 
-def _of_master(work: Judge, inputs: Sequence[Signal], told: Told) -> dict[str, float | None]:
+def _of_master(work: JudgeResult, inputs: Sequence[Signal], told: Told) -> dict[str, float | None]:
     """Return what is known of the master, at the level at which it goes out."""
     peak_dbfs = told.get("sample_peak_dbfs", -1.0)
     is_over = work.is_lowered and peak_dbfs > 0
@@ -87,6 +91,6 @@ def _of_master(work: Judge, inputs: Sequence[Signal], told: Told) -> dict[str, f
     return known
 
 
-def verdicts_of(work: Judge, measured: Told) -> tuple[Verdict, ...]:
+def verdicts_of(work: JudgeResult, measured: Told) -> tuple[Verdict, ...]:
     """Return the verdicts again from what a node measured."""
     return judge(work.checks, measured, work.of)

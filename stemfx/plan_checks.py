@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
-from stemfx.graph import NOTES, Graph, Judge, Null, Port, Write
+from stemfx.graph import NOTES, Graph, JudgeResult, Null, Port, Write
 from stemfx.health.check_kinds import OF_STEMS
 from stemfx.plan_inputs import played_sources
 from stemfx.plan_sources import SourcePorts
@@ -50,7 +50,7 @@ def add_checks(
     if measured is not None:
         ports = [*graph.nodes[measured].inputs] if heard else []
         ports.append(Port(measured, NOTES))
-    work = Judge(
+    work = JudgeResult(
         checks,
         heard,
         has_master=measured is not None,

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemfx.graph import AUDIO, Judge, Node, Residual, Separate, Write, WriteHits
+from stemfx.graph import AUDIO, JudgeResult, Node, Residual, Separate, Write, WriteHits
 from stemfx.health.checks import Verdict
 from stemfx.io import write_text
 from stemfx.operations_checks import null_of, verdicts_of
@@ -107,7 +107,7 @@ def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
     work = outcome.plan.nodes[node.id].work
-    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
+    return verdicts_of(work, node.measurements) if isinstance(work, JudgeResult) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -412,9 +412,7 @@ def _summary_lines(outcome: Outcome) -> list[str]:
     verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
     if verdicts:
         n_failed = sum(not verdict.passed for verdict in verdicts)
-        told = (
-            f"{n_failed} of {len(verdicts)} failed" if n_failed else f"all {len(verdicts)} passed"
-        )
+        told = f"{n_failed} of {len(verdicts)} failed" if n_failed else f"{len(verdicts)} passed"
         lines.append(f"checks: {told}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(

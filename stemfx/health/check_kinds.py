@@ -75,9 +75,8 @@ _WIDTH = f"{_EARLY}- width: {{width: GOAL}}"
 _LENGTH = "look at where the sources begin and end; the stage `trim` cuts a track"
 _THE_LIMIT = "look at the limit; nothing in a recipe has to bring it there"
 _NULL = (
-    "with `residual: drop` what the model leaves out is missing: write `separate: {residual: "
-    "other}`. Of given stems `stemfx check STEMS --mixture FILE` tells which one is late, "
-    "missing or changed"
+    "`separate: {residual: other}` gives back what a model leaves out; of given stems `stemfx "
+    "check STEMS --mixture FILE` tells which one is late, missing or changed"
 )
 
 KINDS: Mapping[str, Kind] = {
