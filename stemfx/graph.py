@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
+from stemfx.dsp.dither import Dither
 from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
@@ -24,6 +25,7 @@ from stemfx.recipe.document import Combine
 from stemfx.separation import MaskName
 from stemfx.separator import Effort, Separator
 from stemfx.stage import Stage
+from stemfx.tags import Tags
 
 ENGINE_VERSION = 1
 """Raise it when an operation of the engine itself gives another result."""
@@ -49,7 +51,7 @@ class Port:
     signal: str = AUDIO
 
 
-Role = Literal["master", "stems", "removed"]
+Role = Literal["stems", "removed"]
 FileState = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds."""
 
@@ -357,11 +359,44 @@ class Write:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Deliver:
+    """Encode the master into one file, and measure what a player makes of that.
+
+    Inputs: the master at the file's rate, then what was measured of it.
+
+    Args:
+        path: of the file.
+        encoding: its format.
+        ceiling_dbtp: what the last limiter of the recipe holds; None if it has none.
+        tags: what players show.
+        dither: at 16 bit.
+    """
+
+    path: Path
+    encoding: Encoding
+    ceiling_dbtp: float | None
+    tags: Tags | None
+    dither: Dither
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+
+@dataclass(frozen=True)
+class WritePair:
+    """Write a song before and after, equally loud, to be compared by ear."""
+
+    paths: tuple[Path, ...]
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
 Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
 """Work that gives no signal but `DATA`."""
 
-Result = Write | WriteHits
+Result = Write | WriteHits | Deliver | WritePair
 """Work that makes files for the user."""
 
 Makes = Removed | Fader | Mix | Comp | Excerpt

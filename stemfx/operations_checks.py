@@ -15,10 +15,8 @@ from stemfx.health.check_kinds import OF_STEMS
 from stemfx.health.check_readings import plr_lu, read_for_checks
 from stemfx.health.checks import Verdict, judge
 from stemfx.operations import LevelMeter
+from stemfx.operations_files import SAFE_PEAK_DBFS
 from stemfx.stage import Notes
-
-SAFE_PEAK_DBFS = -0.1
-"""Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
 
 _SHIFTED = ("lufs", "true_peak_dbtp", "sample_peak_dbfs")
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
-from stemfx.graph import NOTES, Graph, JudgeResult, Null, Port, Write
+from stemfx.graph import NOTES, Deliver, Graph, JudgeResult, Null, Port
 from stemfx.health.check_kinds import OF_STEMS
 from stemfx.plan_inputs import played_sources
 from stemfx.plan_sources import SourcePorts
@@ -78,8 +78,8 @@ def add_checks(
 
 def _is_lowered(graph: Graph) -> bool:
     """Tell whether the master goes out in a format that ends at full scale."""
-    written = [node.work for node in graph.nodes.values() if isinstance(node.work, Write)]
-    return any(work.encoding.is_integer for work in written if work.role == "master")
+    delivered = [node.work for node in graph.nodes.values() if isinstance(node.work, Deliver)]
+    return any(work.encoding.is_integer for work in delivered)
 
 
 def _nulls(

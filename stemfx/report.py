@@ -10,7 +10,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemfx.graph import AUDIO, JudgeResult, Node, Residual, Separate, Write, WriteHits
+from stemfx.graph import (
+    AUDIO,
+    Deliver,
+    JudgeResult,
+    Node,
+    Residual,
+    Result,
+    Separate,
+    Write,
+    WriteHits,
+    WritePair,
+)
 from stemfx.health.checks import Verdict
 from stemfx.io import write_text
 from stemfx.operations_checks import null_of, verdicts_of
@@ -126,22 +137,25 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
 def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
-    `master`, `stems` by track, `removed` (what stages took away) by track, `hits` and `midi` (drum
-    hits that were found) by track, `report`.
+    `master` is the first of `masters`; `stems`, `removed` (what stages took away), `hits` and
+    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`.
     """
     paths: dict[str, Any] = {}
+    masters: list[str] = []
     for node in plan.nodes.values():
         if isinstance(node.work, WriteHits):
             files = list(map(str, node.work.paths))
             paths["hits"] = dict(zip(node.work.tracks, files[::2], strict=True))
             paths["midi"] = dict(zip(node.work.tracks, files[1::2], strict=True))
-        if not isinstance(node.work, Write):
-            continue
-        if node.work.role == "master":
-            paths["master"] = str(node.work.paths[0])
-        else:
+        elif isinstance(node.work, Deliver):
+            masters.append(str(node.work.path))
+        elif isinstance(node.work, WritePair):
+            paths["ab"] = dict(zip(("before", "after"), map(str, node.work.paths), strict=True))
+        elif isinstance(node.work, Write):
             names = zip(node.work.names, map(str, node.work.paths), strict=True)
             paths[node.work.role] = dict(names)
+    if masters:
+        paths = {"master": masters[0], "masters": masters, **paths}
     if plan.report is not None:
         paths["report"] = str(plan.report)
     return paths
@@ -317,7 +331,7 @@ def expected_seconds(node: Node) -> float:
     if isinstance(node.work, Separate):
         card, cost = node.work.separator.card, _cost(node.work)
         return _MODEL_START_S + card.realtime_factor * cost * seconds
-    if isinstance(node.work, Write):
+    if isinstance(node.work, Result):
         return _FILE_COST * len(node.work.paths) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
 
@@ -431,7 +445,9 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, path in paths.items():
         if isinstance(path, Mapping):
             flat += [(f"{name}/{track}", file) for track, file in path.items()]
-        else:
+        elif isinstance(path, list):
+            flat += [("master", file) for file in path]
+        elif name != "master":  # it is the first of the masters
             flat.append((name, path))
     return flat
 

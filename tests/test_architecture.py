@@ -27,7 +27,10 @@ LAYERS = [
         *("stages", "separators", "kits", "testing", "testing_separators"),
         *("testing_beat_trackers", "demo_song"),
     },
-    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
+    {
+        *("recipe", "registered", "registry", "models"),
+        *("io", "tags", "kit_files", "hit_files", "weight_files"),
+    },
     {"graph", "cache", "unfinished", "separation"},
     {
         "plan",
@@ -40,7 +43,7 @@ LAYERS = [
         "plan_analysis",
         "plan_checks",
     },
-    {"operations", "operations_align", "operations_checks", "run"},
+    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
     {"analysis", "mashup", "explained"},

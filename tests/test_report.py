@@ -13,7 +13,7 @@ from engine import run_text
 from rich.console import Console
 
 from stemfx.audio import Audio
-from stemfx.graph import Separate
+from stemfx.graph import Separate, Write
 from stemfx.io import Encoding, write
 from stemfx.report import (
     expected_seconds,
@@ -207,7 +207,8 @@ def test_the_cost_of_stems_grows_with_their_number_and_a_model_takes_time_to_sta
 ) -> None:
     nodes = outcome.plan.nodes
     master = next(node for node in nodes.values() if node.op == "write")
-    two = replace(master, work=replace(master.work, paths=(Path("a"), Path("b"))))  # type: ignore[type-var]
+    paths = (Path("a"), Path("b"))
+    two = replace(master, work=Write(paths, Encoding("wav", 24), "stems", ("a", "b")))
     assert expected_seconds(two) == 2 * expected_seconds(master)
     separate = next(node for node in nodes.values() if isinstance(node.work, Separate))
     assert expected_seconds(replace(separate, seconds_of_audio=0.0)) > 1

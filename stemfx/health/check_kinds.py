@@ -161,6 +161,17 @@ KINDS: Mapping[str, Kind] = {
         missing=f"{_TOO_SHORT}400 ms",
         direction="at least",
     ),
+    "psr_lu": Kind(
+        "the lowest peak to short-term loudness ratio",
+        "LU",
+        (0, 60),
+        2,
+        "true peak less loudness of the densest 3 s: 8 is limited hard, 12 lively",
+        over=_DENSER,
+        under=_LIVELIER,
+        missing=f"{_TOO_SHORT}3 s",
+        direction="at least",
+    ),
     "mono_loss_db": Kind(
         "the mono loss",
         "dB",
