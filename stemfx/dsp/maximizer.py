@@ -37,7 +37,9 @@ RELEASE_MS = 20.0
 LOOK_AHEAD_MS = HOLD_MS = 2.0
 """Of the limiter, which takes tenths of a dB: the shorter, the less of the sound it touches."""
 
-AIM_LU = 0.05
+AIM_LU = 0.08  # of 0.1 that are promised
+EXCESS_LU = 0.2
+"""So much too loud is lowered afterwards: it costs next to nothing, another run does."""
 NEAR_LU = 0.02  # on excerpts, so that what they are no likeness of has room
 MAX_RUNS = 4
 MAX_GUESSES = 8
@@ -145,13 +147,13 @@ def maximize(
         return offset_lu + _lufs(heard, maximizer(gain_db).clipped(heard.blocks(), heard.n_samples))
 
     gain_db, lu_per_db = _guess(guessed_lufs, target_lufs, gain_db)
-    best = loud = _whole(signal, maximizer(gain_db), gain_db, ceiling_dbtp)
+    best = loud = _whole(signal, maximizer(gain_db), gain_db, target_lufs, ceiling_dbtp)
     for _ in range(MAX_RUNS - 1):
         missing_lu = target_lufs - loud.lufs
         if abs(missing_lu) <= AIM_LU or (missing_lu > 0 and lu_per_db < STUCK_LU_PER_DB):
             break
         gain_db += missing_lu / max(lu_per_db, STUCK_LU_PER_DB)
-        loud = _whole(signal, maximizer(gain_db), gain_db, ceiling_dbtp)
+        loud = _whole(signal, maximizer(gain_db), gain_db, target_lufs, ceiling_dbtp)
         best = min(best, loud, key=lambda each: abs(each.lufs - target_lufs))
     return best
 
@@ -200,8 +202,10 @@ def _guess(
     return best_db, lu_per_db
 
 
-def _whole(signal: Signal, maximizer: Maximizer, gain_db: float, ceiling_dbtp: float) -> Loud:
-    """Run the whole song, measure it, and bring it down by what is still over the ceiling."""
+def _whole(
+    signal: Signal, maximizer: Maximizer, gain_db: float, target_lufs: float, ceiling_dbtp: float
+) -> Loud:
+    """Run the whole song, measure it, and lower it by what little is over ceiling or target."""
     meter = LoudnessMeter(signal.sample_rate, signal.channels)
     peaks = TruePeakMeter(signal.channels, "VHQ")
     done = metered(maximizer(signal.blocks(), signal.n_samples), meter, peaks)
@@ -209,7 +213,10 @@ def _whole(signal: Signal, maximizer: Maximizer, gain_db: float, ceiling_dbtp: f
     true_peak_dbtp = gain_to_db(peaks.true_peak)
     # A gain that moves while the sound is full of energy close to Nyquist lets some pass.
     over_db = true_peak_dbtp - ceiling_dbtp
-    down_db = over_db if over_db > TOLERANCE_DB else 0.0
+    excess_lu = _loudness(meter) - target_lufs
+    down_db = max(
+        over_db if over_db > TOLERANCE_DB else 0.0, excess_lu if 0 < excess_lu < EXCESS_LU else 0.0
+    )
     return Loud(
         partial(_lowered, spool, down_db),
         gain_db,
