@@ -16,7 +16,7 @@ import shutil
 import struct
 import subprocess
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,8 @@ import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_forward, read_only
 from stemfx.dsp.channels import FOLDABLE, fold_down
+from stemfx.dsp.dither import Dither, Grid, quantised
+from stemfx.dsp.resample import rechunk
 from stemfx.errors import AudioFileError, DiskFullError, OutputError, StemfxError
 
 MIN_DURATION_S = 0.4
@@ -467,33 +469,97 @@ class FileSignal:
 # --- writing -----------------------------------------------------------------------------
 
 
+MP3_KBPS = (128, 160, 192, 224, 256, 320)
+"""Constant bit rates in kbit/s that a master may have as MP3 (ISO/IEC 11172-3, layer III)."""
+
+
 @dataclass(frozen=True)
 class Encoding:
-    """How a result is stored. `bit_depth`: 16, 24, 32 (float), or None for lossy formats."""
+    """How a result is stored.
+
+    Args:
+        format: wav, flac, mp3 or ogg (Vorbis).
+        bit_depth: 16, 24, 32 (float), or None for lossy formats.
+        bitrate_kbps: of an MP3, one of `MP3_KBPS`; None is 320. Below 32 kHz the standard ends at
+            160 kbit/s and below 16 kHz at 64: then it is that.
+        quality: of an OGG, 0 to 10 on Vorbis' scale; None is 9, about 320 kbit/s.
+    """
 
     format: str
     bit_depth: int | None
+    bitrate_kbps: int | None = None
+    quality: float | None = None
 
     @property
     def is_integer(self) -> bool:
         """Whether samples beyond full scale cannot be stored."""
         return self.bit_depth != 32
 
+    @property
+    def is_lossy(self) -> bool:
+        """Whether decoding gives other samples than were stored."""
+        return self.bit_depth is None
 
-# libsndfile's compression level: 0 is best. MP3 0.0 at a constant rate is 320 kbit/s; Vorbis
-# 0.1 is its quality 9.
+
+@dataclass(frozen=True)
+class Written:
+    """A file that is whole and does not have its name yet.
+
+    `sha256` is of the samples that a reader must get (frames of little-endian float32); None for
+    lossy formats.
+    """
+
+    path: Path
+    sha256: str | None
+
+
 _SUBTYPES = {("wav", 16): "PCM_16", ("wav", 24): "PCM_24", ("wav", 32): "FLOAT"} | {
     ("flac", 16): "PCM_16",
     ("flac", 24): "PCM_24",
     ("ogg", None): "VORBIS",
     ("mp3", None): "MPEG_LAYER_III",
 }
-_LOSSY_OPTIONS: dict[str, dict[str, Any]] = {
-    "mp3": {"compression_level": 0.0, "bitrate_mode": "CONSTANT"},
-    "ogg": {"compression_level": 0.1},
-}
 _WAV_LIMIT_BYTES = 0xFFFF_FFFF - 4096
-DITHER_SEED = 0x57E3F
+
+
+# What LAME multiplies the sound by before it encodes, by bit rate (its presets; measured).
+_LAME_SCALES = {192: 0.97, 224: 0.98, 256: 1.0, 320: 1.0}
+_LAME_SCALE_BELOW = 0.95
+
+
+def _lame_scale(encoding: Encoding, sample_rate: int) -> float:
+    """Return what a lossy encoder multiplies the sound by: 1 for any but LAME.
+
+    Dividing by it beforehand keeps the level; LAME takes float beyond full scale as it is.
+    """
+    if encoding.format != "mp3":
+        return 1.0
+    return _LAME_SCALES.get(_mp3_kbps(encoding, sample_rate), _LAME_SCALE_BELOW)
+
+
+def _mp3_kbps(encoding: Encoding, sample_rate: int) -> int:
+    return min(encoding.bitrate_kbps or 320, _mp3_range(sample_rate)[1])
+
+
+def _mp3_range(sample_rate: int) -> tuple[int, int]:
+    """Return the lowest and highest constant bit rate that libsndfile has at a sample rate."""
+    return (32, 320) if sample_rate >= 32_000 else (8, 160 if sample_rate >= 16_000 else 64)
+
+
+def _lossy_options(encoding: Encoding, sample_rate: int) -> dict[str, Any]:
+    """Return libsndfile's compression level, in [0, 1] with 0 the best.
+
+    It goes straight from the highest to the lowest constant bit rate that a sample rate has in
+    MP3, and from 10 to 0 on Vorbis' scale of quality.
+    """
+    if encoding.format == "ogg":
+        quality = 9.0 if encoding.quality is None else encoding.quality
+        return {"compression_level": 1 - quality / 10}
+    if encoding.format != "mp3":
+        return {}
+    lowest, highest = _mp3_range(sample_rate)
+    level = (highest - _mp3_kbps(encoding, sample_rate)) / (highest - lowest)
+    return {"compression_level": level, "bitrate_mode": "CONSTANT"}
 
 
 def encoding_for(path: Path, bit_depth: int | None, source_bit_depth: int | None) -> Encoding:
@@ -519,14 +585,27 @@ def is_on_grid(signal: Signal, bit_depth: int) -> bool:
     return True
 
 
+def fits_wav(signal: Signal, encoding: Encoding, n_extra_bytes: int = 0) -> bool:
+    """Tell whether a WAV of this signal stays under 4 GB; above it is an RF64 (EBU Tech 3306)."""
+    n_bytes = signal.n_samples * signal.channels * (encoding.bit_depth or 8) // 8
+    return n_bytes + n_extra_bytes <= _WAV_LIMIT_BYTES
+
+
 def write(
-    path: Path, signal: Signal, encoding: Encoding, *, gain: float = 1.0, chunks: bytes = b""
+    path: Path,
+    signal: Signal,
+    encoding: Encoding,
+    *,
+    gain: float = 1.0,
+    chunks: bytes = b"",
+    dither: Dither = "tpdf",
+    seed: int = 0,
+    finish: Callable[[Written], None] | None = None,
 ) -> None:
     """Write `signal * gain` to `path`: whole, or not at all.
 
-    16 bit gets TPDF dither of 2 steps peak to peak (Lipshitz, Wannamaker & Vanderkooy 1992)
-    from a fixed seed, unless the samples lie on the 16-bit grid already. At 24 bit the
-    float32 mantissa itself is the limit: rounding only. The same signal gives the same bytes.
+    16 bit is dithered, unless the samples lie on the 16-bit grid already. At 24 bit the float32
+    mantissa itself is the limit: rounding only. The same signal gives the same bytes.
 
     Args:
         path: the suffix does not matter, `encoding` does.
@@ -534,6 +613,10 @@ def write(
         encoding: container and bit depth.
         gain: linear; 1.0 leaves every bit as it is.
         chunks: RIFF chunks, whole and of even length, that follow the audio of a WAV under 4 GB.
+        dither: at 16 bit; see `stemfx.dsp.dither`.
+        seed: of the dither. Stems need one each: equal noises would add up to twice as much.
+        finish: is given the whole file before it gets its name; whatever it raises, nothing is
+            left of it.
 
     Raises:
         OutputError: the folder or file cannot be written, or samples would clip.
@@ -542,13 +625,10 @@ def write(
     import soundfile
 
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    dither = (
-        np.random.default_rng(DITHER_SEED)
-        if encoding.bit_depth == 16 and (gain != 1.0 or not is_on_grid(signal, 16))
-        else None
-    )
-    frame_bytes = signal.channels * (encoding.bit_depth or 8) // 8
-    is_long = encoding.format == "wav" and signal.n_samples * frame_bytes > _WAV_LIMIT_BYTES
+    if encoding.bit_depth != 16 or (gain == 1.0 and is_on_grid(signal, 16)):
+        dither = "none"
+    is_long = encoding.format == "wav" and not fits_wav(signal, encoding, len(chunks))
+    digest = None if finish is None or encoding.is_lossy else hashlib.sha256()
     # `signal.blocks()` stays outside `writing_to`: what fails there is no failure to write.
     try:
         with writing_to(path):
@@ -560,11 +640,13 @@ def write(
                 channels=signal.channels,
                 format="RF64" if is_long else encoding.format.upper(),
                 subtype=_SUBTYPES[encoding.format, encoding.bit_depth],
-                **_LOSSY_OPTIONS.get(encoding.format, {}),
+                **_lossy_options(encoding, signal.sample_rate),
             )
+        blocks = _below_full_scale(signal, encoding, gain, path)
         try:
-            for block in signal.blocks():
-                stored = _to_storage(block, encoding, gain, dither, path)
+            for stored in _stored_blocks(signal, encoding, dither, seed, blocks):
+                if digest is not None:
+                    digest.update(_as_read(stored).T.tobytes())
                 with writing_to(path):
                     file.write(stored.T)
         except BaseException:
@@ -577,36 +659,53 @@ def write(
             _make_reproducible(part, encoding)
             if chunks:
                 _append_chunks(part, chunks)
+        if finish is not None:
+            finish(Written(part, None if digest is None else digest.hexdigest()))
+        with writing_to(path):
             part.replace(path)
     finally:
         with suppress(OSError):
             part.unlink()
 
 
-def _to_storage(
-    block: Block, encoding: Encoding, gain: float, dither: np.random.Generator | None, path: Path
-) -> np.ndarray[Any, Any]:
-    samples: Block = block if gain == 1.0 else block * np.float32(gain)
-    peak = float(np.abs(samples).max(initial=0.0))
-    if encoding.is_integer and peak > 1.0:
-        raise OutputError(
-            f"a peak of {20 * np.log10(peak):+.2f} dBFS would clip in {encoding.format}",
-            where=str(path),
-        )
-    if encoding.bit_depth not in (16, 24):
-        return samples
-    scale = 2 ** (encoding.bit_depth - 1)
-    steps = samples.astype(np.float64) * scale
-    if dither is not None:
-        # Drawn frame by frame, so that blocks of any length give the same noise.
-        uniform = dither.random((samples.shape[1], samples.shape[0], 2))
-        steps += (uniform[..., 0] - uniform[..., 1]).T
-    quantised = np.clip(np.rint(steps), -scale, scale - 1)
-    # soundfile takes 24-bit samples as the upper bytes of int32.
-    stored: np.ndarray[Any, Any] = (
-        quantised.astype(np.int16) if scale == 2**15 else (quantised * 256).astype(np.int32)
-    )
-    return stored
+def _stored_blocks(
+    signal: Signal, encoding: Encoding, dither: Dither, seed: int, blocks: Iterator[Block]
+) -> Iterator[np.ndarray[Any, Any]]:
+    """Yield what libsndfile is given: int16, int32 with 24 bits in its upper bytes, or float32."""
+    depth = encoding.bit_depth
+    if depth is None:
+        scale = np.float32(_lame_scale(encoding, signal.sample_rate))
+        # In equal portions: libvorbis chooses its windows by what it is given at a time.
+        for block in rechunk(blocks, BLOCK_SAMPLES):
+            yield block if scale == 1 else block / scale
+    elif depth == 32:
+        yield from blocks
+    else:
+        grid = Grid(depth, signal.channels, signal.sample_rate)
+        for codes in quantised(blocks, grid, dither, seed):
+            yield codes.astype(np.int16) if depth == 16 else (codes * 256).astype(np.int32)
+
+
+def _below_full_scale(
+    signal: Signal, encoding: Encoding, gain: float, path: Path
+) -> Iterator[Block]:
+    for block in signal.blocks():
+        samples: Block = block if gain == 1.0 else block * np.float32(gain)
+        peak = float(np.abs(samples).max(initial=0.0))
+        if encoding.is_integer and peak > 1.0:
+            raise OutputError(
+                f"a peak of {20 * np.log10(peak):+.2f} dBFS would clip in {encoding.format}",
+                where=str(path),
+            )
+        yield samples
+
+
+def _as_read(stored: np.ndarray[Any, Any]) -> Block:
+    """Return the samples that a reader gets: exact, since 24 bits fit float32."""
+    if stored.dtype == np.float32:
+        return stored
+    full_scale = np.float32(-float(np.iinfo(stored.dtype).min))
+    return stored.astype(np.float32) / full_scale
 
 
 def _check_whole(part: Path, path: Path, signal: Signal, encoding: Encoding) -> None:
@@ -623,7 +722,7 @@ def _check_whole(part: Path, path: Path, signal: Signal, encoding: Encoding) -> 
 
 def _make_reproducible(part: Path, encoding: Encoding) -> None:
     """Remove what libsndfile takes from the clock: a WAV's PEAK date, an Ogg's serial number."""
-    if encoding == Encoding("wav", 32):
+    if encoding.format == "wav" and encoding.bit_depth == 32:
         with part.open("r+b") as file:
             offset = file.read(4096).find(b"PEAK")
             if offset >= 0:
@@ -631,6 +730,11 @@ def _make_reproducible(part: Path, encoding: Encoding) -> None:
                 file.write(bytes(4))
     elif encoding.format == "ogg":
         _set_ogg_serial(part, serial=1)
+
+
+def riff_chunk(name: bytes, content: bytes) -> bytes:
+    """Return a RIFF chunk; content of odd length is padded, its size is told without."""
+    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
 
 
 def _append_chunks(part: Path, chunks: bytes) -> None:

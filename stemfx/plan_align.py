@@ -28,7 +28,7 @@ from stemfx.graph import (
     TellTimeline,
 )
 from stemfx.io import file_sha256
-from stemfx.plan_inputs import used_sources, used_tracks
+from stemfx.plan_inputs import played_sources, used_tracks
 from stemfx.plan_sources import SourcePorts
 from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.stage import HitParams
@@ -136,7 +136,7 @@ class AlignedPorts:
     def timeline(self) -> Port:
         """Return the data of where every moment of every song sounds."""
         if self._timeline is None:
-            names = tuple(s.name for s in used_sources(self._recipe) if self._covers(s.name))
+            names = tuple(s.name for s in played_sources(self._recipe) if self._covers(s.name))
             wishes = self._wishes(names)
             node = self._graph.add(
                 "align",

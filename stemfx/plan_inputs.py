@@ -108,6 +108,13 @@ def sidechain_tracks(calls: Iterable[StageCall]) -> list[str]:
 
 
 def used_sources(recipe: Recipe) -> list[Source]:
+    """Return the sources that are played or followed, and those that a stage only listens to."""
+    names = {name for call in used_calls(recipe) for name in call.songs.values()}
+    names |= {source.name for source in played_sources(recipe)}
+    return [source for source in recipe.sources.values() if source.name in names]
+
+
+def played_sources(recipe: Recipe) -> list[Source]:
     """Return the sources that a used track plays, or that a stage or all others follow."""
     names = {name for track in used_tracks(recipe) for name, _ in track.played}
     names |= {name for call in used_calls(recipe) for name in call.sources.values()}

@@ -176,6 +176,28 @@ class SourcePorts:
         self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
         return self._made[meaning]
 
+    def as_it_came(self, name: str) -> Port:
+        """Return the port of a song that is only listened to: whole, and not aligned."""
+        meaning = ("as it came", name)
+        if meaning not in self._made:
+            source = self._recipe.sources[name]
+            one = source.mixture or source.file
+            stems = source.stems or {}
+            files = {"": one} if one else {f"/{stem}": file for stem, file in stems.items()}
+            ports = [
+                self.decode(
+                    f"{name}{part}/decode",
+                    file,
+                    fold_down=source.fold_down,
+                    may_be_silent=one is None,
+                    is_whole=True,
+                )
+                for part, file in files.items()
+            ]
+            summed = self._graph.add(f"{name}/sum", "mix", Mix(), ports) if ports[1:] else ports[0]
+            self._made[meaning] = summed
+        return self._made[meaning]
+
     def reading(self, name: str) -> Port:
         """Return the port of what a song plays to: tempo, beats and key."""
         meaning = ("reading", name)

@@ -12,6 +12,7 @@ from stemfx.stage import Measurement
 _TOLD_BELOW = {
     *("duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs", "plr_lu", "psr_lu"),
     *("max_short_term_lufs", "max_momentary_lufs"),
+    *("n_samples", "tries", "size_bytes"),
 }
 
 _FINE_PRINT = re.compile(
@@ -40,6 +41,9 @@ _WORDS = {
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
     "level_change_db": ("level {:+.1f} dB", "level unchanged"),
     "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
+    "limited_db": ("peaks limited by {:.1f} dB more", ""),
+    "coding_error_db": ("codec noise at {:.0f} dB of the sound", None),
+    "bitrate_kbps": ("{:.0f} kbit/s", None),
     "makeup_db": ("makeup gain {:+.1f} dB", "makeup gain 0.0 dB"),
     "max_gain_db": ("highest gain {:+.1f} dB", "highest gain 0.0 dB"),
     "min_gain_db": ("lowest gain {:+.1f} dB", "lowest gain 0.0 dB"),

@@ -24,6 +24,7 @@ from stemfx.stage import (
     HitParams,
     KitRef,
     Song,
+    SongRef,
     SoundRef,
     SourceRef,
     Stage,
@@ -248,6 +249,22 @@ def tells_hits(signal: Signal, params: HearsHits, context: StageContext) -> Iter
     yield from signal.blocks()
 
 
+class Listens(StageParams):
+    """A song to listen to."""
+
+    song: SongRef | None = knob(None, help="a song")
+
+
+@stage(Listens)
+def listens(signal: Signal, params: Listens, context: StageContext) -> Iterator[Block]:
+    """Tell what song it hears."""
+    if params.song is not None:
+        song = context.sounds["song"]
+        context.report(peak=float(np.abs(song.read()).max()), samples=song.n_samples)
+        context.report(rate=song.sample_rate)
+    yield from signal.blocks()
+
+
 @stage(StageParams, changes_length=True, places_its_input=True)
 def halves(signal: Signal, params: StageParams, context: StageContext) -> Iterator[Block]:
     """Keep the first half."""
@@ -297,6 +314,7 @@ class TestPlugin:
             compares,
             origin,
             tells_hits,
+            listens,
             halves,
         ]
 

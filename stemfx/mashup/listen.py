@@ -68,7 +68,7 @@ def recipe_of(files: Sequence[Path], request: Request) -> Recipe:
         tracks=tracks,
         mix=(),
         master=(),
-        output=Output(None, None, None, None, None, "", "", "", ""),
+        output=Output(""),
     )
 
 

@@ -125,6 +125,7 @@ class StageReader:
         }
         files, sounds = resolved("file", self._file), resolved("sound", self._file)
         kits, sources = resolved("kit", self._kit), resolved("source", self._source)
+        songs = resolved("song", self._source)
         if params is None:
             return None
         heard = {param: names for param, names in sidechains.items() if names}
@@ -133,7 +134,7 @@ class StageReader:
             for param in stage.references("stem")
             for leaf in _texts(node, param, params)
         )
-        return StageCall(stage, params, str(key), files, heard, stems, sounds, kits, sources)
+        return StageCall(stage, params, str(key), files, heard, stems, sounds, kits, sources, songs)
 
     def _why_unknown(self, name: str) -> str:
         try:

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stemfx.io import riff_chunk
+
 _ONE_SHOT, _HAS_ROOT, _STRETCH = 0x01, 0x02, 0x04
 
 
@@ -38,8 +40,8 @@ class Markers:
 
     def to_bytes(self) -> bytes:
         """Return the chunks, ready to follow the audio of a WAV."""
-        chunks = _chunk(b"smpl", self._sampler()) + _chunk(b"cue ", self._cues())
-        return chunks + _chunk(b"acid", self._acid())
+        chunks = riff_chunk(b"smpl", self._sampler()) + riff_chunk(b"cue ", self._cues())
+        return chunks + riff_chunk(b"acid", self._acid())
 
     def _sampler(self) -> bytes:
         period_ns = round(1e9 / self.sample_rate)
@@ -62,8 +64,3 @@ class Markers:
             *(kind, self.root_note, 0x8000, 0.0),
             *(self.n_beats, 4, self.beats_per_bar, self.bpm),
         )
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    """Return a RIFF chunk; content of odd length is padded, its size is told without."""
-    return name + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
