@@ -88,8 +88,8 @@ def sines(rate: int) -> tuple[float, float]:
     """Return the lowest and the highest reading of sines of 0 dBTP, 100 Hz to 0.44 of the rate."""
     found = []
     for freq_hz in (*np.geomspace(100, 0.44 * rate, 12), rate / 4, rate / 6, rate / 8, rate / 3):
-        for phase in np.linspace(0, np.pi / 8, 4):
-            at = np.arange(rate // 4)
+        for phase in np.linspace(0, np.pi / 2, 12):
+            at = np.arange(4_000)
             fade = np.hanning(len(at)) ** 0.1
             meter = TruePeakMeter(1)
             x = np.sin(2 * np.pi * freq_hz / rate * (at - len(at) / 2) + phase) * fade
