@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.graph import (
     AUDIO,
     Deliver,
-    Judge,
+    JudgeResult,
     Node,
     Residual,
     Result,
@@ -119,7 +119,7 @@ def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
     work = outcome.plan.nodes[node.id].work
-    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
+    return verdicts_of(work, node.measurements) if isinstance(work, JudgeResult) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -449,10 +449,8 @@ def _summary_lines(outcome: Outcome) -> list[str]:
     verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
     if verdicts:
         n_failed = sum(not verdict.passed for verdict in verdicts)
-        told = (
-            f"{n_failed} of {len(verdicts)} failed" if n_failed else f"all {len(verdicts)} passed"
-        )
-        lines.append(f"checks: {told}")
+        failed = f"{n_failed} of {len(verdicts)} failed"
+        lines.append(f"checks: {failed if n_failed else f'{len(verdicts)} passed'}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"

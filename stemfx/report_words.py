@@ -16,7 +16,7 @@ _TOLD_BELOW = {
 }
 
 _FINE_PRINT = re.compile(
-    r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
+    r"_\d+_\d+_hz_db(fs)?$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
     r"|_coherence$|_hits$|_hits_(per_minute|in_pauses|under_the_voice)$|_bleed_db$"
 )
 """What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
@@ -40,6 +40,7 @@ _WORDS = {
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
     "level_change_db": ("level {:+.1f} dB", "level unchanged"),
+    "loudness_change_lu": ("loudness {:+.2f} LU", "loudness unchanged"),
     "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
     "limited_db": ("peaks limited by {:.1f} dB more", ""),
     "coding_error_db": ("codec noise at {:.0f} dB of the sound", None),

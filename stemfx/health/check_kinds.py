@@ -75,9 +75,8 @@ _WIDTH = f"{_EARLY}- width: {{width: GOAL}}"
 _LENGTH = "look at where the sources begin and end; the stage `trim` cuts a track"
 _THE_LIMIT = "look at the limit; nothing in a recipe has to bring it there"
 _NULL = (
-    "with `residual: drop` what the model leaves out is missing: write `separate: {residual: "
-    "other}`. Of given stems `stemfx check STEMS --mixture FILE` tells which one is late, "
-    "missing or changed"
+    "`separate: {residual: other}` gives back what a model leaves out; of given stems `stemfx "
+    "check STEMS --mixture FILE` tells which one is late, missing or changed"
 )
 
 KINDS: Mapping[str, Kind] = {
@@ -160,6 +159,17 @@ KINDS: Mapping[str, Kind] = {
         over=_DENSER,
         under=_LIVELIER,
         missing=f"{_TOO_SHORT}400 ms",
+        direction="at least",
+    ),
+    "psr_lu": Kind(
+        "the lowest peak to short-term loudness ratio",
+        "LU",
+        (0, 60),
+        2,
+        "true peak less loudness of the densest 3 s: 8 is limited hard, 12 lively",
+        over=_DENSER,
+        under=_LIVELIER,
+        missing=f"{_TOO_SHORT}3 s",
         direction="at least",
     ),
     "mono_loss_db": Kind(

@@ -12,8 +12,8 @@ from stemfx.dsp.dc import DcMeter
 from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, Meter, TruePeakMeter
 from stemfx.dsp.phase import PhaseMeter
 
-_LOUDNESS = {"lufs", "lra_lu", "plr_lu", "max_momentary_lufs", "max_short_term_lufs"}
-_PEAKS = {"true_peak_dbtp", "sample_peak_dbfs", "plr_lu"}
+_LOUDNESS = {"lufs", "lra_lu", "plr_lu", "psr_lu", "max_momentary_lufs", "max_short_term_lufs"}
+_PEAKS = {"true_peak_dbtp", "sample_peak_dbfs", "plr_lu", "psr_lu"}
 _SIDES = {"mono_loss_db", "correlation"}
 
 
@@ -31,7 +31,8 @@ def read_for_checks(
     """
     asked = set(names)
     loudness = LoudnessMeter(signal.sample_rate, signal.channels) if asked & _LOUDNESS else None
-    peaks = TruePeakMeter(signal.channels) if asked & _PEAKS else None
+    rate = signal.sample_rate if "psr_lu" in asked else None
+    peaks = TruePeakMeter(signal.channels, sample_rate=rate) if asked & _PEAKS else None
     sides = PhaseMeter(signal.sample_rate) if asked & _SIDES and signal.channels == 2 else None
     clipping = ClippingMeter(signal.channels) if "clipped_samples" in asked else None
     dc = DcMeter(signal.sample_rate, signal.channels) if "dc_offset" in asked else None
@@ -47,6 +48,8 @@ def read_for_checks(
     if peaks is not None:
         found["true_peak_dbtp"] = peaks.true_peak_dbtp
         found["sample_peak_dbfs"] = peaks.sample_peak_dbfs
+    if loudness is not None and peaks is not None and rate is not None:
+        found["psr_lu"] = loudness.psr_lu(peaks.cells)
     if clipping is not None:
         found["clipped_samples"] = clipping.reading().clipped_samples
     if dc is not None:
