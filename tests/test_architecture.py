@@ -28,8 +28,8 @@ LAYERS = [
         *("testing_beat_trackers", "demo_song"),
     },
     {
-        *("recipe", "registered", "registry", "models", "io", "kit_files", "hit_files"),
-        *("weight_files", "tags"),
+        *("recipe", "registered", "registry", "models"),
+        *("io", "tags", "kit_files", "hit_files", "weight_files"),
     },
     {"graph", "cache", "unfinished", "separation", "delivery"},
     {
@@ -41,8 +41,9 @@ LAYERS = [
         "plan_align",
         "plan_meetings",
         "plan_analysis",
+        "plan_checks",
     },
-    {"operations", "operations_align", "run"},
+    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
     {"analysis", "mashup", "explained"},

@@ -13,7 +13,7 @@ from engine import run_text
 from rich.console import Console
 
 from stemfx.audio import Audio
-from stemfx.graph import Separate
+from stemfx.graph import Separate, Write
 from stemfx.io import Encoding, write
 from stemfx.report import (
     expected_seconds,
@@ -207,7 +207,8 @@ def test_the_cost_of_stems_grows_with_their_number_and_a_model_takes_time_to_sta
 ) -> None:
     nodes = outcome.plan.nodes
     master = next(node for node in nodes.values() if node.op == "write")
-    two = replace(master, work=replace(master.work, paths=(Path("a"), Path("b"))))  # type: ignore[type-var]
+    paths = (Path("a"), Path("b"))
+    two = replace(master, work=Write(paths, Encoding("wav", 24), "stems", ("a", "b")))
     assert expected_seconds(two) == 2 * expected_seconds(master)
     separate = next(node for node in nodes.values() if isinstance(node.work, Separate))
     assert expected_seconds(replace(separate, seconds_of_audio=0.0)) > 1
@@ -254,10 +255,23 @@ def test_a_model_that_explains_nothing_is_not_taken_for_silence(
 def test_the_master_is_read_as_written_wherever_the_plan_measures_it(outcome: Outcome) -> None:
     reading = master_reading(outcome)
     assert reading is not None
-    lowered = master_reading(with_measurements(outcome, "write", gain_db=-2.0))
+    lowered_outcome = with_measurements(outcome, "write", gain_db=-2.0)
+    lowered = master_reading(lowered_outcome)
     assert lowered is not None
-    for name in ("lufs", "true_peak_dbtp"):
-        assert float(lowered[name] or 0) == pytest.approx(float(reading[name] or 0) - 2, abs=0.002)
+    moved = float(lowered["max_momentary_lufs"] or 0) - float(reading["max_momentary_lufs"] or 0)
+    assert moved == pytest.approx(-2, abs=0.002)
+    for name in ("lufs", "true_peak_dbtp", "sample_peak_dbfs"):  # of the file itself
+        written = with_measurements(outcome, "write", **{name: -7.0})
+        assert (master_reading(written) or {})[name] == -7.0
+    assert lowered["plr_lu"] == reading["plr_lu"]
+    for name in ("max_short_term_lufs", "lra_lu", "psr_lu"):  # of less than 3 s
+        assert lowered[name] is None
+    plr_lu = float(reading["true_peak_dbtp"] or 0) - float(reading["lufs"] or 0)
+    assert float(reading["plr_lu"] or 0) == pytest.approx(plr_lu, abs=0.01)
+    line = next(line for line in told(lowered_outcome).splitlines() if line.startswith("master:"))
+    assert f"{lowered['lufs']:.1f} LUFS" in line
+    assert f"PLR {lowered['plr_lu']:.1f} LU" in line
+    assert "PSR" not in line
     assert master_reading(renamed(outcome, "x")) is not None
     without = replace(outcome, plan=replace(outcome.plan, outputs={}))
     assert master_reading(without) is None
