@@ -309,25 +309,23 @@ class Null:
 
 
 @dataclass(frozen=True)
-class JudgeResult:
+class Judge:
     """Hold the result against the recipe's `checks`.
 
-    Inputs: the master, if one of `heard` is to be read off it; the notes of its `Measure`, if
-    `has_master`; then those of the node that nulls each of `nulls`.
+    Inputs: the master, if one of `heard` is to be read off it; the notes of its `Measure` and of
+    each of `files`, if there are any; then those of the node that nulls each of `nulls`.
 
     Args:
         checks: the limits.
         heard: the names of what is read off the master itself.
-        has_master: there is one.
-        is_lowered: the master is lowered when it goes out over full scale.
+        files: the names of those that the master goes out in; each is judged as it decodes.
         nulls: the songs, and the measurement that is the null of each.
         of: what is judged: `master`, `preview`.
     """
 
     checks: tuple[Check, ...]
     heard: tuple[str, ...]
-    has_master: bool
-    is_lowered: bool
+    files: tuple[str, ...]
     nulls: tuple[tuple[str, str], ...]
     of: str
 
@@ -363,7 +361,7 @@ class Write:
 class Deliver:
     """Encode the master into one file, and measure what a player makes of that.
 
-    Inputs: the master at the file's rate, then what was measured of it.
+    Inputs: the master at the file's rate, then the notes of what measured it.
 
     Args:
         path: of the file.
@@ -402,7 +400,7 @@ Result = Write | WriteHits | Deliver | WritePair
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Tells = Measure | Meeting | Null | JudgeResult
+Tells = Measure | Meeting | Null | Judge
 """Work that gives measurements and findings, and no signal."""
 
 Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result

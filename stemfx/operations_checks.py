@@ -10,23 +10,24 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain
-from stemfx.graph import JudgeResult, Null
+from stemfx.graph import Judge, Null
 from stemfx.health.check_kinds import OF_STEMS
-from stemfx.health.check_readings import plr_lu, read_for_checks
-from stemfx.health.checks import Verdict, judge
+from stemfx.health.check_readings import read_for_checks
+from stemfx.health.checks import WHOLES, Verdict, judge
 from stemfx.operations import LevelMeter
-from stemfx.operations_files import SAFE_PEAK_DBFS
 from stemfx.stage import Notes
 
-_SHIFTED = ("lufs", "true_peak_dbtp", "sample_peak_dbfs")
+_OF_A_FILE = ("lufs", "true_peak_dbtp", "sample_peak_dbfs", "plr_lu")
+"""What a format changes, so that each file is judged by itself."""
+
+_AT_ANY_LEVEL = ("lra_lu", "psr_lu", "duration_s")
+_AT_THIS_LEVEL = ("max_momentary_lufs", "max_short_term_lufs")
 
 Told = Mapping[str, Any]
 """What a node measured."""
 
 
-def tell(
-    work: Null | JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def tell(work: Null | Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Measure and judge; `told` is what the nodes measured whose notes are read."""
     if isinstance(work, Null):
         null(inputs, notes)
@@ -55,18 +56,19 @@ def null_of(told: Told, name: str) -> float | None:
     return None if value is None or is_silence else float(value)
 
 
-def judge_result(
-    work: JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Report what is checked as it goes out, and find what fails."""
     readings: dict[str, float | None] = {}
-    if work.has_master:
-        readings |= _of_master(work, inputs, told[0])
-    nulls = told[int(work.has_master) :]
-    known = [null_of(one, name) for (_, name), one in zip(work.nulls, nulls, strict=True)]
+    n_told = len(work.files) and 1 + len(work.files)  # the master, its files, then the nulls
+    if work.files:
+        measured, *files = told[:n_told]
+        readings |= _of_master(work, inputs, measured, files[0])
+        for name, file in zip(work.files[1:], files[1:], strict=True):
+            readings |= {_key(kind, name): value for kind, value in _of_file(file).items()}
+    known = [null_of(one, name) for (_, name), one in zip(work.nulls, told[n_told:], strict=True)]
     readings["null_db"] = max((value for value in known if value is not None), default=None)
-    verdicts = judge(work.checks, readings, work.of)
-    notes.report(**{v.check.name: v.value for v in verdicts if v.value is not None})
+    verdicts = verdicts_of(work, readings)
+    notes.report(**{_key(v.check.name, v.of): v.value for v in verdicts if v.value is not None})
     notes.findings += [v.finding for v in verdicts if v.finding is not None]
     if work.of == "preview" and any(v.check.name not in OF_STEMS for v in verdicts):
         notes.find(
@@ -76,19 +78,40 @@ def judge_result(
         )
 
 
-def _of_master(work: JudgeResult, inputs: Sequence[Signal], told: Told) -> dict[str, float | None]:
-    """Return what is known of the master, at the level at which it goes out."""
-    peak_dbfs = told.get("sample_peak_dbfs", -1.0)
-    is_over = work.is_lowered and peak_dbfs > 0
-    gain_db = SAFE_PEAK_DBFS - float(peak_dbfs) if is_over else 0.0
-    known: dict[str, float | None] = {name: told.get(name) for name in ("lra_lu", "duration_s")}
-    known |= {name: told[name] + gain_db for name in _SHIFTED if name in told}
-    known["plr_lu"] = plr_lu(known)
+def _of_file(told: Told) -> dict[str, float | None]:
+    """Return what a file of the master is when it is decoded."""
+    found: dict[str, float | None] = {name: told.get(name) for name in _OF_A_FILE}
+    if "true_peak_dbtp" in told and "lufs" in told:
+        found["plr_lu"] = told["true_peak_dbtp"] - told["lufs"]
+    return found
+
+
+def _of_master(
+    work: Judge, inputs: Sequence[Signal], measured: Told, file: Told
+) -> dict[str, float | None]:
+    """Return what is known of the master, at the level at which its first file goes out."""
+    gain_db = file.get("gain_db", 0.0)
+    known: dict[str, float | None] = {name: measured.get(name) for name in _AT_ANY_LEVEL}
+    known |= {name: measured[name] + gain_db for name in _AT_THIS_LEVEL if name in measured}
+    known |= _of_file(file)
     if work.heard:
         known |= read_for_checks(inputs[0], work.heard, db_to_gain(gain_db))
     return known
 
 
-def verdicts_of(work: JudgeResult, measured: Told) -> tuple[Verdict, ...]:
-    """Return the verdicts again from what a node measured."""
-    return judge(work.checks, measured, work.of)
+def verdicts_of(work: Judge, readings: Told) -> tuple[Verdict, ...]:
+    """Return the verdicts on the master as a whole, then those on each of its further files.
+
+    `readings` may be what a node reported.
+    """
+    verdicts = judge(work.checks, readings, work.of)
+    for file in work.files[1:]:
+        checks = [check for check in work.checks if check.name in _OF_A_FILE]
+        own = {check.name: readings.get(_key(check.name, file)) for check in checks}
+        verdicts += judge(checks, own, file)
+    return verdicts
+
+
+def _key(check: str, of: str) -> str:
+    """Return under which name a reading is kept: that of the check, for files after the first."""
+    return check if of in WHOLES else f"{check}:{of}"

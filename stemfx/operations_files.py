@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from stemfx.audio import Signal, peak_of
+from stemfx.delivery.ab import matched_pair
+from stemfx.delivery.deliver import deliver
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair
 from stemfx.hit_files import is_edited, json_text, midi_bytes
@@ -14,8 +16,7 @@ from stemfx.hits import Hit
 from stemfx.io import Encoding, file_sha256, write, write_bytes
 from stemfx.stage import Notes
 
-SAFE_PEAK_DBFS = -0.1
-"""Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
+PAIR_ENCODING = Encoding("wav", 24)
 
 
 def write_result(
@@ -25,7 +26,7 @@ def write_result(
     if isinstance(work, WriteHits):
         _write_hits(work, data, notes)
     elif isinstance(work, Deliver):
-        _deliver(work, inputs[0], notes)
+        _deliver(work, inputs[0], data[0], notes)
     elif isinstance(work, WritePair):
         _write_pair(work, inputs, notes)
     else:
@@ -33,24 +34,31 @@ def write_result(
     return [{"size_bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in work.paths]
 
 
-def _deliver(work: Deliver, master: Signal, notes: Notes) -> None:
-    """Encode a file of the master; what would clip is never clipped, and the remedy is told."""
-    gain = 1.0
-    if work.encoding.is_integer and (peak := peak_of(master)) > 1.0:
-        gain = db_to_gain(SAFE_PEAK_DBFS) / peak
-        notes.find(
-            "warn",
-            "lowered_to_avoid_clipping",
-            f"the mix peaks at {gain_to_db(peak):+.1f} dBFS and would clip; the whole master was "
-            f"lowered by {-gain_to_db(gain):.1f} dB. To choose the level yourself add to `master`: "
-            "- loudness: {target_lufs: -14, ceiling_dbtp: -1}",
-        )
-        notes.report(gain_db=gain_to_db(gain))
-    write(work.path, master, work.encoding, gain=gain)
+def _deliver(work: Deliver, master: Signal, measured: Mapping[str, Any], notes: Notes) -> None:
+    """Encode a file of the master, and hear it as a player does."""
+    ceiling_dbtp = work.ceiling_dbtp
+    if ceiling_dbtp is not None:
+        # A stage behind the limiter may have raised the peaks again, as the producer wants it.
+        ceiling_dbtp = max(ceiling_dbtp, measured.get("true_peak_dbtp", ceiling_dbtp))
+        ceiling_dbtp = ceiling_dbtp if ceiling_dbtp <= 0 else None
+    done = deliver(
+        work.path,
+        master,
+        work.encoding,
+        ceiling_dbtp=ceiling_dbtp,
+        tags=work.tags,
+        dither=work.dither,
+        notes=notes,
+    )
+    notes.report(sample_rate=master.sample_rate, **done.measurements())
 
 
 def _write_pair(work: WritePair, inputs: Sequence[Signal], notes: Notes) -> None:
     """Write the song before and after, equally loud."""
+    gains_db = matched_pair(*inputs)
+    for path, signal, gain_db in zip(work.paths, inputs, gains_db, strict=True):
+        write(path, signal, PAIR_ENCODING, gain=db_to_gain(gain_db))
+    notes.report(gain_before_db=gains_db[0], gain_after_db=gains_db[1])
 
 
 def _write(work: Write, inputs: Sequence[Signal], notes: Notes) -> None:

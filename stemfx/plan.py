@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
+from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
 from stemfx.graph import (
     AUDIO,
@@ -234,7 +235,14 @@ class _Builder:
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
-            reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
+            reading = self._graph.add(
+                "master/measure",
+                "measure",
+                Measure(),
+                (master,),
+                config=METERS_VERSION,
+                signals=(),
+            )
             outputs["measure"] = reading.node
             outputs["master"] = self._write_masters(master, Port(reading.node, NOTES))
             self._write_pair(mix, master)
@@ -608,7 +616,7 @@ class _Builder:
             Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
             (self._at_rate(master, file.sample_rate), reading),
             config=[
-                *("master", asdict(encoding), ceiling_dbtp, output.dither, tags),
+                *("master", path.name, asdict(encoding), ceiling_dbtp, output.dither, tags),
                 None if cover is None else file_sha256(cover),
             ],
             signals=(),

@@ -6,17 +6,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
-from stemfx.graph import NOTES, Deliver, Graph, JudgeResult, Null, Port
+from stemfx.graph import NOTES, Deliver, Graph, Judge, Null, Port
 from stemfx.health.check_kinds import OF_STEMS
+from stemfx.health.check_readings import HEARD
 from stemfx.plan_inputs import played_sources
 from stemfx.plan_sources import SourcePorts
 from stemfx.recipe import Recipe, Source
 
 CHECKS_VERSION = 1
-_MEASURED = frozenset(
-    {"lufs", "true_peak_dbtp", "sample_peak_dbfs", "lra_lu", "plr_lu", "duration_s"}
-)
-"""What the master's own `measure` tells, or is made of."""
 
 
 def add_checks(
@@ -45,16 +42,21 @@ def add_checks(
     if not checks:
         return
     nulls = dict(_nulls(graph, recipe, sources, separated))
-    heard = tuple(c.name for c in checks if c.name not in _MEASURED | OF_STEMS)
+    heard = tuple(c.name for c in checks if c.name in HEARD)
+    # By their nodes' ids: in two folders two files may have one name.
+    files = {
+        node.id: node.id.removeprefix("write/")
+        for node in graph.nodes.values()
+        if isinstance(node.work, Deliver)
+    }
     ports = []
     if measured is not None:
         ports = [*graph.nodes[measured].inputs] if heard else []
-        ports.append(Port(measured, NOTES))
-    work = JudgeResult(
+        ports += [Port(node, NOTES) for node in (measured, *files)]
+    work = Judge(
         checks,
         heard,
-        has_master=measured is not None,
-        is_lowered=_is_lowered(graph),
+        files=tuple(files.values()),
         nulls=tuple((source, name) for source, (_, name) in nulls.items()),
         of="preview" if is_preview else "master",
     )
@@ -66,20 +68,13 @@ def add_checks(
         config=[
             CHECKS_VERSION,
             [asdict(check) | {"where": ""} for check in checks],
-            work.has_master,
-            work.is_lowered,
+            work.files,
             work.nulls,
             work.of,
         ],
         signals=(),
         where=checks[0].where,
     )
-
-
-def _is_lowered(graph: Graph) -> bool:
-    """Tell whether the master goes out in a format that ends at full scale."""
-    delivered = [node.work for node in graph.nodes.values() if isinstance(node.work, Deliver)]
-    return any(work.encoding.is_integer for work in delivered)
 
 
 def _nulls(

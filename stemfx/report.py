@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.graph import (
     AUDIO,
     Deliver,
-    JudgeResult,
+    Judge,
     Node,
     Residual,
     Result,
@@ -99,6 +99,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "preview": plan.is_preview,
         "outputs": output_paths(plan),
         "master": master_reading(outcome),
+        "deliveries": deliveries_json(plan, outcome.nodes),
         "nodes": [_node_json(node) for node in outcome.nodes],
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
@@ -118,7 +119,7 @@ def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
     work = outcome.plan.nodes[node.id].work
-    return verdicts_of(work, node.measurements) if isinstance(work, JudgeResult) else ()
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -161,23 +162,45 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     return paths
 
 
+_MASTER_LEVELS = {
+    **dict.fromkeys(("lufs", "max_short_term_lufs", "max_momentary_lufs"), 1),
+    **dict.fromkeys(("true_peak_dbtp", "sample_peak_dbfs"), 1),
+    **dict.fromkeys(("lra_lu", "plr_lu", "psr_lu"), 0),
+}
+"""What is told of a master, and whether it moves when the file is written lower."""
+
+
 def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
-    """Return loudness, true peak, range and length of the master as it was written."""
+    """Return loudness, peaks, range, ratios and length of the master as it was written."""
     by_id = {node.id: node for node in outcome.nodes}
     outputs = outcome.plan.outputs
     measured, written = by_id.get(outputs.get("measure", "")), by_id.get(outputs.get("master", ""))
     if measured is None or written is None:
         return None
-    values = measured.measurements
-    lowered = written.measurements.get("gain_db", 0.0)
-    reading: dict[str, Measurement | None] = {
-        name: values.get(name) for name in ("lufs", "true_peak_dbtp", "lra_lu")
-    }
-    for name in ("lufs", "true_peak_dbtp"):
-        value = reading[name]
-        if isinstance(value, int | float):
-            reading[name] = round(value + float(lowered), 3)
-    return reading | {name: values.get(name) for name in ("duration_s", "sample_rate")}
+    values, file = measured.measurements, written.measurements
+    lowered = float(file.get("gain_db", 0.0))
+    reading: dict[str, Measurement | None] = {}
+    for name, moves in _MASTER_LEVELS.items():
+        value = values.get(name)
+        reading[name] = None if value is None else round(float(value) + moves * lowered, 3)
+    about = {name: values.get(name) for name in ("duration_s", "sample_rate")}
+    # What the format changed is known of the file itself.
+    return {name: file.get(name, value) for name, value in (reading | about).items()}
+
+
+def deliveries_json(plan: Plan, nodes: Sequence[NodeResult]) -> list[dict[str, Any]]:
+    """Return every file of the master with what came out when it was decoded."""
+    told = []
+    for node in nodes:
+        work = plan.nodes[node.id].work
+        if isinstance(work, Deliver):
+            about: dict[str, Any] = {
+                "file": str(work.path),
+                "format": work.encoding.format,
+                "bit_depth": work.encoding.bit_depth,
+            }
+            told.append(about | dict(node.measurements))
+    return told
 
 
 _STRICTNESS = ("open", "not stated", "non-commercial")
@@ -400,19 +423,28 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     _print_paths(outcome.plan, console)
 
 
+_MASTER_WORDS = {
+    "lufs": "{:.1f} LUFS",
+    "max_short_term_lufs": "loudest 3 s {:.1f} LUFS",
+    "true_peak_dbtp": "true peak {:.2f} dBTP",
+    "lra_lu": "range {:.1f} LU",
+    "plr_lu": "PLR {:.1f} LU",
+    "psr_lu": "PSR {:.1f} LU",
+}
+
+
 def _summary_lines(outcome: Outcome) -> list[str]:
     lines = []
     reading = master_reading(outcome)
     if reading is not None:
-        parts = [
-            f"{reading['lufs']:.1f} LUFS" if reading["lufs"] is not None else "silent",
-            f"true peak {reading['true_peak_dbtp']:.2f} dBTP"
-            if reading["true_peak_dbtp"] is not None
-            else "",
-            f"range {reading['lra_lu']:.1f} LU" if reading["lra_lu"] is not None else "",
-            f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz",
+        told = [
+            words.format(reading[name])
+            for name, words in _MASTER_WORDS.items()
+            if reading[name] is not None
         ]
-        lines.append("master: " + ", ".join(part for part in parts if part))
+        length = f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz"
+        silent = ["silent"] if reading["lufs"] is None else []
+        lines.append("master: " + ", ".join((*silent, *told, length)))
     for source, separator in _models(outcome.plan):
         card = separator.card
         lines.append(
@@ -426,8 +458,8 @@ def _summary_lines(outcome: Outcome) -> list[str]:
     verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
     if verdicts:
         n_failed = sum(not verdict.passed for verdict in verdicts)
-        told = f"{n_failed} of {len(verdicts)} failed" if n_failed else f"{len(verdicts)} passed"
-        lines.append(f"checks: {told}")
+        of_all = f"{n_failed} of {len(verdicts)} failed"
+        lines.append(f"checks: {of_all if n_failed else f'{len(verdicts)} passed'}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"

@@ -266,11 +266,14 @@ class _Loop:
         """Return the missing nodes that each missing node waits for.
 
         That is what it reads; of equal nodes the first one; and before a result is written,
-        everything else, so that a run that fails has written nothing.
+        everything else (but what judges the results), so that a run that fails has written nothing.
         """
         first: dict[str, str] = {}
         waiting = {}
-        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Result)}
+        nodes = self._plan.nodes
+        results = {name for name, node in nodes.items() if isinstance(node.work, Result)}
+        judging = {n for n, node in nodes.items() if any(p.node in results for p in node.inputs)}
+        others = missing - results - judging
         for name, node in self._plan.nodes.items():
             if name not in missing:
                 continue
@@ -558,7 +561,11 @@ def _measure(signal: Signal, notes: Notes) -> None:
         "lufs": reading.lufs,
         "true_peak_dbtp": reading.true_peak_dbtp,
         "sample_peak_dbfs": reading.sample_peak_dbfs,
+        "max_short_term_lufs": reading.max_short_term_lufs,
+        "max_momentary_lufs": reading.max_momentary_lufs,
         "lra_lu": reading.lra_lu,
+        "plr_lu": reading.plr_lu,
+        "psr_lu": reading.psr_lu,
         "duration_s": signal.n_samples / signal.sample_rate,
         "sample_rate": signal.sample_rate,
         "channels": signal.channels,

@@ -31,7 +31,7 @@ LAYERS = [
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
     },
-    {"graph", "cache", "unfinished", "separation"},
+    {"graph", "cache", "unfinished", "separation", "delivery"},
     {
         "plan",
         "plan_inputs",
@@ -90,7 +90,10 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
     assert [p for p in modules() if "shared/" in p.read_text(encoding="utf-8")] == []
 
 
-HEAVY = {"torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"}
+HEAVY = {
+    *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
+    "mutagen",
+}
 
 
 @pytest.mark.parametrize(

@@ -382,7 +382,8 @@ def test_the_json_keeps_the_contract(folder: Path) -> None:
     assert told["schema"] == 1
     assert set(told) >= {"outputs", "master", "nodes", "separators", "null_db", "findings"}
     assert set(told["master"]) == {
-        *("lufs", "true_peak_dbtp", "lra_lu", "duration_s", "sample_rate")
+        *("lufs", "true_peak_dbtp", "lra_lu", "duration_s", "sample_rate"),
+        *("max_short_term_lufs", "max_momentary_lufs", "sample_peak_dbfs", "plr_lu", "psr_lu"),
     }
     assert told["outputs"]["master"] == str(folder / "out.wav")
     assert set(told["outputs"]["stems"]) == {"vocals", "drums", "bass", "other"}

@@ -117,9 +117,9 @@ def test_another_limit_is_judged_anew_and_nothing_else_runs(folder: Path) -> Non
 def test_only_loudness_and_peaks_read_no_audio_again(folder: Path) -> None:
     text = SONG + "checks: {target: spotify, plr_lu: 8, lra_lu: [1, 20], duration_s: [1, 9]"
     plan = run_text(folder, text + "}\n").plan
-    assert [port.signal for port in plan.nodes["checks"].inputs] == ["measurements"]
+    assert [port.signal for port in plan.nodes["checks"].inputs] == ["measurements"] * 2
     plan = run_text(folder, text + ", correlation: 0}\n").plan
-    assert [port.signal for port in plan.nodes["checks"].inputs] == ["audio", "measurements"]
+    assert [port.signal for port in plan.nodes["checks"].inputs] == ["audio", *["measurements"] * 2]
 
 
 def test_what_cannot_be_measured_fails(folder: Path) -> None:

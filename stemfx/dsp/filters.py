@@ -1,9 +1,9 @@
 """Filters that keep their state, so that a song can pass through them block by block.
 
 Recursive filters are lists of second-order sections, `(n_sections, 6)` float64, as scipy
-has them; `SosFilter` runs them. Linear-phase filters are an odd number of symmetric taps;
-`FirFilter` runs those and takes their latency out. Both give the same bits however the
-signal is cut into blocks.
+has them; `SosFilter` runs them. `FirFilter` runs taps, mostly an odd number of symmetric ones
+(linear phase), and takes their latency out. Both give the same bits however the signal is cut
+into blocks. Bells and shelves: `stemfx.dsp.equaliser`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from stemfx.audio import Block
 Sections = NDArray[np.float64]
 """`(n_sections, 6)`: b0 b1 b2 a0 a1 a2 of each second-order section, a0 = 1."""
 
-BUTTERWORTH_Q = math.sqrt(0.5)
-"""The Q without resonance: maximally flat as a pass filter, no overshoot as a shelf."""
-
 _DENORMAL = 1e-60  # far under the smallest float32 (1.4e-45), far over the smallest float64
 
 
@@ -34,80 +31,6 @@ def _check_frequency(frequency_hz: float, sample_rate: int) -> None:
         nyquist_hz = sample_rate / 2
         msg = f"{frequency_hz:g} Hz is not between 0 and half the sample rate, {nyquist_hz:g} Hz"
         raise ValueError(msg)
-
-
-def _section(b: tuple[float, float, float], a: tuple[float, float, float]) -> Sections:
-    return np.array([[*b, *a]]) / a[0]
-
-
-def bell(sample_rate: int, freq_hz: float, gain_db: float, q: float) -> Sections:
-    """Design a bell: `gain_db` at `freq_hz`, unity at 0 Hz and at half the sample rate.
-
-    `q` is freq_hz over the bandwidth between the points of half the gain in dB. A cut
-    undoes the boost of the same size exactly. Source: R. Bristow-Johnson, Audio EQ Cookbook
-    (W3C Note, 2021), peakingEQ.
-
-    Raises:
-        ValueError: `freq_hz` is not below half the sample rate.
-    """
-    _check_frequency(freq_hz, sample_rate)
-    amplitude = 10.0 ** (gain_db / 40.0)
-    w0 = 2.0 * math.pi * freq_hz / sample_rate
-    alpha = math.sin(w0) / (2.0 * q)
-    middle = -2.0 * math.cos(w0)
-    return _section(
-        (1.0 + alpha * amplitude, middle, 1.0 - alpha * amplitude),
-        (1.0 + alpha / amplitude, middle, 1.0 - alpha / amplitude),
-    )
-
-
-def low_shelf(
-    sample_rate: int, freq_hz: float, gain_db: float, q: float = BUTTERWORTH_Q
-) -> Sections:
-    """Design a shelf: `gain_db` at 0 Hz, half of it (in dB) at `freq_hz`, unity far above.
-
-    A `q` over 0.71 makes the slope steeper and lets it overshoot. Source: R. Bristow-Johnson,
-    Audio EQ Cookbook (W3C Note, 2021), lowShelf.
-
-    Raises:
-        ValueError: `freq_hz` is not below half the sample rate.
-    """
-    return _shelf(sample_rate, freq_hz, gain_db, q, side=1.0)
-
-
-def high_shelf(
-    sample_rate: int, freq_hz: float, gain_db: float, q: float = BUTTERWORTH_Q
-) -> Sections:
-    """Design a shelf: unity far below `freq_hz`, half of `gain_db` there, all of it at the top.
-
-    Source: R. Bristow-Johnson, Audio EQ Cookbook (W3C Note, 2021), highShelf.
-
-    Raises:
-        ValueError: `freq_hz` is not below half the sample rate.
-    """
-    return _shelf(sample_rate, freq_hz, gain_db, q, side=-1.0)
-
-
-def _shelf(sample_rate: int, freq_hz: float, gain_db: float, q: float, side: float) -> Sections:
-    # The cookbook's low and high shelf differ only in the sign of every cosine and of the
-    # odd coefficients: one is the other with the frequency axis turned round (z -> -z).
-    _check_frequency(freq_hz, sample_rate)
-    A = 10.0 ** (gain_db / 40.0)
-    w0 = 2.0 * math.pi * freq_hz / sample_rate
-    cosine = side * math.cos(w0)
-    root = math.sqrt(A) * math.sin(w0) / q  # 2 sqrt(A) alpha
-    return _section(
-        (
-            A * ((A + 1) - (A - 1) * cosine + root),
-            side * 2 * A * ((A - 1) - (A + 1) * cosine),
-            A * ((A + 1) - (A - 1) * cosine - root),
-        ),
-        (
-            (A + 1) + (A - 1) * cosine + root,
-            side * -2 * ((A - 1) + (A + 1) * cosine),
-            (A + 1) + (A - 1) * cosine - root,
-        ),
-    )
 
 
 def high_pass(sample_rate: int, cutoff_hz: float, slope_db_per_octave: int) -> Sections:
@@ -242,32 +165,35 @@ class SosFilter:
 
 
 class FirFilter:
-    """A linear-phase FIR with its latency taken out: sample n out belongs to sample n in.
+    """A FIR with its latency taken out: sample n out belongs to sample n in.
 
-    It therefore owes the last `(n_taps - 1) / 2` samples, and works in hops, so a call may
+    It therefore owes the last `centre` samples, and works in hops, so a call may
     return fewer samples than it was given, even none; `flush` returns the rest. Overlap-save
     by FFT in float64, always cut at the same places, so the block size cannot be heard.
 
     Args:
-        taps: symmetric, an odd number of them.
+        taps: `(n_taps,)`, or `(channels, n_taps)` with taps for each channel.
         channels: of the blocks to come.
+        centre: which tap is at time zero; unsaid, the middle one of an odd number, as of
+            symmetric taps (linear phase). 0 for minimum phase.
 
     Raises:
-        ValueError: the number of taps is even: its latency would be half a sample.
+        ValueError: the number of taps is even and there is no `centre`: the latency of symmetric
+            ones would be half a sample.
     """
 
-    def __init__(self, taps: NDArray[np.float64], channels: int) -> None:
-        if len(taps) % 2 == 0:
-            msg = (
-                f"an even number of taps, {len(taps)}, would delay by half a sample; use an odd one"
-            )
+    def __init__(self, taps: NDArray[np.float64], channels: int, centre: int | None = None) -> None:
+        n_taps = taps.shape[-1]
+        if centre is None and n_taps % 2 == 0:
+            msg = f"an even number of taps, {n_taps}, would delay by half a sample; use an odd one"
             raise ValueError(msg)
-        self._overlap = len(taps) - 1
-        self._n_fft = 1 << max(10, (4 * len(taps)).bit_length())
+        self._overlap = n_taps - 1
+        self._n_fft = 1 << max(10, (4 * n_taps).bit_length())
         self._hop = self._n_fft - self._overlap
         self._spectrum = np.fft.rfft(taps, self._n_fft)
         self._waiting: Block = np.zeros((channels, self._overlap), np.float32)
-        self._skip = self._overlap // 2  # the latency: as many samples are dropped at the start
+        # The latency: as many samples are dropped at the start.
+        self._skip = self._overlap // 2 if centre is None else centre
         self._owed = 0
 
     def __call__(self, block: Block) -> Block:

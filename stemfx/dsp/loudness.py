@@ -23,6 +23,7 @@ from stemfx.dsp.units import power_to_db
 
 __all__ = [
     "ABSOLUTE_GATE_LUFS",
+    "METERS_VERSION",
     "METER_BLOCK_SAMPLES",
     "OVERSAMPLING",
     "LevelMeter",
@@ -34,6 +35,9 @@ __all__ = [
     "metered",
     "read",
 ]
+
+METERS_VERSION = 2
+"""Rises when a reading changes: readings that a cache holds are then taken anew."""
 
 Powers = NDArray[np.float64]
 

@@ -55,42 +55,6 @@ def test_a_butterworth_high_pass_follows_its_formula_below_the_cutoff(slope):
     assert measured_db == pytest.approx(expected_db, abs=0.02 * order)
 
 
-@pytest.mark.parametrize("gain_db", [-18.0, -3.0, 3.0, 18.0])
-@pytest.mark.parametrize("freq_hz", [50.0, 1000.0, 18_000.0])
-def test_a_bell_has_its_gain_at_its_centre_and_none_at_the_ends(gain_db, freq_hz):
-    bell = filters.bell(RATE, freq_hz, gain_db, q=1.4)
-    assert db_at(bell, freq_hz) == pytest.approx(gain_db, abs=1e-6)
-    assert db_at(bell, 0.0) == pytest.approx(0.0, abs=1e-6)
-    assert db_at(bell, NYQUIST) == pytest.approx(0.0, abs=1e-6)
-
-
-def test_the_q_of_a_bell_is_its_centre_over_the_width_at_half_the_gain():
-    freq_hz, q, gain_db = 1000.0, 2.0, 12.0
-    # Edges f1 f2 = f0^2 and f2 - f1 = f0 / q.
-    upper_hz = freq_hz * (1 / (2 * q) + np.sqrt(1 / (4 * q * q) + 1))
-    bell = filters.bell(RATE, freq_hz, gain_db, q)
-    assert db_at(bell, upper_hz) == pytest.approx(gain_db / 2, abs=0.05)  # warped by 0.5 %
-
-
-@pytest.mark.parametrize("gain_db", [-12.0, 6.0])
-def test_a_shelf_has_its_gain_at_one_end_half_at_its_frequency_none_at_the_other(gain_db):
-    low = filters.low_shelf(RATE, 200.0, gain_db)
-    high = filters.high_shelf(RATE, 5000.0, gain_db)
-    assert [db_at(low, f) for f in (0.0, 200.0, NYQUIST)] == pytest.approx(
-        [gain_db, gain_db / 2, 0.0], abs=1e-6
-    )
-    assert [db_at(high, f) for f in (0.0, 5000.0, NYQUIST)] == pytest.approx(
-        [0.0, gain_db / 2, gain_db], abs=1e-6
-    )
-
-
-def test_a_cut_undoes_the_same_boost():
-    for design in (filters.bell, filters.low_shelf, filters.high_shelf):
-        both = np.concatenate((design(RATE, 700.0, 9.0, 0.9), design(RATE, 700.0, -9.0, 0.9)))
-        curve_db = 20 * np.log10(np.abs(filters.response(both, np.geomspace(20, 20e3, 50), RATE)))
-        assert curve_db == pytest.approx(0.0, abs=1e-9)
-
-
 def test_the_linkwitz_riley_taps_have_the_linkwitz_riley_magnitude():
     cutoff_hz = 120.0
     taps = filters.linkwitz_riley_low_pass(RATE, cutoff_hz)
@@ -107,7 +71,7 @@ def test_the_linkwitz_riley_taps_have_the_linkwitz_riley_magnitude():
 @pytest.mark.parametrize("freq_hz", [0.0, -10.0, NYQUIST, 30_000.0])
 def test_a_frequency_that_the_rate_cannot_carry_is_an_error(freq_hz):
     with pytest.raises(ValueError, match="half the sample rate, 22050 Hz"):
-        filters.bell(RATE, freq_hz, 3.0, 1.0)
+        filters.high_pass(RATE, freq_hz, 12)
 
 
 def test_a_slope_between_two_orders_is_an_error():
@@ -119,12 +83,12 @@ def test_a_slope_between_two_orders_is_an_error():
 
 
 def test_a_running_filter_has_the_response_it_was_designed_for():
-    sections = filters.bell(RATE, 1000.0, 6.0, 1.0)
+    sections = filters.high_pass(RATE, 1000.0, 12)
     impulse = np.zeros((1, 1 << 15), np.float32)
     impulse[0, 0] = 1.0
     measured = np.abs(np.fft.rfft(SosFilter(sections, 1)(impulse)[0]))
     expected = np.abs(filters.response(sections, np.fft.rfftfreq(1 << 15, 1 / RATE), RATE))
-    assert 20 * np.log10(measured / expected) == pytest.approx(0.0, abs=1e-3)
+    assert measured == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_recursive_filter_gives_the_same_bits_for_any_block_size():
@@ -178,6 +142,14 @@ def test_a_fir_filter_gives_back_as_many_samples_as_it_took(n_samples):
     dry, filtered = (np.concatenate(side, axis=1) for side in zip(*pairs, strict=True))
     assert np.array_equal(dry, samples)
     assert filtered == pytest.approx(samples, abs=1e-7)  # the taps are an impulse
+
+
+def test_each_channel_may_have_taps_and_any_tap_may_be_time_zero():
+    samples, taps = noise(3000), np.array([[0.5, -1.0, 0.25, 2.0], [1.0, 0.0, 0.0, 0.0]])
+    fir = FirFilter(taps, 2, centre=1)
+    out = np.concatenate((fir(samples), fir.flush()), axis=1)
+    for row, one, given in zip(out, taps, samples.astype(np.float64), strict=True):
+        assert row == pytest.approx(np.convolve(given, one)[1:3001], abs=1e-6)
 
 
 def test_an_even_number_of_taps_is_an_error():
