@@ -54,6 +54,8 @@ _WORDS = {
     "max_clip_db": ("peaks softly clipped by up to {:.1f} dB", ""),
     "max_boost_db": ("boost up to {:.1f} dB", "no boost"),
     "max_cut_db": ("cut up to {:.1f} dB", "no cut"),
+    "pre_ringing_ms": ("rings {:.1f} ms ahead", ""),
+    "harmonics_db": ("harmonics at {:.1f} dB relative to their band", None),
     "side_reduction_db": ("sides lowered by {:.1f} dB", "sides unchanged"),
     "side_to_mid_db": ("sides at {:+.1f} dB relative to the middle", "sides as loud as the middle"),
     "residual_db": ("added sound at {:.1f} dB", None),
