@@ -26,7 +26,8 @@ SAFE_PEAK_DBFS = -0.1
 TOLERANCE_DB = 0.05
 FULL_SCALE_DBTP = 0.0
 MAX_TRIES = 4
-MARGIN_DB = 0.02  # each encoding adds other noise
+MARGIN_DB = 0.1  # each encoding adds other noise; with 0.02 dB it took half a try more
+LAST_MARGIN_DB = 0.3
 ANOTHER_SOUND_DB = 0.0
 """Of music codecs leave out less than -10 dB; a sound that is late or another is +3 dB away."""
 
@@ -117,9 +118,7 @@ def deliver(
             done = writer.write(version, None if n_tries == MAX_TRIES else highest_dbtp, n_tries)
         except _TooHighError as error:
             first_over_db = first_over_db or error.over_db
-            version = version.lowered(
-                signal, error.over_db + MARGIN_DB, is_last=n_tries + 1 == MAX_TRIES
-            )
+            version = version.lowered(signal, error.over_db, is_last=n_tries + 1 == MAX_TRIES)
         else:
             break
     if first_over_db:
@@ -150,11 +149,12 @@ class _Version:
     limited_db: float = 0.0
     ceiling_dbtp: float | None = None
 
-    def lowered(self, source: Signal, by_db: float, *, is_last: bool) -> _Version:
+    def lowered(self, source: Signal, over_db: float, *, is_last: bool) -> _Version:
         """Return the tips of `source` turned down further; at last, or without a ceiling, all."""
         if self.ceiling_dbtp is None or is_last:
-            return replace(self, gain_db=self.gain_db - by_db)
-        return _limited(source, self.ceiling_dbtp - by_db)
+            margin_db = LAST_MARGIN_DB if is_last else MARGIN_DB
+            return replace(self, gain_db=self.gain_db - over_db - margin_db)
+        return _limited(source, self.ceiling_dbtp - over_db - MARGIN_DB)
 
 
 def _limited(source: Signal, ceiling_dbtp: float) -> _Version:
