@@ -10,7 +10,7 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain
-from stemfx.graph import JudgeResult, Null
+from stemfx.graph import Judge, Null
 from stemfx.health.check_kinds import OF_STEMS
 from stemfx.health.check_readings import read_for_checks
 from stemfx.health.checks import WHOLES, Verdict, judge
@@ -24,9 +24,7 @@ Told = Mapping[str, Any]
 """What a node measured."""
 
 
-def tell(
-    work: Null | JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def tell(work: Null | Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Measure and judge; `told` is what the nodes measured whose notes are read."""
     if isinstance(work, Null):
         null(inputs, notes)
@@ -55,9 +53,7 @@ def null_of(told: Told, name: str) -> float | None:
     return None if value is None or is_silence else float(value)
 
 
-def judge_result(
-    work: JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Report what is checked as it goes out, and find what fails."""
     readings: dict[str, float | None] = {}
     n_told = len(work.files) and 1 + len(work.files)  # the master, its files, then the nulls
@@ -80,7 +76,7 @@ def judge_result(
 
 
 def _of_master(
-    work: JudgeResult, inputs: Sequence[Signal], measured: Told, file: Told
+    work: Judge, inputs: Sequence[Signal], measured: Told, file: Told
 ) -> dict[str, float | None]:
     """Return what is known of the master: of its first file, as far as that was measured."""
     known = {**measured, **file}
@@ -90,7 +86,7 @@ def _of_master(
     return known
 
 
-def verdicts_of(work: JudgeResult, readings: Told) -> tuple[Verdict, ...]:
+def verdicts_of(work: Judge, readings: Told) -> tuple[Verdict, ...]:
     """Return the verdicts on the master as a whole, then those on each of its further files.
 
     `readings` may be what a node reported.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
-from stemfx.graph import NOTES, Deliver, Graph, JudgeResult, Null, Port
+from stemfx.graph import NOTES, Deliver, Graph, Judge, Null, Port
 from stemfx.health.check_kinds import OF_STEMS
 from stemfx.health.check_readings import HEARD
 from stemfx.plan_inputs import played_sources
@@ -53,7 +53,7 @@ def add_checks(
     if measured is not None:
         ports = [*graph.nodes[measured].inputs] if heard else []
         ports += [Port(node, NOTES) for node in (measured, *files)]
-    work = JudgeResult(
+    work = Judge(
         checks,
         heard,
         files=tuple(files.values()),

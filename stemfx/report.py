@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.graph import (
     AUDIO,
     Deliver,
-    JudgeResult,
+    Judge,
     Node,
     Residual,
     Result,
@@ -119,7 +119,7 @@ def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
     work = outcome.plan.nodes[node.id].work
-    return verdicts_of(work, node.measurements) if isinstance(work, JudgeResult) else ()
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
