@@ -105,6 +105,8 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
         hidden.add("wet")  # all of nothing
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
+    if "bitrate_kbps" in measurements and not measurements.get("gain_db"):
+        hidden.add("gain_db")  # of a file as loud as the master
     hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
     told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
     return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))
