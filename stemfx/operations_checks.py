@@ -20,9 +20,6 @@ from stemfx.stage import Notes
 _OF_A_FILE = ("lufs", "true_peak_dbtp", "sample_peak_dbfs", "plr_lu")
 """What a format changes, so that each file is judged by itself."""
 
-_AT_ANY_LEVEL = ("lra_lu", "psr_lu", "duration_s")
-_AT_THIS_LEVEL = ("max_momentary_lufs", "max_short_term_lufs")
-
 Told = Mapping[str, Any]
 """What a node measured."""
 
@@ -64,7 +61,7 @@ def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], no
         measured, *files = told[:n_told]
         readings |= _of_master(work, inputs, measured, files[0])
         for name, file in zip(work.files[1:], files[1:], strict=True):
-            readings |= {_key(kind, name): value for kind, value in _of_file(file).items()}
+            readings |= {_key(kind, name): file.get(kind) for kind in _OF_A_FILE}
     known = [null_of(one, name) for (_, name), one in zip(work.nulls, told[n_told:], strict=True)]
     readings["null_db"] = max((value for value in known if value is not None), default=None)
     verdicts = verdicts_of(work, readings)
@@ -78,24 +75,14 @@ def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], no
         )
 
 
-def _of_file(told: Told) -> dict[str, float | None]:
-    """Return what a file of the master is when it is decoded."""
-    found: dict[str, float | None] = {name: told.get(name) for name in _OF_A_FILE}
-    if "true_peak_dbtp" in told and "lufs" in told:
-        found["plr_lu"] = told["true_peak_dbtp"] - told["lufs"]
-    return found
-
-
 def _of_master(
     work: Judge, inputs: Sequence[Signal], measured: Told, file: Told
 ) -> dict[str, float | None]:
-    """Return what is known of the master, at the level at which its first file goes out."""
-    gain_db = file.get("gain_db", 0.0)
-    known: dict[str, float | None] = {name: measured.get(name) for name in _AT_ANY_LEVEL}
-    known |= {name: measured[name] + gain_db for name in _AT_THIS_LEVEL if name in measured}
-    known |= _of_file(file)
+    """Return what is known of the master: of its first file, as far as that was measured."""
+    known = {**measured, **file}
     if work.heard:
-        known |= read_for_checks(inputs[0], work.heard, db_to_gain(gain_db))
+        gain = db_to_gain(file.get("gain_db", 0.0))
+        known |= read_for_checks(inputs[0], work.heard, gain)
     return known
 
 
