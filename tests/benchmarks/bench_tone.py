@@ -102,7 +102,8 @@ def speeds(audio: Audio) -> None:
         told = {k: v for k, v in params.items() if k != "bands"}
         told |= {"on": "mid, side"} if params.get("bands") is MID_SIDE else {}
         print(
-            f"  {name:10} {told or ''!s:38} {min(ours):6.2f} s {audio.duration_s / min(ours):6.0f} x"
+            f"  {name:10} {told or ''!s:38} {min(ours):6.2f} s"
+            f" {audio.duration_s / min(ours):6.0f} x"
             f"   {min(ours) / min(theirs):5.1f} x the time of {peer}"
         )
 
