@@ -94,6 +94,12 @@ class DiskFullError(OutputError):
     code = "disk_full"
 
 
+class TagError(StemfxError):
+    """Tags or a cover that cannot be put into a file."""
+
+    code = "tags"
+
+
 class KitError(StemfxError):
     """A drum kit that is missing, empty, damaged or not to be trusted."""
 

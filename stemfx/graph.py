@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
+from stemfx.dsp.dither import Dither
+from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
 from stemfx.music_reading import NOTHING_TOLD, Told
@@ -23,6 +25,7 @@ from stemfx.recipe.document import Combine
 from stemfx.separation import MaskName
 from stemfx.separator import Effort, Separator
 from stemfx.stage import Stage
+from stemfx.tags import Tags
 
 ENGINE_VERSION = 1
 """Raise it when an operation of the engine itself gives another result."""
@@ -33,6 +36,12 @@ AUDIO = "audio"
 DATA = "data"
 """The name of what a node found out, for those that read that instead of a signal."""
 
+NOTES = "measurements"
+"""The name of what a node measured, likewise."""
+
+UNHEARD = frozenset({DATA, NOTES})
+"""What is read of a node without reading any of its signals."""
+
 
 @dataclass(frozen=True)
 class Port:
@@ -42,7 +51,7 @@ class Port:
     signal: str = AUDIO
 
 
-Role = Literal["master", "stems", "removed"]
+Role = Literal["stems", "removed"]
 FileState = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds."""
 
@@ -295,6 +304,33 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Null:
+    """Measure what all stems of a song leave of it. Inputs: the mixture, then the stems."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Hold the result against the recipe's `checks`.
+
+    Inputs: the master, if one of `heard` is to be read off it; the notes of its `Measure` and of
+    each of `files`, if there are any; then those of the node that nulls each of `nulls`.
+
+    Args:
+        checks: the limits.
+        heard: the names of what is read off the master itself.
+        files: the names of those that the master goes out in; each is judged as it decodes.
+        nulls: the songs, and the measurement that is the null of each.
+        of: what is judged: `master`, `preview`.
+    """
+
+    checks: tuple[Check, ...]
+    heard: tuple[str, ...]
+    files: tuple[str, ...]
+    nulls: tuple[tuple[str, str], ...]
+    of: str
+
+
+@dataclass(frozen=True)
 class WriteHits:
     """Write the drum hits of tracks, one an input, each as (JSON, MIDI).
 
@@ -321,17 +357,53 @@ class Write:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Deliver:
+    """Encode the master into one file, and measure what a player makes of that.
+
+    Inputs: the master at the file's rate, then the notes of what measured it.
+
+    Args:
+        path: of the file.
+        encoding: its format.
+        ceiling_dbtp: what the last limiter of the recipe holds; None if it has none.
+        tags: what players show.
+        dither: at 16 bit.
+    """
+
+    path: Path
+    encoding: Encoding
+    ceiling_dbtp: float | None
+    tags: Tags | None
+    dither: Dither
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+
+@dataclass(frozen=True)
+class WritePair:
+    """Write a song before and after, equally loud, to be compared by ear."""
+
+    paths: tuple[Path, ...]
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
 Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
 """Work that gives no signal but `DATA`."""
 
-Result = Write | WriteHits
+Result = Write | WriteHits | Deliver | WritePair
 """Work that makes files for the user."""
 
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Makes | Measure | Meeting | Result
+Tells = Measure | Meeting | Null | Judge
+"""Work that gives measurements and findings, and no signal."""
+
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result
 
 
 @dataclass(frozen=True)

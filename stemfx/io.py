@@ -26,7 +26,8 @@ import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_forward, read_only
 from stemfx.dsp.channels import FOLDABLE, fold_down
-from stemfx.dsp.dither import Dither, quantised
+from stemfx.dsp.dither import Dither, Grid, quantised
+from stemfx.dsp.resample import rechunk
 from stemfx.errors import AudioFileError, DiskFullError, OutputError, StemfxError
 
 MIN_DURATION_S = 0.4
@@ -521,6 +522,30 @@ _SUBTYPES = {("wav", 16): "PCM_16", ("wav", 24): "PCM_24", ("wav", 32): "FLOAT"}
 _WAV_LIMIT_BYTES = 0xFFFF_FFFF - 4096
 
 
+# What LAME multiplies the sound by before it encodes, by bit rate (its presets; measured).
+_LAME_SCALES = {192: 0.97, 224: 0.98, 256: 1.0, 320: 1.0}
+_LAME_SCALE_BELOW = 0.95
+
+
+def _lame_scale(encoding: Encoding, sample_rate: int) -> float:
+    """Return what a lossy encoder multiplies the sound by: 1 for any but LAME.
+
+    Dividing by it beforehand keeps the level; LAME takes float beyond full scale as it is.
+    """
+    if encoding.format != "mp3":
+        return 1.0
+    return _LAME_SCALES.get(_mp3_kbps(encoding, sample_rate), _LAME_SCALE_BELOW)
+
+
+def _mp3_kbps(encoding: Encoding, sample_rate: int) -> int:
+    return min(encoding.bitrate_kbps or 320, _mp3_range(sample_rate)[1])
+
+
+def _mp3_range(sample_rate: int) -> tuple[int, int]:
+    """Return the lowest and highest constant bit rate that libsndfile has at a sample rate."""
+    return (32, 320) if sample_rate >= 32_000 else (8, 160 if sample_rate >= 16_000 else 64)
+
+
 def _lossy_options(encoding: Encoding, sample_rate: int) -> dict[str, Any]:
     """Return libsndfile's compression level, in [0, 1] with 0 the best.
 
@@ -532,11 +557,8 @@ def _lossy_options(encoding: Encoding, sample_rate: int) -> dict[str, Any]:
         return {"compression_level": 1 - quality / 10}
     if encoding.format != "mp3":
         return {}
-    lowest, highest = (
-        (32, 320) if sample_rate >= 32_000 else (8, 160 if sample_rate >= 16_000 else 64)
-    )
-    kbps = min(encoding.bitrate_kbps or highest, highest)
-    level = (highest - kbps) / (highest - lowest)
+    lowest, highest = _mp3_range(sample_rate)
+    level = (highest - _mp3_kbps(encoding, sample_rate)) / (highest - lowest)
     return {"compression_level": level, "bitrate_mode": "CONSTANT"}
 
 
@@ -577,6 +599,7 @@ def write(
     gain: float = 1.0,
     chunks: bytes = b"",
     dither: Dither = "tpdf",
+    seed: int = 0,
     finish: Callable[[Written], None] | None = None,
 ) -> None:
     """Write `signal * gain` to `path`: whole, or not at all.
@@ -591,6 +614,7 @@ def write(
         gain: linear; 1.0 leaves every bit as it is.
         chunks: RIFF chunks, whole and of even length, that follow the audio of a WAV under 4 GB.
         dither: at 16 bit; see `stemfx.dsp.dither`.
+        seed: of the dither. Stems need one each: equal noises would add up to twice as much.
         finish: is given the whole file before it gets its name; whatever it raises, nothing is
             left of it.
 
@@ -618,8 +642,9 @@ def write(
                 subtype=_SUBTYPES[encoding.format, encoding.bit_depth],
                 **_lossy_options(encoding, signal.sample_rate),
             )
+        blocks = _below_full_scale(signal, encoding, gain, path)
         try:
-            for stored in _stored_blocks(signal, encoding, gain, dither, path):
+            for stored in _stored_blocks(signal, encoding, dither, seed, blocks):
                 if digest is not None:
                     digest.update(_as_read(stored).T.tobytes())
                 with writing_to(path):
@@ -644,16 +669,21 @@ def write(
 
 
 def _stored_blocks(
-    signal: Signal, encoding: Encoding, gain: float, dither: Dither, path: Path
+    signal: Signal, encoding: Encoding, dither: Dither, seed: int, blocks: Iterator[Block]
 ) -> Iterator[np.ndarray[Any, Any]]:
     """Yield what libsndfile is given: int16, int32 with 24 bits in its upper bytes, or float32."""
-    blocks = _below_full_scale(signal, encoding, gain, path)
     depth = encoding.bit_depth
-    if depth not in (16, 24):
+    if depth is None:
+        scale = np.float32(_lame_scale(encoding, signal.sample_rate))
+        # In equal portions: libvorbis chooses its windows by what it is given at a time.
+        for block in rechunk(blocks, BLOCK_SAMPLES):
+            yield block if scale == 1 else block / scale
+    elif depth == 32:
         yield from blocks
-        return
-    for codes in quantised(blocks, depth, signal.channels, signal.sample_rate, dither):
-        yield codes.astype(np.int16) if depth == 16 else (codes * 256).astype(np.int32)
+    else:
+        grid = Grid(depth, signal.channels, signal.sample_rate)
+        for codes in quantised(blocks, grid, dither, seed):
+            yield codes.astype(np.int16) if depth == 16 else (codes * 256).astype(np.int32)
 
 
 def _below_full_scale(

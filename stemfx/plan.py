@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
+from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
 from stemfx.graph import (
     AUDIO,
     DATA,
+    NOTES,
     Analyse,
     Apply,
+    Deliver,
     Fader,
     GivenHits,
     Graph,
@@ -24,15 +27,18 @@ from stemfx.graph import (
     Node,
     Port,
     Removed,
+    Resample,
     Result,
     Role,
     Write,
     WriteHits,
+    WritePair,
     canonical,
 )
 from stemfx.hit_files import digest, file_names
 from stemfx.io import Encoding, encoding_for, file_sha256
 from stemfx.plan_align import AlignedPorts, late_stages
+from stemfx.plan_checks import add_checks
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import (
     Inputs,
@@ -44,7 +50,7 @@ from stemfx.plan_inputs import (
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
-from stemfx.recipe import Recipe, Source, StageCall, Track
+from stemfx.recipe import MasterFile, Recipe, Source, StageCall, Track
 from stemfx.recipe.output import MP3_RATES
 from stemfx.recipe.problems import listing
 from stemfx.recipe.tracks import REMOVED
@@ -130,7 +136,8 @@ def _input_files(recipe: Recipe) -> set[Path]:
     files |= {file for call in calls for kit in call.kits.values() for file in kit.files}
     files |= {file for source in recipe.sources.values() for file in source.files}
     files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
-    return files | {recipe.path}
+    cover = recipe.output.tags and recipe.output.tags.cover
+    return files | {recipe.path} | ({cover} if cover else set())
 
 
 def _on_disk(path: Path) -> tuple[int, int]:
@@ -228,13 +235,29 @@ class _Builder:
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
-            reading = self._graph.add("master/measure", "measure", Measure(), (master,), signals=())
+            reading = self._graph.add(
+                "master/measure",
+                "measure",
+                Measure(),
+                (master,),
+                config=METERS_VERSION,
+                signals=(),
+            )
             outputs["measure"] = reading.node
-            outputs["master"] = self._write_master(master)
+            outputs["master"] = self._write_masters(master, Port(reading.node, NOTES))
+            self._write_pair(mix, master)
         if self._recipe.output.stems is not None:
             outputs["stems"] = self._write_stems(faders)
             self._write_removed()
         self._write_hits(outputs)
+        add_checks(
+            self._graph,
+            self._recipe,
+            self._sources,
+            self._choices,
+            outputs.get("measure"),
+            is_preview=preview,
+        )
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
@@ -543,21 +566,60 @@ class _Builder:
         depths = [depth for p in paths if (depth := self._inputs.files[p].bit_depth)]
         return max(depths, default=None)
 
-    def _write_master(self, port: Port) -> str:
+    def _write_masters(self, master: Port, reading: Port) -> str:
+        """Write every file of the master; return the node of the first."""
+        names = [self._write_master(file, master, reading) for file in self._recipe.output.masters]
+        return names[0]
+
+    def _write_pair(self, mix: Port, master: Port) -> None:
+        """Write the song before and after; before is as it came, if one song is all that plays."""
+        output, song = self._recipe.output, self._song_of(None)
+        if output.ab is None:
+            return
+        is_song = song is not None and not self._recipe.aligns(song.name)
+        before = self._sources.mixture(song) if song is not None and is_song else mix
+        paths = tuple(
+            self._target(output.ab / f"{name}.wav", output.ab_where) for name in ("before", "after")
+        )
+        work = WritePair(paths)
+        self._graph.add("write/ab", "write", work, (before, master), config=["ab"], signals=())
+
+    def _at_rate(self, port: Port, rate: int | None) -> Port:
+        if rate is None or rate == self._rate:
+            return port
+        return self._graph.add(f"master/{rate}", "resample", Resample(rate), (port,), config=[rate])
+
+    def _write_master(self, file: MasterFile, master: Port, reading: Port) -> str:
         output = self._recipe.output
-        assert output.master is not None  # noqa: S101 - asked by the caller
-        path = self._target(output.master, output.master_where)
-        encoding = encoding_for(path, output.bit_depth, self._source_depth())
-        if encoding.format == "mp3" and self._rate not in MP3_RATES:
+        path = self._target(file.path, file.where)
+        asked = file.bit_depth or output.bit_depth
+        encoding = replace(
+            encoding_for(path, asked, self._source_depth()),
+            bitrate_kbps=file.bitrate_kbps,
+            quality=file.quality,
+        )
+        rate = file.sample_rate or self._rate
+        if encoding.format == "mp3" and rate not in MP3_RATES:
             raise OutputError(
-                f"MP3 has no sample rate of {self._rate} Hz, which the song has; "
+                f"MP3 has no sample rate of {rate} Hz, which the song has; "
                 "add `sample_rate: 48000` to `output`",
-                where=output.master_where,
+                where=file.where,
             )
-        work = Write((path,), encoding, "master", ("master",))
-        config = ["master", encoding.format, encoding.bit_depth]
+        ceilings = [getattr(call.params, "ceiling_dbtp", None) for call in self._recipe.master]
+        ceiling_dbtp = next((value for value in reversed(ceilings) if value is not None), None)
+        tags = None if output.tags is None else output.tags.texts()
+        cover = None if output.tags is None else output.tags.cover
+        is_first = file is output.masters[0]
         return self._graph.add(
-            "write/master", "write", work, (port,), config=config, signals=()
+            "write/master" if is_first else f"write/{file.path.name}",
+            "write",
+            Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
+            (self._at_rate(master, file.sample_rate), reading),
+            config=[
+                *("master", path.name, asdict(encoding), ceiling_dbtp, output.dither, tags),
+                None if cover is None else file_sha256(cover),
+            ],
+            signals=(),
         ).node
 
     def _write_stems(self, faders: Mapping[str, Port], folder: str = "") -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.graph import Graph, Measure, Node
 from stemfx.plan import Plan
 from stemfx.plan_inputs import Inputs
@@ -39,7 +40,12 @@ def make_analysis_plan(
     graph, ports = songs_alone(recipe, inputs, choices, registry, device)
     music = ports.reading(source.name).node
     level = graph.add(
-        f"{source.name}/measure", "measure", Measure(), (ports.mixture(source),), signals=()
+        f"{source.name}/measure",
+        "measure",
+        Measure(),
+        (ports.mixture(source),),
+        config=METERS_VERSION,
+        signals=(),
     ).node
     nodes: dict[str, Node] = dict(graph.nodes)
     nodes[music] = replace(nodes[music], is_told=True)  # nobody else reads it

@@ -10,8 +10,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stemfx.graph import AUDIO, Node, Residual, Separate, Write, WriteHits
+from stemfx.graph import (
+    AUDIO,
+    Deliver,
+    Judge,
+    Node,
+    Residual,
+    Result,
+    Separate,
+    Write,
+    WriteHits,
+    WritePair,
+)
+from stemfx.health.checks import Verdict
 from stemfx.io import write_text
+from stemfx.operations_checks import null_of, verdicts_of
 from stemfx.plan import Plan
 from stemfx.registry import weights_of
 from stemfx.report_words import in_words
@@ -86,15 +99,27 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "preview": plan.is_preview,
         "outputs": output_paths(plan),
         "master": master_reading(outcome),
+        "deliveries": deliveries_json(plan, outcome.nodes),
         "nodes": [_node_json(node) for node in outcome.nodes],
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
+        "checks": checks_json(outcome),
         "findings": [
             {"level": f.level, "node": node, "code": f.code, "message": f.message}
             for node, f in outcome.findings
         ],
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
+    """Return the verdict on each of the recipe's checks; none where it has none."""
+    return [verdict.to_json() for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+
+
+def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
+    work = outcome.plan.nodes[node.id].work
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -113,44 +138,60 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
 def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
-    `master`, `stems` by track, `removed` (what stages took away) by track, `hits` and `midi` (drum
-    hits that were found) by track, `report`.
+    `master` is the first of `masters`; `stems`, `removed` (what stages took away), `hits` and
+    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`.
     """
     paths: dict[str, Any] = {}
+    masters: list[str] = []
     for node in plan.nodes.values():
         if isinstance(node.work, WriteHits):
             files = list(map(str, node.work.paths))
             paths["hits"] = dict(zip(node.work.tracks, files[::2], strict=True))
             paths["midi"] = dict(zip(node.work.tracks, files[1::2], strict=True))
-        if not isinstance(node.work, Write):
-            continue
-        if node.work.role == "master":
-            paths["master"] = str(node.work.paths[0])
-        else:
+        elif isinstance(node.work, Deliver):
+            masters.append(str(node.work.path))
+        elif isinstance(node.work, WritePair):
+            paths["ab"] = dict(zip(("before", "after"), map(str, node.work.paths), strict=True))
+        elif isinstance(node.work, Write):
             names = zip(node.work.names, map(str, node.work.paths), strict=True)
             paths[node.work.role] = dict(names)
+    if masters:
+        paths = {"master": masters[0], "masters": masters, **paths}
     if plan.report is not None:
         paths["report"] = str(plan.report)
     return paths
 
 
+_OF_A_MASTER = (
+    *("lufs", "max_short_term_lufs", "max_momentary_lufs", "lra_lu"),
+    *("true_peak_dbtp", "sample_peak_dbfs", "plr_lu", "psr_lu", "duration_s", "sample_rate"),
+)
+
+
 def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
-    """Return loudness, true peak, range and length of the master as it was written."""
+    """Return loudness, peaks, range, ratios and length of the master as it was written."""
     by_id = {node.id: node for node in outcome.nodes}
     outputs = outcome.plan.outputs
     measured, written = by_id.get(outputs.get("measure", "")), by_id.get(outputs.get("master", ""))
     if measured is None or written is None:
         return None
-    values = measured.measurements
-    lowered = written.measurements.get("gain_db", 0.0)
-    reading: dict[str, Measurement | None] = {
-        name: values.get(name) for name in ("lufs", "true_peak_dbtp", "lra_lu")
-    }
-    for name in ("lufs", "true_peak_dbtp"):
-        value = reading[name]
-        if isinstance(value, int | float):
-            reading[name] = round(value + float(lowered), 3)
-    return reading | {name: values.get(name) for name in ("duration_s", "sample_rate")}
+    told = dict(measured.measurements) | dict(written.measurements)
+    return {name: told.get(name) for name in _OF_A_MASTER}
+
+
+def deliveries_json(plan: Plan, nodes: Sequence[NodeResult]) -> list[dict[str, Any]]:
+    """Return every file of the master with what came out when it was decoded."""
+    told = []
+    for node in nodes:
+        work = plan.nodes[node.id].work
+        if isinstance(work, Deliver):
+            about: dict[str, Any] = {
+                "file": str(work.path),
+                "format": work.encoding.format,
+                "bit_depth": work.encoding.bit_depth,
+            }
+            told.append(about | dict(node.measurements))
+    return told
 
 
 _STRICTNESS = ("open", "not stated", "non-commercial")
@@ -201,10 +242,8 @@ def null_db(outcome: Outcome) -> float | None:
     for node in outcome.nodes:
         if not isinstance(outcome.plan.nodes[node.id].work, Residual):
             continue
-        value, with_residual = node.measurements.get(name), node.measurements.get("null_db")
-        # Stems and residual always sum to the mixture, to rounding: 0 dB is silence over silence.
-        if value is not None and with_residual is not None and float(with_residual) < 0:
-            nulls.append(float(value))
+        if (null := null_of(node.measurements, name)) is not None:
+            nulls.append(null)
     return round(max(nulls), 2) if nulls else None
 
 
@@ -290,6 +329,8 @@ _COST = {
     "mix": 0.002,
     "fader": 0.001,
     "measure": 0.0035,
+    "null": 0.003,
+    "checks": 0.003,
     "reverb": 0.01,
     "saturate": 0.014,
     "limiter": 0.014,
@@ -304,7 +345,7 @@ def expected_seconds(node: Node) -> float:
     if isinstance(node.work, Separate):
         card, cost = node.work.separator.card, _cost(node.work)
         return _MODEL_START_S + card.realtime_factor * cost * seconds
-    if isinstance(node.work, Write):
+    if isinstance(node.work, Result):
         return _FILE_COST * len(node.work.paths) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
 
@@ -356,9 +397,9 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for node in outcome.nodes:
         style = _STATUS_STYLE[node.status]
         seconds = f"{node.seconds:.1f} s" if node.status == "done" else ""
-        table.add_row(
-            plain(node.id), Text(node.status, style), seconds, plain(in_words(node.measurements))
-        )
+        told = "\n".join(verdict.line for verdict in _verdicts(outcome, node))
+        told = told or in_words(node.measurements)
+        table.add_row(plain(node.id), Text(node.status, style), seconds, plain(told))
     console.print(table)
     for line in _summary_lines(outcome):
         console.print(plain(line))
@@ -373,19 +414,28 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     _print_paths(outcome.plan, console)
 
 
+_MASTER_WORDS = {
+    "lufs": "{:.1f} LUFS",
+    "max_short_term_lufs": "loudest 3 s {:.1f} LUFS",
+    "true_peak_dbtp": "true peak {:.2f} dBTP",
+    "lra_lu": "range {:.1f} LU",
+    "plr_lu": "PLR {:.1f} LU",
+    "psr_lu": "PSR {:.1f} LU",
+}
+
+
 def _summary_lines(outcome: Outcome) -> list[str]:
     lines = []
     reading = master_reading(outcome)
     if reading is not None:
-        parts = [
-            f"{reading['lufs']:.1f} LUFS" if reading["lufs"] is not None else "silent",
-            f"true peak {reading['true_peak_dbtp']:.2f} dBTP"
-            if reading["true_peak_dbtp"] is not None
-            else "",
-            f"range {reading['lra_lu']:.1f} LU" if reading["lra_lu"] is not None else "",
-            f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz",
+        levels = [
+            words.format(reading[name])
+            for name, words in _MASTER_WORDS.items()
+            if reading[name] is not None
         ]
-        lines.append("master: " + ", ".join(part for part in parts if part))
+        length = f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz"
+        silent = ["silent"] if reading["lufs"] is None else []
+        lines.append("master: " + ", ".join((*silent, *levels, length)))
     for source, separator in _models(outcome.plan):
         card = separator.card
         lines.append(
@@ -396,6 +446,11 @@ def _summary_lines(outcome: Outcome) -> list[str]:
         lines.append(
             f"null: mixture minus sum of stems is at {null:.0f} dB relative to the mixture"
         )
+    verdicts = [verdict for node in outcome.nodes for verdict in _verdicts(outcome, node)]
+    if verdicts:
+        n_failed = sum(not verdict.passed for verdict in verdicts)
+        failed = f"{n_failed} of {len(verdicts)} failed"
+        lines.append(f"checks: {failed if n_failed else f'{len(verdicts)} passed'}")
     n_cached = sum(node.status == "cached" for node in outcome.nodes)
     lines.append(
         f"{len(outcome.nodes)} steps, {n_cached} from the cache, in {outcome.seconds:.1f} s"
@@ -413,7 +468,9 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, path in paths.items():
         if isinstance(path, Mapping):
             flat += [(f"{name}/{track}", file) for track, file in path.items()]
-        else:
+        elif isinstance(path, list):
+            flat += [("master", file) for file in path]
+        elif name != "master":  # it is the first of the masters
             flat.append((name, path))
     return flat
 

@@ -9,10 +9,14 @@ from stemfx.dsp.units import FLOOR_DB
 from stemfx.hits import DRUM_CLASSES
 from stemfx.stage import Measurement
 
-_TOLD_BELOW = {"duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs"}
+_TOLD_BELOW = {
+    *("duration_s", "sample_rate", "channels", "lra_lu", "sample_peak_dbfs", "plr_lu", "psr_lu"),
+    *("max_short_term_lufs", "max_momentary_lufs"),
+    *("n_samples", "tries", "size_bytes"),
+}
 
 _FINE_PRINT = re.compile(
-    r"_\d+_\d+_hz_db$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
+    r"_\d+_\d+_hz_db(fs)?$|_(bleed_before|bleed_after)_db$|_samples$|_points$|^joints$|^bands$"
     r"|_coherence$|_hits$|_hits_(per_minute|in_pauses|under_the_voice)$|_bleed_db$"
 )
 """What a step measured by bands, by other stems or twice: in the JSON, too much for a table."""
@@ -36,7 +40,11 @@ _WORDS = {
     "lufs_before": ("loudness before {:.1f} LUFS", None),
     "rms_dbfs": ("RMS {:.1f} dBFS", None),
     "level_change_db": ("level {:+.1f} dB", "level unchanged"),
+    "loudness_change_lu": ("loudness {:+.2f} LU", "loudness unchanged"),
     "gain_db": ("gain {:+.1f} dB", "gain 0.0 dB"),
+    "limited_db": ("peaks limited by {:.1f} dB more", ""),
+    "coding_error_db": ("codec noise at {:.0f} dB of the sound", None),
+    "bitrate_kbps": ("{:.0f} kbit/s", None),
     "makeup_db": ("makeup gain {:+.1f} dB", "makeup gain 0.0 dB"),
     "max_gain_db": ("highest gain {:+.1f} dB", "highest gain 0.0 dB"),
     "min_gain_db": ("lowest gain {:+.1f} dB", "lowest gain 0.0 dB"),
@@ -99,6 +107,8 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
         hidden.add("wet")  # all of nothing
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
+    if "bitrate_kbps" in measurements and not measurements.get("gain_db"):
+        hidden.add("gain_db")  # of a file as loud as the master
     hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
     told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
     return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))

@@ -9,18 +9,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from stemfx import operations, operations_align
-from stemfx.audio import BLOCK_SAMPLES, Block, Signal, peak_of
+from stemfx import operations, operations_align, operations_checks, operations_files
+from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.resample import Resampled
-from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import CancelledError, StemfxError
 from stemfx.graph import (
     DATA,
+    UNHEARD,
     AlignStems,
     Apply,
     CombineStems,
@@ -37,12 +36,9 @@ from stemfx.graph import (
     Result,
     Separate,
     StemWork,
-    Write,
-    WriteHits,
+    Tells,
 )
-from stemfx.hit_files import is_edited, json_text, midi_bytes
-from stemfx.hits import Hit
-from stemfx.io import Encoding, check_writable, file_sha256, write, write_bytes
+from stemfx.io import check_writable, file_sha256
 from stemfx.plan import Plan
 from stemfx.separation import fit
 from stemfx.separator import StemBlock
@@ -206,7 +202,7 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
         entry = cached_entry(node, cache)
         if entry is not None and not all(
             name in entry.signals and (not verify or entry.signals[name].is_intact())
-            for name in signals - {DATA}
+            for name in signals - UNHEARD
         ):
             if verify:
                 cache.discard(node.key)
@@ -270,11 +266,14 @@ class _Loop:
         """Return the missing nodes that each missing node waits for.
 
         That is what it reads; of equal nodes the first one; and before a result is written,
-        everything else, so that a run that fails has written nothing.
+        everything else (but what judges the results), so that a run that fails has written nothing.
         """
         first: dict[str, str] = {}
         waiting = {}
-        others = {n for n in missing if not isinstance(self._plan.nodes[n].work, Result)}
+        nodes = self._plan.nodes
+        results = {name for name, node in nodes.items() if isinstance(node.work, Result)}
+        judging = {n for n, node in nodes.items() if any(p.node in results for p in node.inputs)}
+        others = missing - results - judging
         for name, node in self._plan.nodes.items():
             if name not in missing:
                 continue
@@ -319,7 +318,7 @@ class _Loop:
             inputs = [
                 _Input(self._open(port.node, port.signal), self._check_stop)
                 for port in node.inputs
-                if port.signal != DATA
+                if port.signal not in UNHEARD
             ]
             notes = Notes()
             self._observer.started(node, _expected_samples(node, inputs, self._plan))
@@ -353,13 +352,13 @@ class _Loop:
         return entry.signals[signal]
 
     def _data(self, node: Node) -> list[Mapping[str, Any]]:
-        """Return what the nodes found whose data a node reads, in its order."""
+        """Return what the nodes found, or measured, whose data or notes a node reads, in order."""
         found = []
-        for name in (port.node for port in node.inputs if port.signal == DATA):
-            entry = self._cache.lookup(self._plan.nodes[name].key)
+        for port in (port for port in node.inputs if port.signal in UNHEARD):
+            entry = self._cache.lookup(self._plan.nodes[port.node].key)
             if entry is None:
-                raise LostError(name)
-            found.append(entry.facts[DATA])
+                raise LostError(port.node)
+            found.append(entry.facts[port.signal])
         return found
 
     def _check_stop(self) -> None:
@@ -389,15 +388,12 @@ class _Loop:
         elif isinstance(work, Makes):
             blocks = operations.blocks(work, inputs, self._data(node), notes)
             store.one(blocks, inputs[0].sample_rate)
-        elif isinstance(work, Measure):
-            _measure(inputs[0].telling(store.passed), notes)
-        elif isinstance(work, Meeting):
-            inputs[0] = inputs[0].telling(store.passed)
-            operations_align.meet(work, inputs, self._data(node), notes)
-        elif isinstance(work, WriteHits):
-            return {"files": _write_hits(work, self._data(node), notes)}
+        elif isinstance(work, Tells):
+            inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
+            _tell(work, inputs, self._data(node), notes)
         else:
-            return {"files": _write(work, inputs, store, notes)}
+            told = [signal.telling(store.passed) for signal in inputs]
+            return {"files": operations_files.write_result(work, told, self._data(node), notes)}
         return {}
 
 
@@ -547,85 +543,31 @@ def _result(node: Node, status: Status, seconds: float, facts: Mapping[str, Any]
     )
 
 
+def _tell(
+    work: Tells, inputs: Sequence[Signal], told: Sequence[Mapping[str, Any]], notes: Notes
+) -> None:
+    """Run one node that only measures."""
+    if isinstance(work, Measure):
+        _measure(inputs[0], notes)
+    elif isinstance(work, Meeting):
+        operations_align.meet(work, inputs, told, notes)
+    else:
+        operations_checks.tell(work, inputs, told, notes)
+
+
 def _measure(signal: Signal, notes: Notes) -> None:
     reading = measure(signal)
     values = {
         "lufs": reading.lufs,
         "true_peak_dbtp": reading.true_peak_dbtp,
         "sample_peak_dbfs": reading.sample_peak_dbfs,
+        "max_short_term_lufs": reading.max_short_term_lufs,
+        "max_momentary_lufs": reading.max_momentary_lufs,
         "lra_lu": reading.lra_lu,
+        "plr_lu": reading.plr_lu,
+        "psr_lu": reading.psr_lu,
         "duration_s": signal.n_samples / signal.sample_rate,
         "sample_rate": signal.sample_rate,
         "channels": signal.channels,
     }
     notes.measurements |= {name: value for name, value in values.items() if value is not None}
-
-
-SAFE_PEAK_DBFS = -0.1
-"""Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
-
-
-def _write(
-    work: Write, inputs: Sequence[_Input], store: _Store, notes: Notes
-) -> list[dict[str, Any]]:
-    """Encode the results; what would clip is never clipped, and the remedy is told."""
-    encoding, gain = work.encoding, 1.0
-    if encoding.is_integer:
-        peak = max(map(peak_of, inputs))
-        if peak > 1.0:
-            encoding, gain, finding = _avoid_clipping(work, peak)
-            notes.findings.append(finding)
-            notes.measurements["gain_db"] = gain_to_db(gain)
-    files = []
-    for path, signal in zip(work.paths, inputs, strict=True):
-        write(path, signal.telling(store.passed), encoding, gain=gain)
-        files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
-    return files
-
-
-def _write_hits(
-    work: WriteHits, data: Sequence[Mapping[str, Any]], notes: Notes
-) -> list[dict[str, Any]]:
-    """Write the hits of each track, but never over what somebody has edited."""
-    contents: list[bytes] = []
-    for track, found in zip(work.tracks, data, strict=True):
-        hits = [Hit(work.start_s + time_s, *values) for time_s, *values in found["hits"]]
-        contents += [json_text(hits, track).encode(), midi_bytes(hits, track)]
-    files = []
-    for path, content in zip(work.paths, contents, strict=True):
-        if path.exists() and is_edited(path):
-            notes.find(
-                "warn",
-                "hits_edited",
-                f"{path.name} is not what a run wrote, so it is kept as it is and was not used; "
-                f"to use it {_how_to_use(path, work.recipes_folder)} at the stage that plays the "
-                "hits, to have it written anew move it away",
-            )
-        else:
-            write_bytes(path, content)
-        files.append({"size_bytes": path.stat().st_size, "sha256": file_sha256(path)})
-    return files
-
-
-def _how_to_use(path: Path, recipes_folder: Path) -> str:
-    folder = recipes_folder.resolve()
-    if path.is_relative_to(folder):
-        return f"write `hits: {path.relative_to(folder).as_posix()}`"
-    return f"copy it into the recipe's folder {folder} and write `hits: {path.name}`"
-
-
-def _avoid_clipping(work: Write, peak: float) -> tuple[Encoding, float, Finding]:
-    over_db = gain_to_db(peak)
-    if work.role != "master":  # their levels belong together and must still sum to the mix
-        message = (
-            f"a stem peaks at {over_db:+.1f} dBFS, so the stems were written as 32-bit float "
-            f"instead of {work.encoding.bit_depth} bit"
-        )
-        return Encoding("wav", 32), 1.0, Finding("warn", "stems_as_float", message)
-    gain = db_to_gain(SAFE_PEAK_DBFS) / peak
-    message = (
-        f"the mix peaks at {over_db:+.1f} dBFS and would clip; the whole master was lowered by "
-        f"{-gain_to_db(gain):.1f} dB. To choose the level yourself add to `master`: "
-        "- loudness: {target_lufs: -14, ceiling_dbtp: -1}"
-    )
-    return work.encoding, gain, Finding("warn", "lowered_to_avoid_clipping", message)

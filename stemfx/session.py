@@ -181,7 +181,7 @@ def _recipe_for_stems(
         tracks=tracks,
         mix=(),
         master=(),
-        output=Output(None, Path(), None, None, None, where, where, where, where),
+        output=Output(where, stems=Path(), stems_where=where),
     )
 
 

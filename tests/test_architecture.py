@@ -27,8 +27,11 @@ LAYERS = [
         *("stages", "separators", "kits", "testing", "testing_separators"),
         *("testing_beat_trackers", "demo_song"),
     },
-    {"recipe", "registered", "registry", "models", "io", "kit_files", "hit_files", "weight_files"},
-    {"graph", "cache", "unfinished", "separation"},
+    {
+        *("recipe", "registered", "registry", "models"),
+        *("io", "tags", "kit_files", "hit_files", "weight_files"),
+    },
+    {"graph", "cache", "unfinished", "separation", "delivery"},
     {
         "plan",
         "plan_inputs",
@@ -38,8 +41,9 @@ LAYERS = [
         "plan_align",
         "plan_meetings",
         "plan_analysis",
+        "plan_checks",
     },
-    {"operations", "operations_align", "run"},
+    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},
     {"report", "report_words", "session"},
     {"analysis", "mashup", "explained"},
@@ -86,7 +90,10 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
     assert [p for p in modules() if "shared/" in p.read_text(encoding="utf-8")] == []
 
 
-HEAVY = {"torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"}
+HEAVY = {
+    *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
+    "mutagen",
+}
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ CONTRACT = {
     *("file", "sample_rate", "channels", "duration_s", "lufs", "true_peak_dbtp"),
     *("sample_peak_dbfs", "dc_offset", "clipped_samples", "correlation", "correlation_bands"),
     *("mono_loss_db", "polarity", "interchannel_delay_ms", "bandwidth_hz", "findings"),
+    *("lra_lu", "max_short_term_lufs", "max_momentary_lufs", "plr_lu", "psr_lu", "playback"),
 }
 
 
@@ -52,6 +53,12 @@ def test_a_good_file_passes_and_fills_the_contract(folder, capsys):
     # rho = 0.1^2 / (0.1^2 + 0.03^2)
     assert one["correlation"] == pytest.approx(0.917, abs=0.01)
     assert one["polarity"] == "ok"
+    assert one["plr_lu"] == pytest.approx(one["true_peak_dbtp"] - one["lufs"], abs=0.02)
+    assert one["lufs"] <= one["max_momentary_lufs"]
+    assert (one["max_short_term_lufs"], one["psr_lu"]) == (None, None)  # 2 s
+    spotify = one["playback"][0]
+    assert (spotify["target"], spotify["lufs"]) == ("spotify", -14.0)
+    assert spotify["difference_lu"] == pytest.approx(one["lufs"] + 14, abs=0.011)
     assert [band["low_hz"] for band in one["correlation_bands"]] == [20, 120, 500, 2000, 6000]
     assert one["findings"] == []
 
@@ -114,6 +121,7 @@ def test_people_get_a_table_and_what_to_do(folder, capsys):
     out = capsys.readouterr().out
     assert "upside down.wav" in out
     assert "- polarity: {channels: right}" in out
+    assert "PSR" in out
     assert "Traceback" not in out
 
 

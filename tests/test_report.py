@@ -13,7 +13,7 @@ from engine import run_text
 from rich.console import Console
 
 from stemfx.audio import Audio
-from stemfx.graph import Separate
+from stemfx.graph import Separate, Write
 from stemfx.io import Encoding, write
 from stemfx.report import (
     expected_seconds,
@@ -207,7 +207,8 @@ def test_the_cost_of_stems_grows_with_their_number_and_a_model_takes_time_to_sta
 ) -> None:
     nodes = outcome.plan.nodes
     master = next(node for node in nodes.values() if node.op == "write")
-    two = replace(master, work=replace(master.work, paths=(Path("a"), Path("b"))))  # type: ignore[type-var]
+    paths = (Path("a"), Path("b"))
+    two = replace(master, work=Write(paths, Encoding("wav", 24), "stems", ("a", "b")))
     assert expected_seconds(two) == 2 * expected_seconds(master)
     separate = next(node for node in nodes.values() if isinstance(node.work, Separate))
     assert expected_seconds(replace(separate, seconds_of_audio=0.0)) > 1
@@ -254,10 +255,17 @@ def test_a_model_that_explains_nothing_is_not_taken_for_silence(
 def test_the_master_is_read_as_written_wherever_the_plan_measures_it(outcome: Outcome) -> None:
     reading = master_reading(outcome)
     assert reading is not None
-    lowered = master_reading(with_measurements(outcome, "write", gain_db=-2.0))
-    assert lowered is not None
-    for name in ("lufs", "true_peak_dbtp"):
-        assert float(lowered[name] or 0) == pytest.approx(float(reading[name] or 0) - 2, abs=0.002)
+    plr_lu = float(reading["true_peak_dbtp"] or 0) - float(reading["lufs"] or 0)
+    assert float(reading["plr_lu"] or 0) == pytest.approx(plr_lu, abs=0.02)
+    for name in ("max_short_term_lufs", "lra_lu", "psr_lu"):  # of less than 3 s
+        assert reading[name] is None
+    as_written = with_measurements(outcome, "write", lufs=-33.0, plr_lu=12.34, psr_lu=9.87)
+    written = master_reading(as_written)
+    assert written is not None
+    assert (written["lufs"], written["plr_lu"]) == (-33.0, 12.34)
+    line = next(line for line in told(as_written).splitlines() if line.startswith("master:"))
+    for words in ("-33.0 LUFS", "PLR 12.3 LU", "PSR 9.9 LU"):
+        assert words in line
     assert master_reading(renamed(outcome, "x")) is not None
     without = replace(outcome, plan=replace(outcome.plan, outputs={}))
     assert master_reading(without) is None

@@ -168,6 +168,7 @@ def _part(path: Path) -> str | None:
 _UNKNOWN = dict.fromkeys(
     (
         *("sample_rate", "channels", "duration_s", "lufs", "true_peak_dbtp", "sample_peak_dbfs"),
+        *("max_short_term_lufs", "max_momentary_lufs", "lra_lu", "plr_lu", "psr_lu", "playback"),
         *("dc_offset", "clipped_samples", "correlation", "correlation_bands", "mono_loss_db"),
         *("mono_loss_bands", "polarity", "interchannel_delay_ms", "bandwidth_hz"),
     )
@@ -184,6 +185,7 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from stemfx.cli.check_loudness import loudness_table
     from stemfx.report import LEVEL_STYLE, plain
 
     table = Table()
@@ -193,6 +195,9 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
     for one in checked:
         table.add_row(plain(one.path.name), *_cells(one.health), _verdict(one))
     console.print(table)
+    loudness = loudness_table([(one.path, one.health) for one in checked if one.health])
+    if loudness is not None:
+        console.print(loudness)
     for one in checked:
         if not one.findings:
             continue

@@ -38,12 +38,15 @@ class BandSplit:
     Args:
         sample_rate: in Hz.
         edges_hz: between the bands, rising; those above 0.45 of the sample rate are left out.
+        frame_ms: about how long a frame is.
     """
 
-    def __init__(self, sample_rate: int, edges_hz: Iterable[float] = EDGES_HZ) -> None:
+    def __init__(
+        self, sample_rate: int, edges_hz: Iterable[float] = EDGES_HZ, frame_ms: float = FRAME_MS
+    ) -> None:
         self.sample_rate = sample_rate
         self.edges_hz = tuple(hz for hz in edges_hz if hz < _HIGHEST * sample_rate)
-        self.frame = max(1, round(FRAME_MS * sample_rate / 1000))
+        self.frame = max(1, round(frame_ms * sample_rate / 1000))
         # h(t) falls like e^(-a|t|) with a = 2 pi edge / sqrt 2: see linkwitz_riley_low_pass
         lowest_hz = min(self.edges_hz, default=sample_rate / 4)
         decay = math.sqrt(2.0) * math.pi * lowest_hz / sample_rate
@@ -83,7 +86,7 @@ class BandSplit:
                     low = low[..., half : half + n]
                 else:
                     low = np.zeros((0, channels, n), np.float32)
-                yield window[:, half : half + n], low
+                yield np.ascontiguousarray(window[:, half : half + n]), low
                 window = window[:, hop:]
                 owed -= n
 

@@ -9,6 +9,7 @@ where the ear is deaf ("Minimally audible noise shaping", JAES 39(11), 1991).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -31,35 +32,43 @@ LANE_SAMPLES = 4096
 N_LANES = 128  # 0.5 million samples at a time: 12 s, some 50 MB in stereo
 
 
+@dataclass(frozen=True)
+class Grid:
+    """What samples are rounded to: `bit_depth` bits, `sample_rate` in Hz."""
+
+    bit_depth: int
+    channels: int
+    sample_rate: int
+
+
 def can_shape(sample_rate: int) -> bool:
     """Tell whether noise can be shaped: the filter is right at 44.1 and 48 kHz, within 1 %."""
     return any(abs(sample_rate - rate) <= 0.01 * rate for rate in (44_100, 48_000))
 
 
 def quantised(
-    blocks: Iterable[Block], bit_depth: int, channels: int, sample_rate: int, dither: Dither
+    blocks: Iterable[Block], grid: Grid, dither: Dither, seed: int = 0
 ) -> Iterator[Codes]:
-    """Yield `blocks` as integers in [-2^(bit_depth - 1), 2^(bit_depth - 1) - 1].
+    """Yield `blocks` as integers of `bit_depth` bits.
 
-    The noise is drawn frame by frame from a fixed seed: blocks of any length give the same codes.
+    The noise is drawn frame by frame: blocks of any length give the same codes.
 
     Args:
         blocks: `(channels, n_samples)` float32, nominal range [-1, 1].
-        bit_depth: of the target.
-        channels: number of channels.
-        sample_rate: in Hz.
+        grid: of the target.
         dither: `tpdf`: white noise of half a step rms in all, rounding included. `shaped`: TPDF
             inside an error feedback, 13 to 24 dB less noise below 5 kHz for 18 dB more in all,
             most of it above 15 kHz; at other rates than 44.1 and 48 kHz it is `tpdf`.
             `none`: rounding only.
+        seed: >= 0; another one gives other noise.
     """
-    scale = 2.0 ** (bit_depth - 1)
-    rng = np.random.default_rng(SEED)
-    is_shaped = dither == "shaped" and can_shape(sample_rate)
+    scale = 2.0 ** (grid.bit_depth - 1)
+    rng = np.random.default_rng(SEED + seed)
+    is_shaped = dither == "shaped" and can_shape(grid.sample_rate)
     for block in rechunk(blocks, LANE_SAMPLES * N_LANES) if is_shaped else blocks:
         codes = block.astype(np.float64) * scale
         if dither != "none":
-            uniform = rng.random((codes.shape[1], channels, 2))
+            uniform = rng.random((codes.shape[1], grid.channels, 2))
             noise = (uniform[..., 0] - uniform[..., 1]).T
             codes = _fed_back(codes, noise) if is_shaped else codes + noise
         yield np.clip(np.rint(codes), -scale, scale - 1)

@@ -103,6 +103,18 @@ def frame_power(block: Block) -> Frames:
     return power
 
 
+def frame_mean(block: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of each frame of each channel, `(channels, n_frames)`.
+
+    A last frame that is not full counts as if silence followed.
+    """
+    missing = -block.shape[1] % CONTROL_SAMPLES
+    whole = np.pad(block, ((0, 0), (0, missing))) if missing else block
+    frames = whole.reshape(len(block), -1, CONTROL_SAMPLES)
+    mean: NDArray[np.float64] = frames.sum(axis=2, dtype=np.float64) / CONTROL_SAMPLES
+    return mean
+
+
 def _in_frames(samples: NDArray[Any]) -> NDArray[Any]:
     missing = -len(samples) % CONTROL_SAMPLES
     whole = np.pad(samples, (0, missing)) if missing else samples
@@ -127,18 +139,20 @@ def soft_ramp_db(over_db: Frames, knee_db: float) -> Frames:
 # ---------------------------------------------------------------------------- ballistics
 
 
-def smoothing(time_ms: float, sample_rate: int) -> float:
+def smoothing(time_ms: float, sample_rate: int, frame: int = CONTROL_SAMPLES) -> float:
     """Return the share of the way that a one-pole goes in one frame: 63 % of it in `time_ms`."""
     if time_ms <= 0:
         return 1.0
-    return -math.expm1(-1000.0 * CONTROL_SAMPLES / (time_ms * sample_rate))
+    return -math.expm1(-1000.0 * frame / (time_ms * sample_rate))
 
 
 class OnePole:
-    """A one-pole low-pass over frames that starts settled on `start`."""
+    """A one-pole low-pass over frames, `frame` samples each, that starts settled on `start`."""
 
-    def __init__(self, sample_rate: int, time_ms: float, start: float = 0.0) -> None:
-        self._share = smoothing(time_ms, sample_rate)
+    def __init__(
+        self, sample_rate: int, time_ms: float, start: float = 0.0, *, frame: int = CONTROL_SAMPLES
+    ) -> None:
+        self._share = smoothing(time_ms, sample_rate, frame)
         self._state = np.array([(1.0 - self._share) * start])
 
     def __call__(self, values: Frames) -> Frames:
@@ -169,6 +183,7 @@ class Follower:
         release_ms: 0 falls at once.
         hold_ms: how long a peak stays before it is released.
         start: the value before the signal begins, held like any other.
+        frame: length of a frame in samples.
     """
 
     def __init__(
@@ -179,9 +194,10 @@ class Follower:
         release_ms: float,
         hold_ms: float = 0.0,
         start: float = 0.0,
+        frame: int = CONTROL_SAMPLES,
     ) -> None:
-        self._attack = smoothing(attack_ms, sample_rate)
-        self._release = smoothing(max(release_ms - attack_ms, release_ms / 2), sample_rate)
+        self._attack = smoothing(attack_ms, sample_rate, frame)
+        self._release = smoothing(max(release_ms - attack_ms, release_ms / 2), sample_rate, frame)
         self._hold = whole_frames(hold_ms, sample_rate)
         self._state = (start, start, self._hold)  # peak, smoothed peak, frames left to hold
 
@@ -202,6 +218,27 @@ class Follower:
             append(smooth)
         self._state = (peak, smooth, left)
         return np.array(followed)
+
+
+class AutoFollower:
+    """Follow a value with a release that heeds what came before: fast, down to a slow mean.
+
+    What is released towards is the mean of the last second: a single peak hardly moves it, and
+    is let go of in `FAST_MS`; after a long loud stretch the mean is as high as the value was,
+    and takes `SLOW_MS` to sink. Between two drum hits the gain so comes back only part of the
+    way: it breathes less. Like the two capacitors of a bus compressor's auto release.
+    """
+
+    FAST_MS = 100.0
+    SLOW_MS = 1200.0
+
+    def __init__(self, sample_rate: int, *, attack_ms: float) -> None:
+        self._mean = OnePole(sample_rate, self.SLOW_MS)
+        self._follower = Follower(sample_rate, attack_ms=attack_ms, release_ms=self.FAST_MS)
+
+    def __call__(self, values: Frames) -> Frames:
+        """Follow the next frames."""
+        return self._follower(np.maximum(values, self._mean(values)))
 
 
 class PeakHold:

@@ -13,6 +13,7 @@ from stemfx.dsp.loudness import METER_BLOCK_SAMPLES
 from stemfx.health.level import LevelExam, LevelHealth, level_findings
 from stemfx.health.limits import LOW_SAMPLE_RATE, MIN_S, SHORT_S
 from stemfx.health.material import MaterialExam, MaterialHealth, material_findings
+from stemfx.health.playback import playback
 from stemfx.health.stereo import StereoExam, StereoHealth, stereo_findings
 from stemfx.stage import Finding
 
@@ -73,9 +74,22 @@ class FileHealth:
             "channels": self.channels,
             "duration_s": round(self.n_samples / self.sample_rate, 6),
             "lufs": _rounded(level.lufs),
+            "max_short_term_lufs": _rounded(level.max_short_term_lufs),
+            "max_momentary_lufs": _rounded(level.max_momentary_lufs),
             "lra_lu": _rounded(level.lra_lu),
+            "plr_lu": _rounded(level.plr_lu),
+            "psr_lu": _rounded(level.psr_lu),
             "true_peak_dbtp": _rounded(level.true_peak_dbtp),
             "sample_peak_dbfs": _rounded(level.sample_peak_dbfs),
+            "playback": [
+                {
+                    "target": each.target,
+                    "lufs": each.lufs,
+                    "difference_lu": _rounded(each.difference_lu),
+                    "gain_db": _rounded(each.gain_db),
+                }
+                for each in playback(level.lufs, level.true_peak_dbtp)
+            ],
             "dc_offset": _rounded(max(level.dc.mean, key=abs, default=0.0), 6),
             "clipped_samples": level.clipping.clipped_samples,
             "clip_level_dbfs": _rounded(level.clipping.ceiling_dbfs),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stemfx.audio import Block
 from stemfx.dsp.clipping import ClippingMeter, ClippingReading
 from stemfx.dsp.dc import DcMeter, DcReading
-from stemfx.dsp.loudness import LoudnessMeter, TruePeakMeter
+from stemfx.dsp.loudness import LoudnessMeter, LoudnessReading, TruePeakMeter, read
 from stemfx.dsp.units import gain_to_db
 from stemfx.health.limits import CLIPPED_SHARE, DC_DBFS, TRUE_PEAK_DBTP
 from stemfx.stage import Finding
@@ -17,13 +17,9 @@ _AT_FULL_SCALE_DBFS = -0.1
 
 
 @dataclass(frozen=True)
-class LevelHealth:
-    """How loud a signal is; None where it cannot be measured (silence; loudness under 400 ms)."""
+class LevelHealth(LoudnessReading):
+    """How loud a signal is, and where it is clipped or off zero."""
 
-    lufs: float | None
-    lra_lu: float | None
-    true_peak_dbtp: float | None
-    sample_peak_dbfs: float | None
     dc: DcReading
     clipping: ClippingReading
 
@@ -48,7 +44,7 @@ class LevelExam:
 
     def __init__(self, sample_rate: int, channels: int) -> None:
         self._loudness = LoudnessMeter(sample_rate, channels)
-        self._peaks = TruePeakMeter(channels)
+        self._peaks = TruePeakMeter(channels, sample_rate=sample_rate)
         self._dc = DcMeter(sample_rate, channels)
         self._clipping = ClippingMeter(channels)
 
@@ -62,10 +58,7 @@ class LevelExam:
     def reading(self) -> LevelHealth:
         """Return what was measured; nothing can be added after it."""
         return LevelHealth(
-            lufs=self._loudness.lufs(),
-            lra_lu=self._loudness.lra_lu,
-            true_peak_dbtp=self._peaks.true_peak_dbtp,
-            sample_peak_dbfs=self._peaks.sample_peak_dbfs,
+            **vars(read(self._loudness, self._peaks)),
             dc=self._dc.reading(),
             clipping=self._clipping.reading(),
         )

@@ -12,6 +12,7 @@ from typing import Any
 from stemfx.alignment.offers import PARTS, STEM_OF, Offer, Take
 from stemfx.audio import Signal
 from stemfx.cache import Cache, LostError, StoredSignal
+from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.graph import DATA, Measure, Port, canonical
 from stemfx.health import FileFacts
 from stemfx.models import AUTO
@@ -67,7 +68,7 @@ def recipe_of(files: Sequence[Path], request: Request) -> Recipe:
         tracks=tracks,
         mix=(),
         master=(),
-        output=Output(None, None, None, None, None, "", "", "", ""),
+        output=Output(""),
     )
 
 
@@ -87,7 +88,8 @@ def listening_plan(
     for source in recipe.sources.values():
         stems = {stem: ports.stem(source, stem, source.where) for stem in STEMS}
         for name, port in {"": ports.whole(source), **stems}.items():
-            graph.add(_measuring(source.name, name), "measure", Measure(), (port,), signals=())
+            node = _measuring(source.name, name)
+            graph.add(node, "measure", Measure(), (port,), config=METERS_VERSION, signals=())
     nodes = {k: replace(n, is_told=n.is_told or k in read) for k, n in graph.nodes.items()}
     findings = [c.finding for of_source in here.values() for c in of_source if c.finding]
     plan = Plan(

@@ -8,6 +8,7 @@
 from stemfx.recipe.document import json_schema
 from stemfx.recipe.model import (
     Knob,
+    MasterFile,
     Member,
     Output,
     Recipe,
@@ -20,6 +21,7 @@ from stemfx.recipe.reader import read_recipe
 
 __all__ = [
     "Knob",
+    "MasterFile",
     "Member",
     "Output",
     "Recipe",

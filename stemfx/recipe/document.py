@@ -10,13 +10,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
+from stemfx.dsp.dither import Dither
+from stemfx.recipe.check_shapes import ChecksShape
 from stemfx.stage import Stage, StageParams, knob
 
 FORMAT = 1
 """The version of the recipe format that this program reads."""
-
-NOT_YET = ("checks",)
-"""Keys of the language that a later version adds."""
 
 _STAGE = {"title": "stage"}
 StageEntry = Annotated[Any, WithJsonSchema(_STAGE)]
@@ -28,6 +27,7 @@ Mask = Literal["none", "ratio", "binary", "complex", "wiener"]
 Quality = Literal["draft", "normal", "best"]
 Weight = Annotated[float, Field(ge=0, le=100)]
 BitDepth = Literal[16, 24, 32]
+Bitrate = Literal[128, 160, 192, 224, 256, 320]
 
 
 class Shape(BaseModel):
@@ -157,17 +157,52 @@ class MixShape(Shape):
     stages: list[StageEntry] = Field([], description="what is done to the mix, in order")
 
 
+class MasterFileShape(Shape):
+    """One file of the master, when it is not like the others."""
+
+    file: str = Field(description="its name: .wav .flac .mp3 .ogg")
+    bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")
+    sample_rate: int | None = knob(None, low=8000, high=192_000, unit="Hz", help="of this file")
+    bitrate_kbps: Bitrate | None = Field(None, description="of MP3, in kbit/s; unsaid, 320")
+    quality: float | None = knob(None, low=0, high=10, help="of OGG Vorbis; unsaid, 9")
+
+
+class TagsShape(Shape):
+    """What players show of the master."""
+
+    title: str | None = Field(None, description="name of the song")
+    artist: str | None = Field(None, description="who plays it")
+    album: str | None = Field(None, description="what it is on")
+    album_artist: str | None = Field(None, description="whose album that is")
+    date: str | int | None = Field(None, description="2026, or 2026-11-26")
+    genre: str | None = Field(None, description="its genre")
+    track: str | int | None = Field(None, description="3, or 3/12")
+    comment: str | None = Field(None, description="anything else")
+    isrc: str | None = Field(None, description="its International Standard Recording Code")
+    copyright: str | None = Field(None, description="who owns it")
+    cover: str | None = Field(None, description="a JPEG or PNG in the recipe's folder")
+
+
 class OutputShape(Shape):
     """What is written, relative to the output folder."""
 
-    master: str | None = Field(None, description="the finished song: .wav .flac .mp3 .ogg")
+    master: str | MasterFileShape | list[str | MasterFileShape] | None = Field(
+        None, description="the finished song: .wav .flac .mp3 .ogg, one file or a list of them"
+    )
     stems: str | None = Field(None, description="folder for the processed tracks")
     report: str | None = Field(None, description="what was done: .html .json")
     hits: str | None = Field(
         None, description="drum hits that were found: .json, with a .mid beside it (hits.json)"
     )
+    ab: str | None = Field(
+        None, description="folder for before.wav and after.wav, equally loud, to compare by ear"
+    )
+    tags: TagsShape | None = Field(None, description="what players show of the master")
     bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")
     sample_rate: int | None = knob(None, low=8000, high=192_000, unit="Hz", help="of the master")
+    dither: Dither = Field(
+        "tpdf", description="at 16 bit: tpdf, shaped (its noise where ears hear it least) or none"
+    )
 
 
 class Document(Shape):
@@ -190,11 +225,13 @@ class Document(Shape):
     tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")
     mix: MixShape | None = None
     master: list[StageEntry] = Field([], description="what is done to the mix as a whole")
+    checks: ChecksShape | None = None
     output: OutputShape | None = None
 
 
 SECTIONS = (
-    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master", "output"),
+    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master"),
+    *("checks", "output"),
 )
 """The keys of `Document` that have readers of their own."""
 

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from stemfx.alignment.timeline import SectionWish
+from stemfx.dsp.dither import Dither
+from stemfx.health.checks import Check
 from stemfx.kit import Kit
 from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe.document import BitDepth, Combine, Mask, Residual
 from stemfx.separator import EFFORTS, Effort
 from stemfx.stage import HitParams, Stage, StageParams
+from stemfx.tags import Tags
 
 KnobValue = bool | int | float | str
 
@@ -183,20 +186,51 @@ class Align:
 
 
 @dataclass(frozen=True)
-class Output:
-    """What is written; the paths are relative to the output folder and stay inside it."""
+class MasterFile:
+    """A file of the master; what is None is as for the others.
 
-    master: Path | None
-    stems: Path | None
-    report: Path | None
-    bit_depth: BitDepth | None
-    sample_rate: int | None
+    `path` is relative to the output folder and stays inside it; `where` is the place of its name.
+    """
+
+    path: Path
     where: str
-    master_where: str
-    stems_where: str
-    report_where: str
+    bit_depth: BitDepth | None = None
+    sample_rate: int | None = None
+    bitrate_kbps: int | None = None
+    quality: float | None = None
+
+    @property
+    def format(self) -> str:
+        """The suffix, in lower case."""
+        return self.path.suffix[1:].lower()
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written; the paths are relative to the output folder and stay inside it.
+
+    `ab` is the folder of a pair to compare by ear: the song before and after.
+    """
+
+    where: str
+    masters: tuple[MasterFile, ...] = ()
+    stems: Path | None = None
+    report: Path | None = None
+    ab: Path | None = None
+    bit_depth: BitDepth | None = None
+    sample_rate: int | None = None
+    dither: Dither = "tpdf"
+    tags: Tags | None = None
+    stems_where: str = ""
+    report_where: str = ""
+    ab_where: str = ""
     hits: Path = Path("hits.json")
     hits_where: str = ""
+
+    @property
+    def master(self) -> Path | None:
+        """The first file of the master."""
+        return self.masters[0].path if self.masters else None
 
 
 @dataclass(frozen=True)
@@ -232,6 +266,7 @@ class Recipe:
     output: Output
     align: Align | None = None
     sections: tuple[SectionWish, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def aligns(self, source: str) -> bool:
         """Tell whether a source is brought to the tempo and key of the song."""

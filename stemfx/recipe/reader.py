@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 from stemfx.kit import Kit
 from stemfx.recipe.align import read_align, read_sections
-from stemfx.recipe.document import NOT_YET, SECTIONS, Document, MixShape
+from stemfx.recipe.checks import read_checks
+from stemfx.recipe.document import SECTIONS, Document, MixShape
 from stemfx.recipe.inherit import load
 from stemfx.recipe.knobs import insert, read_knobs
 from stemfx.recipe.model import Recipe
@@ -61,9 +62,8 @@ def read_recipe(
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
     tree = load(path, folder, problems)
-    _refuse_later_keys(tree, problems)
     knobs, values = read_knobs(_section(tree, "params", problems), settings, problems)
-    tree = insert(tree.without("params", "extends", "stemfx", *NOT_YET), values, problems)
+    tree = insert(tree.without("params", "extends", "stemfx"), values, problems)
     header = section(tree, Document, "", problems, without=SECTIONS) or Document()
     if header.license and header.licence:
         problems.add(tree.keys["licence"], "`license` and `licence` are the same; keep one")
@@ -91,7 +91,10 @@ def read_recipe(
         tracks = played_too or tracks
 
     separate = read_separate(_section(tree, "separate", problems), problems)
-    output = read_output(_section(tree, "output", problems), path, problems)
+    written = _section(tree, "output", problems)
+    output = read_output(written, path, folder, problems)
+    has_master = bool(output.masters) or written.get("master") is not None
+    checks = read_checks(tree.get("checks"), problems, has_master=has_master)
     problems.settle()
     return Recipe(
         path=path,
@@ -110,6 +113,7 @@ def read_recipe(
         output=output,
         align=align,
         sections=parts,
+        checks=checks,
     )
 
 
@@ -121,9 +125,3 @@ def _section(tree: Table, name: str, problems: Problems) -> Table:
     if node is not None and not (isinstance(node, Leaf) and node.broken):
         problems.add(node.mark, f"{name}: expects a mapping, got {given(node)}")
     return Table(tree.where(name))
-
-
-def _refuse_later_keys(tree: Table, problems: Problems) -> None:
-    for key in NOT_YET:
-        if key in tree.keys:
-            problems.add(tree.keys[key], f"`{key}` is not supported by this version of stemfx yet")

@@ -225,12 +225,14 @@ def _allowed(options: list[Schema], unit: str) -> str:
     for option in options:
         kind = option.get("type")
         if choices := _choices(option):
-            words += [str(choice) for choice in choices]
+            words += [c if isinstance(c, str) else json.dumps(c) for c in choices]
         elif kind in ("number", "integer"):
             what = "a number" if kind == "number" else "a whole number"
             words.append(a_number(option.get("minimum"), option.get("maximum"), unit, what))
         elif kind == "object" and "properties" in option:
             words.append(f"a mapping of {listing(option['properties'])}")
+        elif kind == "array" and option.get("minItems") == option.get("maxItems") is not None:
+            words.append(f"a list of {option['minItems']}")
         elif kind in _WORDS:
             words.append(_WORDS[kind])
     words = list(dict.fromkeys(words)) or ["something else"]

@@ -23,6 +23,7 @@ from stemfx.stages.fit_gaps import fit_gaps
 from stemfx.stages.gain import gain
 from stemfx.stages.gap_expander import gap_expander
 from stemfx.stages.gate import gate
+from stemfx.stages.glue import glue
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.layer import layer
 from stemfx.stages.level_check import level_check
@@ -32,6 +33,7 @@ from stemfx.stages.low_pass import low_pass
 from stemfx.stages.mono_below import mono_below
 from stemfx.stages.mono_check import mono_check
 from stemfx.stages.mono_safe import mono_safe
+from stemfx.stages.multiband import multiband
 from stemfx.stages.null_check import null_check
 from stemfx.stages.pan import pan
 from stemfx.stages.phase_check import phase_check
@@ -80,6 +82,8 @@ BUILTIN: tuple[Stage, ...] = (
     delay,
     chorus,
     # mastering
+    multiband,
+    glue,
     limiter,
     loudness,
     # other people's plugins

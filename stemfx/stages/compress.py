@@ -8,18 +8,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.dynamics import (
-    Follower,
-    Frames,
-    GainRamp,
-    ReductionMeter,
-    beside_key,
-    frame_peak_db,
-    soft_ramp_db,
-)
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LevelMeter
-from stemfx.dsp.units import FLOOR_DB, db_to_gain
+from stemfx.dsp.compressor import Compressor
 from stemfx.stage import Reference, StageContext, StageParams, knob, stage
+from stemfx.stages._compressing import compressed, need_one_threshold, threshold_over
+from stemfx.stages._shared import need_below_nyquist
 
 _DEFAULT_LU = 3.0
 
@@ -41,24 +33,24 @@ class CompressParams(StageParams):
         2.5, low=1, high=20, neutral=1.0, help="dB in for one dB out, above the threshold"
     )
     attack_ms: float = knob(10.0, low=0, high=200, unit="ms", help="how fast it clamps down")
-    release_ms: float = knob(120.0, low=5, high=2000, unit="ms", help="how fast it lets go")
+    release_ms: Literal["auto"] | Annotated[float, Field(ge=5, le=2000)] = knob(
+        120.0, unit="ms", help="how fast it lets go; auto is fast after a peak, slow after a chorus"
+    )
     knee_db: float = knob(6.0, low=0, high=24, unit="dB", help="width of the soft threshold")
     makeup_db: Literal["auto"] | Annotated[float, Field(ge=0, le=24)] = knob(
         "auto", unit="dB", help="gain after the compression; auto is as loud as before"
     )
     mix: float = knob(1.0, low=0, high=1, help="wet share; below 1 is parallel compression")
+    sidechain_hz: float = knob(
+        0.0, low=0, high=1000, unit="Hz", help="what lies below does not steer it; 0: all does"
+    )
     by: Annotated[str | None, Reference("track")] = knob(
         None, help="track that is listened to instead of this one (side-chain)"
     )
 
     @model_validator(mode="after")
     def _one_threshold(self) -> Self:
-        if self.threshold_lu is not None and self.threshold_db is not None:
-            msg = (
-                "threshold_lu (above the track's own loudness) and threshold_db (dBFS) "
-                "exclude each other; give one"
-            )
-            raise ValueError(msg)
+        need_one_threshold(self.threshold_lu, self.threshold_db)
         return self
 
 
@@ -76,69 +68,36 @@ def compress(signal: Signal, params: CompressParams, context: StageContext) -> I
     Static curve: a steady tone L dB over the threshold (peak, dBFS) comes out L/ratio over
     it, with a quadratic knee `knee_db` wide; -10 dBFS at -20 and 4:1 gives -17.5 dBFS. Both
     channels get one gain, from the louder of them, so the image stays where it is. Attack
-    and release are time constants (63 % of the way, in dB), without look-ahead. With `by`,
-    the level of that track steers the gain, and `threshold_lu` counts from its loudness.
-    Source: `stemfx.dsp.dynamics`.
+    and release are time constants (63 % of the way, in dB), without look-ahead;
+    `release_ms: auto` lets go of a single peak in 100 ms, and of a long loud stretch in 1.2 s.
+    With `by`, the level of that track steers the gain, and `threshold_lu` counts from its
+    loudness; with `sidechain_hz`, from the loudness of what lies above. Source:
+    `stemfx.dsp.dynamics`.
 
     Reports the threshold and the make-up gain used, the highest reduction, its mean while at
     work, and how much of the time that was.
     """
     key = context.sidechains[params.by] if params.by is not None else signal
-    threshold_dbfs = _threshold_dbfs(key, params)
-    makeup_db = _makeup_db(signal, key, params, threshold_dbfs)
-    dry, wet = 1.0 - params.mix, params.mix * db_to_gain(makeup_db)
-    ramp = GainRamp(start=dry + wet)
-    meter = ReductionMeter()
-    loudest_dbfs = FLOOR_DB
-    for block, level_dbfs, reduction_db in _reduced(signal, key, params, threshold_dbfs):
-        loudest_dbfs = max(loudest_dbfs, float(level_dbfs.max()))
-        meter(reduction_db)
-        yield block * ramp(dry + wet * db_to_gain(-reduction_db), block.shape[1])
-    context.report(
-        threshold_dbfs=round(threshold_dbfs, 2), makeup_db=round(makeup_db, 2), **meter.measurements
+    compressor = Compressor(
+        ratio=params.ratio,
+        knee_db=params.knee_db,
+        attack_ms=params.attack_ms,
+        release_ms=None if params.release_ms == "auto" else params.release_ms,
+        sidechain_hz=params.sidechain_hz,
     )
-    if loudest_dbfs < threshold_dbfs - params.knee_db / 2 and params.ratio > 1:
-        name = "threshold_lu" if params.threshold_db is None else "threshold_db"
-        context.find(
-            "info",
-            "compress_idle",
-            f"nothing was compressed: the loudest peak is at {loudest_dbfs:.1f} dBFS, "
-            f"the threshold at {threshold_dbfs:.1f} dBFS; lower {name}",
-        )
-
-
-def _threshold_dbfs(key: Signal, params: CompressParams) -> float:
-    if params.threshold_db is not None:
-        return params.threshold_db
-    level = LevelMeter(key.sample_rate, key.channels)
-    for block in key.blocks(METER_BLOCK_SAMPLES):
-        level.add(block)
-    if level.level_lufs is None:
-        return 0.0  # silence lies under any threshold
-    return level.level_lufs + (_DEFAULT_LU if params.threshold_lu is None else params.threshold_lu)
-
-
-def _makeup_db(signal: Signal, key: Signal, params: CompressParams, threshold_dbfs: float) -> float:
-    if params.makeup_db != "auto":
-        return params.makeup_db
-    if params.ratio == 1 or params.mix == 0:
-        return 0.0
-    before, after = (LevelMeter(signal.sample_rate, signal.channels) for _ in range(2))
-    ramp = GainRamp()
-    for block, _, reduction_db in _reduced(signal, key, params, threshold_dbfs):
-        before.add(block)
-        after.add(block * ramp(db_to_gain(-reduction_db), block.shape[1]))
-    return after.gain_to(before)
-
-
-def _reduced(
-    signal: Signal, key: Signal, params: CompressParams, threshold_dbfs: float
-) -> Iterator[tuple[Block, Frames, Frames]]:
-    """Yield blocks of the signal, the key's level in dBFS beside them, and the reduction in dB."""
-    follower = Follower(
-        signal.sample_rate, attack_ms=params.attack_ms, release_ms=params.release_ms
+    if params.sidechain_hz:
+        need_below_nyquist("sidechain_hz", params.sidechain_hz, signal, context)
+    threshold_dbfs = params.threshold_db
+    if threshold_dbfs is None:
+        threshold_lu = _DEFAULT_LU if params.threshold_lu is None else params.threshold_lu
+        threshold_dbfs = threshold_over(compressor, key, threshold_lu)
+    yield from compressed(
+        signal,
+        key,
+        compressor,
+        context,
+        threshold_dbfs=threshold_dbfs,
+        threshold_name="threshold_lu" if params.threshold_db is None else "threshold_db",
+        makeup_db=None if params.makeup_db == "auto" else params.makeup_db,
+        mix=params.mix,
     )
-    for block, steering in beside_key(signal, key):
-        level_dbfs = frame_peak_db(steering)
-        over_db = soft_ramp_db(level_dbfs - threshold_dbfs, params.knee_db)
-        yield block, level_dbfs, follower((1.0 - 1.0 / params.ratio) * over_db)

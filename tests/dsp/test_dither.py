@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from stemfx.dsp.dither import F_WEIGHTED, LANE_SAMPLES, N_LANES, Dither, can_shape, quantised
+from stemfx.dsp.dither import F_WEIGHTED, LANE_SAMPLES, N_LANES, Dither, Grid, can_shape, quantised
 
 
 def codes(samples: np.ndarray, rate: int, dither: Dither, block: int = 65_536) -> np.ndarray:
     samples = samples.astype(np.float32)
     blocks = (samples[:, i : i + block] for i in range(0, samples.shape[1], block))
-    return np.concatenate(list(quantised(blocks, 16, samples.shape[0], rate, dither)), axis=1)
+    return np.concatenate(list(quantised(blocks, Grid(16, samples.shape[0], rate), dither)), axis=1)
 
 
 def sine(rate: int, seconds: float, hz: float, amplitude: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from stemfx.audio import Audio
 from stemfx.dsp import dynamics
 from stemfx.dsp.dynamics import (
     CONTROL_SAMPLES,
+    AutoFollower,
     Follower,
     GainRamp,
     OnePole,
@@ -136,6 +137,23 @@ def test_a_follower_never_goes_beyond_what_it_follows():
     assert followed.max() <= 7
 
 
+@pytest.mark.parametrize(("loud_ms", "left"), [(20.0, 0.06), (5000.0, 0.83)])
+def test_an_automatic_release_goes_down_to_the_mean_of_what_was(loud_ms, left):
+    # 300 ms later: of the peak e^-3 = 0.05, and what a mean of 20/1200 adds; of the long stretch
+    # the mean, 0.98 e^-(300/1200), followed with 100 ms: (1200 e^-0.25 - 100 e^-3) / 1100.
+    follower = AutoFollower(RATE, attack_ms=0.0)
+    follower(np.full(round(loud_ms / FRAME_MS), 10.0))
+    followed = follower(np.zeros(round(300.0 / FRAME_MS)))
+    assert followed[-1] / 10.0 == pytest.approx(left, abs=0.03)
+
+
+def test_longer_frames_keep_the_times():
+    short = Follower(RATE, attack_ms=20, release_ms=200)
+    long = Follower(RATE, attack_ms=20, release_ms=200, frame=4 * CONTROL_SAMPLES)
+    values = np.repeat([10.0, 0.0], 400)
+    assert long(values) == pytest.approx(short(np.repeat(values, 4))[3::4], abs=0.2)
+
+
 def test_an_envelope_that_holds_peaks_falls_at_its_rate():
     envelope = PeakHold(RATE, fall_db_per_s=300.0)(np.array([-10.0, *[-100.0] * 200]))
     assert envelope[0] == -10.0
@@ -153,8 +171,9 @@ def test_a_one_pole_starts_settled():
         lambda: Follower(RATE, attack_ms=3, release_ms=40, hold_ms=2),
         lambda: PeakHold(RATE, 200.0),
         lambda: OnePole(RATE, 15.0, start=-80.0),
+        lambda: AutoFollower(RATE, attack_ms=3),
     ],
-    ids=["Follower", "PeakHold", "OnePole"],
+    ids=["Follower", "PeakHold", "OnePole", "AutoFollower"],
 )
 def test_ballistics_give_the_same_bits_for_any_block_size(make):
     values = np.random.default_rng(1).uniform(-60, 0, 1000)

@@ -3,180 +3,78 @@
 import json
 from dataclasses import asdict
 
+import ebu_cases
 import numpy as np
 import pytest
+from ebu_cases import RATE, tone
 
 from stemfx.audio import Audio
-from stemfx.dsp.filters import response
 from stemfx.dsp.loudness import (
     LevelMeter,
     LoudnessMeter,
     TruePeakMeter,
-    k_weighting,
     measure,
 )
 
-RATE = 48_000
-TOLERANCE_LU = 0.1  # Tech 3341, table 1
+TOLERANCE_LU = 0.05
+"""Tech 3341 allows 0.1. Theory: the weighting is 0.007 dB above 0 at 1 kHz, and case 12's own
+level is -22.967."""
 
-
-def tone(*parts, rate=RATE, channels=2, freq_hz=1000.0):
-    """Join stretches `(seconds, peak_dbfs)` of one sine, in phase on all channels."""
-    levels = [np.full(round(s * rate), 10 ** (db / 20)) for s, db in parts]
-    envelope = np.concatenate(levels)
-    sine = np.sin(2 * np.pi * freq_hz / rate * np.arange(len(envelope)))
-    return Audio(np.tile(envelope * sine, (channels, 1)), rate)
-
-
-SILENCE = -np.inf
-
-# ------------------------------------------------------------------------ Tech 3341
-
-INTEGRATED = {
-    "1": [(20, -23)],
-    "3": [(10, -36), (60, -23), (10, -36)],
-    "4": [(10, -72), (10, -36), (60, -23), (10, -36), (10, -72)],
-    "5": [(20, -26), (20.1, -20), (20, -26)],
-}
-
-
-@pytest.mark.parametrize("case", INTEGRATED)
-def test_3341_integrated_loudness_is_minus_23(case):
-    assert measure(tone(*INTEGRATED[case])).lufs == pytest.approx(-23, abs=TOLERANCE_LU)
-
-
-@pytest.mark.parametrize(("case", "level"), [("1", -23), ("2", -33)])
-def test_3341_a_steady_tone_reads_the_same_in_every_window(case, level):
-    reading = measure(tone((20, level)))
-    for value in (reading.lufs, reading.max_momentary_lufs, reading.max_short_term_lufs):
-        assert value == pytest.approx(level, abs=TOLERANCE_LU)
-
-
-def test_3341_case_6_surrounds_weigh_one_and_a_half_db_more():
-    levels = (-28, -28, -24, -30, -30)  # L R C Ls Rs
-    channels = [tone((20, db), channels=1).samples for db in levels]
-    meter = LoudnessMeter(RATE, 5, weights=(1, 1, 1, 1.41, 1.41))
-    meter.add(np.concatenate(channels))
-    assert meter.lufs() == pytest.approx(-23, abs=TOLERANCE_LU)
-
-
-def test_3341_case_9_short_term_is_constant_after_3_s():
-    meter = LoudnessMeter(RATE, 2)
-    meter.add(tone(*[(1.34, -20), (1.66, -30)] * 5).samples)
-    np.testing.assert_allclose(meter.short_term(), -23, atol=TOLERANCE_LU)
-
-
-@pytest.mark.parametrize("i", range(0, 20, 3))
-def test_3341_case_10_finds_the_loudest_3_s_wherever_it_begins(i):
-    reading = measure(tone((i * 0.15, SILENCE), (3, -23), (1, SILENCE)))
-    assert reading.max_short_term_lufs == pytest.approx(-23, abs=TOLERANCE_LU)
-
-
-def test_3341_case_11_short_term_maximum_follows_while_it_runs():
-    meter = LoudnessMeter(RATE, 2)
-    for i in range(20):
-        meter.add(tone((i * 0.15, SILENCE), (3, -38 + i)).samples)
-        assert meter.max_short_term_lufs == pytest.approx(-38 + i, abs=TOLERANCE_LU)
-
-
-def test_3341_case_12_momentary_is_constant_after_1_s():
-    meter = LoudnessMeter(RATE, 2)
-    meter.add(tone(*[(0.18, -20), (0.22, -30)] * 25).samples)
-    np.testing.assert_allclose(meter.momentary()[60:], -23, atol=TOLERANCE_LU)
-
-
-@pytest.mark.parametrize("i", range(20))
-def test_3341_case_13_finds_the_loudest_400_ms_wherever_it_begins(i):
-    reading = measure(tone((i * 0.02, SILENCE), (0.4, -23), (1, SILENCE)))
-    assert reading.max_momentary_lufs == pytest.approx(-23, abs=TOLERANCE_LU)
-
-
-def test_3341_case_14_momentary_maximum_follows_while_it_runs():
-    meter = LoudnessMeter(RATE, 2)
-    for i in range(20):
-        meter.add(tone((i * 0.02, SILENCE), (0.4, -38 + i)).samples)
-        assert meter.max_momentary_lufs == pytest.approx(-38 + i, abs=TOLERANCE_LU)
-
-
-def faded(x):
-    ramp = np.minimum(1, np.arange(len(x)) / (0.01 * RATE))  # 10 ms, as 3341 says
-    return Audio(np.tile(x * ramp * ramp[::-1], (2, 1)), RATE)
+# ------------------------------------------------------------------------ Tech 3341, 3342
 
 
 @pytest.mark.parametrize(
-    ("case", "divisor", "amplitude", "phase_deg", "expected_dbtp"),
+    ("cases", "count"),
     [
-        ("15", 4, 0.50, 0.0, -6.0),
-        ("16", 4, 0.50, 45.0, -6.0),
-        ("17", 6, 0.50, 60.0, -6.0),
-        ("18", 8, 0.50, 67.5, -6.0),
-        ("19", 4, 1.41, 45.0, 3.0),
+        (ebu_cases.steady, 6),
+        (ebu_cases.gated, 4),
+        (ebu_cases.short_term, 42),
+        (ebu_cases.momentary, 42),
+        (ebu_cases.loudness_range, 4),
     ],
 )
-def test_3341_true_peak_of_a_sine_is_its_amplitude(
-    case, divisor, amplitude, phase_deg, expected_dbtp
-):
-    x = amplitude * np.sin(2 * np.pi * np.arange(RATE) / divisor + np.radians(phase_deg))
-    measured = measure(faded(x)).true_peak_dbtp
-    assert expected_dbtp - 0.4 <= measured <= expected_dbtp + 0.2  # Tech 3341, table 1
-
-
-@pytest.mark.parametrize("offset", range(4))
-def test_3341_cases_20_to_23_a_peak_between_samples_is_found_at_any_offset(offset):
-    from scipy.signal import firwin, oaconvolve
-
-    fine = np.arange(4 * RATE)
-    low = 0.5 * np.sin(2 * np.pi * fine / 24)  # fs/6, written at 4 fs
-    burst = np.sin(2 * np.pi * np.arange(16) / 16)  # one period of fs/4 at full scale
-    start = 24 * 4000
-    fine_signal = np.concatenate((low[:start], burst, low[:start]))
-    band_limited = oaconvolve(fine_signal, firwin(1023, 0.25), mode="same")
-    measured = measure(faded(band_limited[offset::4])).true_peak_dbtp
-    assert -0.4 <= measured <= 0.2
-
-
-# ------------------------------------------------------------------------ Tech 3342
-
-
-@pytest.mark.parametrize(
-    ("levels", "expected_lu"),
-    [((-20, -30), 10), ((-20, -15), 5), ((-40, -20), 20), ((-50, -35, -20, -35, -50), 15)],
-)
-def test_3342_loudness_range(levels, expected_lu):
-    assert measure(tone(*[(20, db) for db in levels])).lra_lu == pytest.approx(expected_lu, abs=1)
+def test_every_synthesisable_case_is_read_within_half_of_what_the_ebu_allows(cases, count):
+    errors = {case.name: case.error for case in cases()}
+    assert len(errors) == count
+    assert {name: error for name, error in errors.items() if not abs(error) <= TOLERANCE_LU} == {}
 
 
 # ------------------------------------------------------------------------ BS.1770
 
 
-def test_the_weighting_at_48_khz_is_the_standards_own_table():
-    # BS.1770-5, tables 1 and 2: the de Man prototypes are within 3e-6 of the rounded table.
-    shelf_b = [1.53512485958697, -2.69169618940638, 1.19839281085285]
-    shelf = (shelf_b, [-1.69065929318241, 0.73248077421585])
-    high_pass = ([1, -2, 1], [-1.99004745483398, 0.99007225036621])
-    table = [[*b, 1, *a] for b, a in (shelf, high_pass)]
-    np.testing.assert_allclose(k_weighting(48_000), table, atol=3e-6)
+ALL_RATES = (8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 88_200, 96_000, 176_400, 192_000)
 
 
-@pytest.mark.parametrize("rate", [32_000, 44_100, 96_000, 192_000])
-def test_the_weighting_is_the_same_at_every_rate(rate):
-    # The bilinear transform bends frequencies near Nyquist: 2 kHz is far enough from it.
-    freq_hz = np.array([30.0, 100.0, 500.0, 1000.0, 2000.0])
-    here, there = (
-        20 * np.log10(np.abs(response(k_weighting(r), freq_hz, r))) for r in (rate, 48_000)
-    )
-    np.testing.assert_allclose(here, there, atol=0.05)
-
-
-@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("rate", [*ALL_RATES, 48_000])
 def test_a_full_scale_tone_on_one_side_reads_minus_3_01(rate):
-    x = tone((5, 0), rate=rate, freq_hz=997).samples.copy()
+    x = tone((2, 0), rate=rate, freq_hz=997).samples.copy()
     x[1] = 0
-    # BS.1770's calibration. The bilinear transform bends the shelf's foot by 0.02 dB at 96 kHz.
-    assert measure(Audio(x, rate)).lufs == pytest.approx(-3.01, abs=0.02)
+    assert measure(Audio(x, rate)).lufs == pytest.approx(-3.01, abs=0.01)  # BS.1770's calibration
 
 
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 32_000, 44_100, 48_000, 96_000, 192_000])
+@pytest.mark.parametrize("rate", [*ALL_RATES, 48_000])
+def test_minus_18_dbfs_on_both_sides_reads_minus_18_lufs(rate):
+    # R 128's line-up level: 1 kHz, where the weighting is 0.691 + 0.007 dB.
+    assert measure(tone((2, -18), rate=rate)).lufs == pytest.approx(-18.0, abs=0.015)
+
+
+def chord(rate, seconds=4.0):
+    """Tones from 40 Hz to 3.4 kHz, a second on and half a second soft: below every Nyquist."""
+    time = np.arange(round(seconds * rate)) / rate
+    tones = sum(np.sin(2 * np.pi * f * time + f) for f in (40, 62, 100, 400, 997, 1500, 2100, 3400))
+    return Audio(np.tile(np.where(time % 1.5 < 1, 0.05, 0.01) * tones, (2, 1)), rate)
+
+
+@pytest.mark.parametrize("rate", ALL_RATES)
+def test_a_sound_is_as_loud_at_every_rate(rate):
+    reading, expected = measure(chord(rate)), measure(chord(RATE))
+    for name in ("lufs", "max_momentary_lufs", "max_short_term_lufs"):
+        assert getattr(reading, name) == pytest.approx(getattr(expected, name), abs=0.01)
+    # A range is the difference of two levels; where 10 ms are no whole samples, edges move.
+    assert reading.lra_lu == pytest.approx(expected.lra_lu, abs=0.05)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000])
 def test_it_agrees_with_pyloudnorm(rate):
     pyloudnorm = pytest.importorskip("pyloudnorm")
     rng = np.random.default_rng(rate)
@@ -184,7 +82,8 @@ def test_it_agrees_with_pyloudnorm(rate):
     x = (swell * rng.standard_normal((2, 6 * rate))).astype(np.float32)
     oracle = pyloudnorm.Meter(rate, filter_class="DeMan")
     expected = oracle.integrated_loudness(x.T.astype(np.float64))
-    assert measure(Audio(x, rate)).lufs == pytest.approx(expected, abs=0.01)
+    # At 44.1 kHz its high-pass has 0.004 dB more gain; at others more (see `k_weighting`).
+    assert measure(Audio(x, rate)).lufs == pytest.approx(expected, abs=0.006)
 
 
 def test_mono_is_one_loudspeaker():
@@ -233,38 +132,49 @@ def test_the_block_size_changes_no_bit_of_a_reading(rate, block):
     noise = np.random.default_rng(1).standard_normal((2, n_samples)).astype(np.float32)
     whole, cut = [], []
     for readings, size in ((whole, n_samples), (cut, block)):
-        loudness, peaks = LoudnessMeter(rate, 2), TruePeakMeter(2)
+        loudness, peaks = LoudnessMeter(rate, 2), TruePeakMeter(2, sample_rate=rate)
         for start in range(0, n_samples, size):
             loudness.add(noise[:, start : start + size])
             peaks.add(noise[:, start : start + size])
         readings += [loudness.lufs(), loudness.max_momentary_lufs, loudness.lra_lu]
-        readings += [peaks.true_peak, peaks.sample_peak]
+        readings += [peaks.true_peak, peaks.sample_peak, *peaks.cells]
     assert cut == whole
-
-
-@pytest.mark.parametrize("join", range(1000, 1012))
-def test_a_peak_at_a_join_of_blocks_is_found(join):
-    # fs/4 at 45 degrees: every sample is 3.01 dB below the crest between it and the next.
-    x = np.sin(np.pi / 2 * np.arange(2_000) + np.pi / 4) * np.hanning(2_000) ** 8
-    audio = Audio(np.roll(x, join - 1000)[None], RATE)
-    meter = TruePeakMeter(1)
-    for block in (audio.read(0, join), audio.read(join)):
-        meter.add(block)
-    assert meter.true_peak_dbtp == pytest.approx(0, abs=0.05)
-    assert meter.sample_peak_dbfs == pytest.approx(-3.01, abs=0.05)
-
-
-def test_a_peak_in_the_last_samples_is_found():
-    x = np.sin(np.pi / 2 * np.arange(400) + np.pi / 4)[None].astype(np.float32)
-    meter = TruePeakMeter(1)
-    meter.add(x)
-    before_the_flush = meter._true_peak
-    assert meter.true_peak > max(before_the_flush, meter.sample_peak)
 
 
 def test_peak_to_loudness_ratio_of_a_tone_is_its_crest_factor():
     # Sine on both sides: peak 0 dBTP; loudness 0 LUFS by the standard's calibration.
     assert measure(tone((2, -20))).plr_lu == pytest.approx(0, abs=TOLERANCE_LU)
+
+
+def test_psr_is_told_where_the_signal_is_densest():
+    # 6 s of a tone at -20 with a tick of 0 dBTP every second, then 6 s of the bare tone at -12:
+    # a sine on both sides peaks at its own loudness. PLR sees the ticks only.
+    x = np.concatenate([tone((6, -20)).samples, tone((6, -12)).samples], axis=1)
+    ticks = np.arange(RATE // 2, 6 * RATE, RATE)
+    x[:, ticks] = 1
+    reading = measure(Audio(x, RATE))
+    assert reading.psr_lu == pytest.approx(0, abs=TOLERANCE_LU)
+    assert reading.plr_lu > 10
+
+
+def test_psr_leaves_out_what_is_too_quiet_to_count():
+    # Noise peaks 7 dB over its loudness on both sides; a pad 30 dB below it would read 0.
+    noise = noise_of(6 * RATE, -14)
+    quiet = tone((6, -44)).samples
+    alone = measure(Audio(noise, RATE)).psr_lu
+    assert alone > 6
+    both = measure(Audio(np.concatenate((quiet, noise, quiet), axis=1), RATE))
+    assert both.psr_lu == pytest.approx(alone, abs=0.5)  # windows that hold less than 3 s of noise
+
+
+def test_psr_does_not_depend_on_the_level():
+    noise = noise_of(5 * RATE, -20)
+    readings = [measure(Audio(gain * noise, RATE)).psr_lu for gain in (0.25, 1.0)]
+    assert readings[0] == pytest.approx(readings[1], abs=1e-4)
+
+
+def test_psr_needs_3_s():
+    assert measure(tone((2.9, -20))).psr_lu is None
 
 
 # ------------------------------------------------------------------ a level for everything

@@ -73,7 +73,7 @@ def test_every_problem_is_reported_at_once_and_in_file_order(faults):
             "(known: stemfx, title, "
             "author, license, licence, description, extends, params, sources, separate, "
             "align, sections, tracks, mix, "
-            "master, output)"
+            "master, checks, output)"
         ),
         (
             f"r.yaml:4:17: sources.song: there is no file {Path.cwd() / 'nix.wav'}; give another: "
@@ -109,13 +109,6 @@ def test_every_problem_is_reported_at_once_and_in_file_order(faults):
 )  # fmt: skip
 def test_the_format_version_is_the_number_one(faults, line, fault):
     assert faults(f"{line}\nsources: {{song: gen.wav}}\n") == [f"r.yaml:{fault}"]
-
-
-@pytest.mark.parametrize("key", ["checks"])
-def test_keys_of_later_versions_are_refused_by_name(faults, key):
-    assert faults(SONG + f"{key}: {{tempo: b}}\n") == [
-        f"r.yaml:3:1: `{key}` is not supported by this version of stemfx yet"
-    ]
 
 
 def test_licence_may_be_spelled_either_way_but_not_both(read, faults):

@@ -13,6 +13,7 @@ KEYS = (
     *("from", "stages", "gain_db", "pan", "mute", "file", "stems", "fold_down", "model", "db"),
     *("residual", "report", "bit_depth", "sample_rate", "deess", "high_pass", "cutoff_hz", "duck"),
     *("by", "eq", "bands", "freq_hz", "match_reference"),
+    *("checks", "lufs", "mono_loss_db", "lra_lu", "null_db", "target", "level", "clipping"),
 )
 PATHS = ("r.yaml", "gen.wav", "x.wav", "song/vocals", ".", "..", "/", "../x", "\\", "nul", "~")
 KNOBS = ("${db}", "${", "$${", "${x}y")
@@ -22,6 +23,8 @@ SYNTAX = (
     *("'", '"', "|", ">", "#", "\t", "---\n", "...\n", "%YAML 1.1\n", "? ", "tracks:", "\ufeff"),
     *("é", "\u2028", "\x85", "@", "`", "${", "\r", "\\", "sources: {song: gen.wav}"),
 )
+
+CHECKS = ("lufs", "true_peak_dbtp", "correlation", "lra_lu", "null_db", "target", "clipping")
 
 words = st.sampled_from(KEYS + PATHS + KNOBS)
 scalars = st.one_of(
@@ -88,6 +91,14 @@ def test_any_text_is_a_recipe_or_a_list_of_problems(holds, text):
 @given(parts=st.lists(st.sampled_from(SYNTAX), max_size=30))
 def test_any_broken_yaml_is_a_recipe_or_a_list_of_problems(holds, parts):
     holds("".join(parts).encode())
+
+
+@given(checks=st.dictionaries(st.sampled_from(CHECKS) | scalars, trees, max_size=5))
+@example(checks={"lufs": "[[], {}]", "target": "{}", "correlation": "[1, {min: 1}]"})
+@example(checks={"lufs": "{min: {}, max: [], level: 1}", "null_db": "[.inf, .nan, -.inf]"})
+def test_any_shape_of_checks_is_a_recipe_or_a_list_of_problems(holds, checks):
+    text = "stemfx: 1\nparams: {db: -1}\nsources: {song: gen.wav}\nchecks: "
+    holds((text + flow_mapping(checks)).encode())
 
 
 @given(text=recipes, db=st.text(max_size=5), key=st.sampled_from(["song", "song/vocals", "", "/"]))

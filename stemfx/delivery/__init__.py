@@ -1,0 +1,1 @@
+"""Files as they leave the house: encoded, tagged, decoded again and measured."""
