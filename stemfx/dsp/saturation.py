@@ -1,10 +1,4 @@
-"""Three ways to bend a waveform, each computed at a higher rate so that nothing folds back.
-
-Each has `bent(blocks, n_samples, oversampling, gain)`: the signal with the harmonics, in time with
-what came in; and `clean(blocks)`: what would have come out without them, to tell the distortion
-from what is only a change of tone. The gain is for what was bent: the highest treble, which the
-resampler keeps out, stays as it is.
-"""
+"""Three ways to bend a waveform, each computed at a higher rate so that nothing folds back."""
 
 from __future__ import annotations
 
@@ -14,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from stemfx.audio import Block
-from stemfx.dsp.equaliser import Equaliser, bell, high_shelf
+from stemfx.dsp.equaliser import bell, high_shelf, matched_sections
 from stemfx.dsp.filters import Sections, SosFilter, high_pass
 from stemfx.dsp.limiter import SoftClip, shape
 
@@ -25,10 +19,14 @@ class Saturation(Protocol):
     def bent(
         self, blocks: Iterable[Block], n_samples: int, oversampling: int, gain: float = 1.0
     ) -> Iterator[Block]:
-        """Yield the signal with its harmonics, `n_samples` in all."""
+        """Yield the signal with its harmonics, in time with what came in.
 
-    def clean(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the signal as it would be without them."""
+        The gain is for what was bent: the highest treble, which the resampler keeps out of it,
+        stays as it is.
+        """
+
+    def tone(self) -> SosFilter | None:
+        """Return a filter, to be run over the whole of what was bent, if there is one."""
 
 
 class Soft:
@@ -45,7 +43,7 @@ class Soft:
     def bent(
         self, blocks: Iterable[Block], n_samples: int, oversampling: int, gain: float = 1.0
     ) -> Iterator[Block]:
-        """Yield the signal with its harmonics, `n_samples` in all."""
+        """Yield the signal with its harmonics; see `Saturation`."""
 
         def curve(block: Block) -> Block:
             bent: Block = np.tanh(block * self._amount) * np.float32(gain / self._amount)
@@ -53,9 +51,8 @@ class Soft:
 
         return shape(blocks, curve, self._channels, n_samples, oversampling)
 
-    def clean(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the signal as it is."""
-        return iter(blocks)
+    def tone(self) -> None:
+        """Return none: the tone stays."""
 
 
 class Clip:
@@ -72,13 +69,12 @@ class Clip:
     def bent(
         self, blocks: Iterable[Block], n_samples: int, oversampling: int, gain: float = 1.0
     ) -> Iterator[Block]:
-        """Yield the signal with its tips bent, `n_samples` in all."""
-        del gain  # what lies below the tips stays
+        """Yield the signal with its tips bent and all else as it is; there is no gain."""
+        del gain
         return shape(blocks, self.curve, self._channels, n_samples, oversampling)
 
-    def clean(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the signal as it is."""
-        return iter(blocks)
+    def tone(self) -> None:
+        """Return none: the tone stays."""
 
 
 EMPHASIS_S = 35e-6  # IEC 60094-1 for 38 cm/s: from 4.5 kHz
@@ -94,11 +90,11 @@ class Tape:
     """A tape machine, gently: what is recorded loudest is bent softest, and the top first.
 
     Modelled, in this order: the record emphasis that lets treble reach the tape's limits before
-    bass (and the playback de-emphasis that mellows the harmonics it made); the magnetisation
-    curve, as an arctangent, within 0.04 of the Langevin function of the same slope and limit, a
-    softer knee than tanh; a slight constant field, as of a magnetised head, which gives some
-    second harmonic; at playback the head bump around 65 Hz and the loss of the highest treble,
-    both growing with the drive, 1 and -1.5 dB at 12 dB; no direct current.
+    bass, and the playback de-emphasis that mellows the harmonics it made; the magnetisation
+    curve, an arctangent (like the Langevin function of the physics it nears its limit more slowly
+    than tanh); a slight constant field, as of a magnetised head, which gives some second harmonic;
+    at playback the head bump around 65 Hz and the loss of the highest treble, both growing with
+    the drive, 1 and -1.5 dB from 12 dB on; no direct current.
 
     Not modelled: hysteresis and bias (the curve has no memory), wow, flutter, noise, print-through
     and crosstalk. J. Chowdhury, Real-time Physical Modelling for Analog Tape Machines (DAFx 2019)
@@ -107,7 +103,7 @@ class Tape:
     Args:
         sample_rate: in Hz.
         channels: of the signal.
-        amount: the slope at zero is 1 and the limit 1 / amount.
+        amount: f(x) = arctan(amount x) / amount.
         peak: of a tone at the reference level; the constant field is 5 % of it.
         drive_db: for the playback's tone.
     """
@@ -118,40 +114,33 @@ class Tape:
         self._sample_rate, self._channels = sample_rate, channels
         self._amount = np.float32(amount)
         self._offset = np.float32(amount * OFFSET * peak)
-        share = min(1.0, drive_db / FULL_DRIVE_DB)
-        self._tone = [
-            band
-            for band in (bell(BUMP_HZ, share * BUMP_DB, 1.0), high_shelf(LOSS_HZ, share * LOSS_DB))
-            if band.freq_hz < sample_rate / 2
-        ]
+        self._share = min(1.0, drive_db / FULL_DRIVE_DB)
 
     def bent(
         self, blocks: Iterable[Block], n_samples: int, oversampling: int, gain: float = 1.0
     ) -> Iterator[Block]:
-        """Yield the signal recorded and played back, `n_samples` in all."""
+        """Yield the signal recorded and played back, but for the `tone`; see `Saturation`."""
         emphasis = _emphasis(self._sample_rate)
         record = SosFilter(emphasis, self._channels)
         replay = SosFilter(_inverse(emphasis), self._channels)
+        rest = np.arctan(self._offset)
 
         def curve(block: Block) -> Block:
-            field = block * self._amount + self._offset
-            magnetised = np.arctan(field) - np.arctan(self._offset)
+            magnetised = np.arctan(block * self._amount + self._offset) - rest
             bent: Block = magnetised * np.float32(gain / self._amount)
             return bent
 
         recorded = shape(map(record, blocks), curve, self._channels, n_samples, oversampling)
-        return self._played(map(replay, recorded))
+        return map(replay, recorded)
 
-    def clean(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """Yield the signal with the tone of the playback only."""
-        return self._played(blocks)
-
-    def _played(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        tone = Equaliser([self._tone] * self._channels, self._sample_rate, "minimum")
-        blocked = SosFilter(high_pass(self._sample_rate, _BLOCKED_HZ, 6), self._channels)
-        for block in map(blocked, blocks):
-            yield tone(block)
-        yield tone.flush()
+    def tone(self) -> SosFilter:
+        """Return what the playback does to the tone."""
+        rate = self._sample_rate
+        bump = bell(BUMP_HZ, self._share * BUMP_DB, 1.0)
+        loss = high_shelf(LOSS_HZ, self._share * LOSS_DB)
+        bands = [band for band in (bump, loss) if band.freq_hz < rate / 2]
+        sections = np.concatenate((high_pass(rate, _BLOCKED_HZ, 6), matched_sections(bands, rate)))
+        return SosFilter(sections, self._channels)
 
 
 def _emphasis(sample_rate: int) -> Sections:

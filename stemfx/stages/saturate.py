@@ -17,7 +17,11 @@ from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 _REFERENCE_DBFS = -12.0  # a mix whose peaks come close to full scale
-_OVERSAMPLING = {"soft": ((12.0, 4), (18.0, 8)), "tape": ((12.0, 4),), "clip": ((6.0, 8),)}
+_OVERSAMPLING = {
+    "soft": ((12.0, 4), (18.0, 8)),
+    "tape": ((12.0, 4), (18.0, 8)),
+    "clip": ((6.0, 8),),
+}
 """Up to which drive how many times the rate will do; above it is 16 times."""
 
 
@@ -62,51 +66,54 @@ def saturate(signal: Signal, params: SaturateParams, context: StageContext) -> I
     the output (without the tone of the tape). On a mix, soft and tape: about -37 dB at 3 dB of
     drive, -24 dB at 6 dB; clip: -39 and -26 dB.
     """
-    drive_db, channels = params.drive_db, signal.channels
-    if not drive_db or not params.mix:
+    if not params.drive_db or not params.mix:
         yield from signal.blocks()
         return
-    level = LevelMeter(signal.sample_rate, channels, k_weighted=False)
-    for block in signal.blocks(METER_BLOCK_SAMPLES):
-        level.add(block)
-    if level.active_rms_dbfs is None:  # nothing to hear of it
+    saturation = _saturation(signal, params)
+    if saturation is None:  # silence
         yield from signal.blocks()
         return
-    reference = db_to_gain(level.active_rms_dbfs - _REFERENCE_DBFS)
-    amount = (db_to_gain(drive_db) - 1.0) / reference
-    saturation: Saturation
-    if params.kind == "clip":
-        saturation = Clip(channels, gain_to_db(peak_of(signal)) - drive_db)
-    elif params.kind == "tape":
-        peak = reference * db_to_gain(_REFERENCE_DBFS) * math.sqrt(2.0)
-        saturation = Tape(signal.sample_rate, channels, amount, peak, drive_db)
-    else:
-        saturation = Soft(channels, amount)
-
-    makeup = 1.0
+    n_samples, makeup = signal.n_samples, 1.0
     if params.kind != "clip":
-        bent = saturation.bent(signal.blocks(), signal.n_samples, 1)
-        makeup = _rms(signal.blocks()) / (_rms(bent) or 1.0)
+        bent = saturation.bent(signal.blocks(), n_samples, 1)
+        tone = saturation.tone()
+        makeup = _rms(signal.blocks()) / (_rms(bent if tone is None else map(tone, bent)) or 1.0)
         context.report(makeup_db=round(gain_to_db(makeup), 2))
-    change, distortion = ChangeMeter(), ChangeMeter()
+
     wet_share, dry_share = np.float32(params.mix), np.float32(1.0 - params.mix)
-    wet = saturation.bent(signal.blocks(), signal.n_samples, _oversampling(params), makeup)
-    for dry, clean, one in zip(
-        signal.blocks(CALL_SAMPLES),
-        rechunk(saturation.clean(signal.blocks()), CALL_SAMPLES),
-        rechunk(wet, CALL_SAMPLES),
-        strict=True,
-    ):
+    wet = saturation.bent(signal.blocks(), n_samples, _oversampling(params), makeup)
+    tone = saturation.tone()
+    distortion, change = ChangeMeter(), ChangeMeter()
+    for dry, one in zip(signal.blocks(CALL_SAMPLES), rechunk(wet, CALL_SAMPLES), strict=True):
         out = dry_share * dry + wet_share * one
-        change.add(dry, out)
-        distortion.add(dry_share * dry + wet_share * clean, out)
+        distortion.add(dry, out)
+        if tone is not None:
+            out = dry_share * dry + wet_share * tone(one)
+            change.add(dry, out)
         yield out
-    context.report(**change.measurements)
-    residual_db = distortion.measurements.get("residual_db")
-    if residual_db is not None:
-        context.report(residual_db=residual_db)
+    context.report(**distortion.measurements)
+    if tone is not None:
+        level_db = change.measurements.get("level_change_db", 0.0)
+        context.report(level_change_db=level_db)
     if isinstance(saturation, Clip):
         context.report(max_clip_db=round(saturation.curve.max_reduction_db, 2))
+
+
+def _saturation(signal: Signal, params: SaturateParams) -> Saturation | None:
+    """Return what bends this signal; None if there is nothing to hear of it."""
+    level = LevelMeter(signal.sample_rate, signal.channels, k_weighted=False)
+    for block in signal.blocks(METER_BLOCK_SAMPLES):
+        level.add(block)
+    if level.active_rms_dbfs is None:
+        return None
+    if params.kind == "clip":
+        return Clip(signal.channels, gain_to_db(peak_of(signal)) - params.drive_db)
+    reference = db_to_gain(level.active_rms_dbfs - _REFERENCE_DBFS)
+    amount = (db_to_gain(params.drive_db) - 1.0) / reference
+    if params.kind == "soft":
+        return Soft(signal.channels, amount)
+    peak = math.sqrt(2.0) * db_to_gain(level.active_rms_dbfs)
+    return Tape(signal.sample_rate, signal.channels, amount, peak, params.drive_db)
 
 
 def _rms(blocks: Iterable[Block]) -> float:

