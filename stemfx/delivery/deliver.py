@@ -55,7 +55,7 @@ class Delivered(Decoded):
         digits = {"true_peak_dbtp": 3, "bitrate_kbps": 0}
         return {
             name: round(value, digits.get(name, 2)) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
+            for name, value in (asdict(self) | {"plr_lu": self.plr_lu}).items()
             if value is not None
         }
 

@@ -103,6 +103,18 @@ def frame_power(block: Block) -> Frames:
     return power
 
 
+def frame_mean(block: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of each frame of each channel, `(channels, n_frames)`.
+
+    A last frame that is not full counts as if silence followed.
+    """
+    missing = -block.shape[1] % CONTROL_SAMPLES
+    whole = np.pad(block, ((0, 0), (0, missing))) if missing else block
+    frames = whole.reshape(len(block), -1, CONTROL_SAMPLES)
+    mean: NDArray[np.float64] = frames.sum(axis=2, dtype=np.float64) / CONTROL_SAMPLES
+    return mean
+
+
 def _in_frames(samples: NDArray[Any]) -> NDArray[Any]:
     missing = -len(samples) % CONTROL_SAMPLES
     whole = np.pad(samples, (0, missing)) if missing else samples

@@ -103,59 +103,35 @@ class SoftClip:
 # ------------------------------------------------------------------------ the limiter
 
 
-class TruePeakLimiter:
-    """Turn down, in time, whatever would rise above a ceiling between or on the samples.
+class ReductionCurve:
+    """Turn the reduction that is needed at each step into one that is there in time, no corner.
 
-    The reduction that every sample needs is read at 8x, over both channels together (the
-    stereo image stays). Its maximum over the hold, an exponential release, and a triangle as
-    long as the look-ahead make a gain with no corner that is at the wanted depth when the
-    peak comes. Below the ceiling the gain is exactly 1.
+    The maximum over the hold, an exponential release, and a triangle as long as the look-ahead.
+    All in nepers. What comes out belongs to the steps `delay` before what went in.
 
-    Use it once, as `limiter(blocks, n_samples)`; `max_reduction_db` is what it did so far.
+    Args:
+        steps_per_s: of the values, in Hz.
+        look_ahead_ms: from the first move to the wanted depth.
+        hold_ms: how long, beyond the look-ahead, the gain rests on a peak.
+        release_ms: time in which a reduction falls to 37 %.
     """
 
     def __init__(
-        self, sample_rate: int, channels: int, ceiling_dbtp: float, release_ms: float = 50.0
+        self, steps_per_s: float, look_ahead_ms: float, hold_ms: float, release_ms: float
     ) -> None:
-        self._channels = channels
-        self._ceiling = db_to_gain(ceiling_dbtp)
-        self._decay = 1000 / (release_ms * sample_rate)
-        self._box = max(1, round(LOOK_AHEAD_MS / 2000 * sample_rate))
-        # A sample's gain also weighs on its neighbours, up to the next sample on either side:
+        self._decay = 1000 / (release_ms * steps_per_s)
+        self._box = max(1, round(look_ahead_ms / 2000 * steps_per_s))
+        # A step's gain also weighs on its neighbours, up to the next one on either side:
         # wherever in the triangle, 2 box - 1 long, it must see the needs of n-1, n and n+1.
-        self._delay = 2 * self._box - 1
-        window = self._delay + 2 + round(HOLD_MS / 1000 * sample_rate)
-        self._reach = window // 2  # the maximum runs over 2 reach + 1 samples
+        self.delay = 2 * self._box - 1
+        window = self.delay + 2 + round(hold_ms / 1000 * steps_per_s)
+        self._reach = window // 2  # the maximum runs over 2 reach + 1 steps
         self._past = [np.zeros(2 * self._reach), np.zeros(self._box), np.zeros(self._box)]
         self._falling = 0.0
-        self.max_reduction_db = 0.0
 
-    def __call__(self, blocks: Iterable[Block], n_samples: int) -> Iterator[Block]:
-        """Yield `blocks`, `n_samples` in all, below the ceiling."""
-        dry, coarse, probe = tee(rechunk(blocks, CHUNK_SAMPLES), 3)
-        fine = resample_blocks(probe, 1, OVERSAMPLING, self._channels, n_samples * OVERSAMPLING)
-        gains = rechunk(self._gains(coarse, fine), CHUNK_SAMPLES)
-        for block, gain in zip(dry, gains, strict=True):
-            yield block * gain
-
-    def _gains(self, coarse: Iterable[Block], fine: Iterable[Block]) -> Iterator[Block]:
-        early = self._delay
-        for needs in chain(self._needs(coarse, fine), [np.zeros(self._delay)]):
-            reduction = self._smoothed(self._released(self._held(needs)))
-            self.max_reduction_db = max(
-                self.max_reduction_db, gain_to_db(math.e) * float(reduction.max(initial=0))
-            )
-            yield np.exp(-reduction[early:], dtype=np.float32)[None]
-            early = max(0, early - len(reduction))
-
-    def _needs(self, coarse: Iterable[Block], fine: Iterable[Block]) -> Iterator[Curve]:
-        """Yield the nepers that bring each sample, and the 8 points after it, to the ceiling."""
-        for block, points in zip(coarse, rechunk(fine, CHUNK_SAMPLES * OVERSAMPLING), strict=True):
-            size = np.abs(points).max(axis=0).reshape(-1, OVERSAMPLING)
-            # The sample itself counts, too: what it has above 0.91 Nyquist is not in the points.
-            # Column by column is ten times as fast as max(axis=1).
-            peak = reduce(np.maximum, size.T, np.abs(block).max(axis=0)).astype(np.float64)
-            yield np.log(np.maximum(peak, self._ceiling) / self._ceiling)
+    def __call__(self, needs: Curve) -> Curve:
+        """Take the next needs, return as many reductions."""
+        return self._smoothed(self._released(self._held(needs)))
 
     def _with_past(self, curve: Curve, which: int) -> Curve:
         past = self._past[which]
@@ -186,6 +162,58 @@ class TruePeakLimiter:
             total = np.cumsum(self._with_past(curve, which))
             curve = (total[self._box :] - total[: -self._box]) / self._box
         return curve
+
+
+class TruePeakLimiter:
+    """Turn down, in time, whatever would rise above a ceiling between or on the samples.
+
+    The reduction that every sample needs is read at 8x, over both channels together (the
+    stereo image stays). `ReductionCurve` makes a gain of it. Below the ceiling it is exactly 1.
+
+    Use it once, as `limiter(blocks, n_samples)`; `max_reduction_db` is what it did so far.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        channels: int,
+        ceiling_dbtp: float,
+        release_ms: float = 50.0,
+        *,
+        look_ahead_ms: float = LOOK_AHEAD_MS,
+        hold_ms: float = HOLD_MS,
+    ) -> None:
+        self._channels = channels
+        self._ceiling = db_to_gain(ceiling_dbtp)
+        self._curve = ReductionCurve(sample_rate, look_ahead_ms, hold_ms, release_ms)
+        self.max_reduction_db = 0.0
+
+    def __call__(self, blocks: Iterable[Block], n_samples: int) -> Iterator[Block]:
+        """Yield `blocks`, `n_samples` in all, below the ceiling."""
+        dry, coarse, probe = tee(rechunk(blocks, CHUNK_SAMPLES), 3)
+        fine = resample_blocks(probe, 1, OVERSAMPLING, self._channels, n_samples * OVERSAMPLING)
+        gains = rechunk(self._gains(coarse, fine), CHUNK_SAMPLES)
+        for block, gain in zip(dry, gains, strict=True):
+            yield block * gain
+
+    def _gains(self, coarse: Iterable[Block], fine: Iterable[Block]) -> Iterator[Block]:
+        early = self._curve.delay
+        for needs in chain(self._needs(coarse, fine), [np.zeros(early)]):
+            reduction = self._curve(needs)
+            self.max_reduction_db = max(
+                self.max_reduction_db, gain_to_db(math.e) * float(reduction.max(initial=0))
+            )
+            yield np.exp(-reduction[early:], dtype=np.float32)[None]
+            early = max(0, early - len(reduction))
+
+    def _needs(self, coarse: Iterable[Block], fine: Iterable[Block]) -> Iterator[Curve]:
+        """Yield the nepers that bring each sample, and the 8 points after it, to the ceiling."""
+        for block, points in zip(coarse, rechunk(fine, CHUNK_SAMPLES * OVERSAMPLING), strict=True):
+            size = np.abs(points).max(axis=0).reshape(-1, OVERSAMPLING)
+            # The sample itself counts, too: what it has above 0.91 Nyquist is not in the points.
+            # Column by column is ten times as fast as max(axis=1).
+            peak = reduce(np.maximum, size.T, np.abs(block).max(axis=0)).astype(np.float64)
+            yield np.log(np.maximum(peak, self._ceiling) / self._ceiling)
 
 
 # ------------------------------------------------------------------------ to the ceiling

@@ -26,6 +26,7 @@ class Kind:
         help: one line for the recipe's author.
         over: what mends a value above the limit; `GOAL` is the number to ask for.
         under: what mends one below it.
+        under_zero: what may mend it, too, where it is below zero.
         missing: why there may be no value.
         direction: what a number alone means; "" asks for more than that.
         about: how far a value may be from a number that it is to be about.
@@ -41,6 +42,7 @@ class Kind:
     help: str
     over: str
     under: str
+    under_zero: str = ""
     missing: str = "it is silent"
     direction: Direction = ""
     about: float = 0.0
@@ -75,9 +77,8 @@ _WIDTH = f"{_EARLY}- width: {{width: GOAL}}"
 _LENGTH = "look at where the sources begin and end; the stage `trim` cuts a track"
 _THE_LIMIT = "look at the limit; nothing in a recipe has to bring it there"
 _NULL = (
-    "with `residual: drop` what the model leaves out is missing: write `separate: {residual: "
-    "other}`. Of given stems `stemfx check STEMS --mixture FILE` tells which one is late, "
-    "missing or changed"
+    "`separate: {residual: other}` gives back what a model leaves out; of given stems `stemfx "
+    "check STEMS --mixture FILE` tells which one is late, missing or changed"
 )
 
 KINDS: Mapping[str, Kind] = {
@@ -162,6 +163,17 @@ KINDS: Mapping[str, Kind] = {
         missing=f"{_TOO_SHORT}400 ms",
         direction="at least",
     ),
+    "psr_lu": Kind(
+        "the lowest peak to short-term loudness ratio",
+        "LU",
+        (0, 60),
+        2,
+        "true peak less loudness of the densest 3 s: 8 is limited hard, 12 lively",
+        over=_DENSER,
+        under=_LIVELIER,
+        missing=f"{_TOO_SHORT}3 s",
+        direction="at least",
+    ),
     "mono_loss_db": Kind(
         "the mono loss",
         "dB",
@@ -180,7 +192,8 @@ KINDS: Mapping[str, Kind] = {
         4,
         "of left and right: 1 is mono, 0 wide, below 0 cancels in mono; 1 of a mono master",
         over=_WIDTH,
-        under=_WIDTH + "; where a channel is upside down - polarity: {channels: right}",
+        under=_WIDTH,
+        under_zero="; where a channel is upside down: - polarity: {channels: right}",
         missing="a channel is silent",
         direction="at least",
         goals=(0, 2),

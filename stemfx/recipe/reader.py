@@ -93,7 +93,7 @@ def read_recipe(
     separate = read_separate(_section(tree, "separate", problems), problems)
     written = _section(tree, "output", problems)
     output = read_output(written, path, folder, problems)
-    has_master = output.master is not None or written.get("master") is not None
+    has_master = bool(output.masters) or written.get("master") is not None
     checks = read_checks(tree.get("checks"), problems, has_master=has_master)
     problems.settle()
     return Recipe(

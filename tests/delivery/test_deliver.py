@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mutagen.flac
@@ -165,7 +166,7 @@ def test_it_gives_up_after_four_tries_and_says_so(
 
     def stubborn(*args: object) -> object:
         tries.append(args)
-        return io_decode(*args).__class__(-9.0, -0.5, -0.6, RATE, None)
+        return replace(io_decode(*args), true_peak_dbtp=-0.5)
 
     io_decode = module.decode
     monkeypatch.setattr(module, "decode", stubborn)
