@@ -355,6 +355,7 @@ class Write:
     encoding: Encoding
     role: Role
     names: tuple[str, ...]
+    dither: Dither = "tpdf"
 
 
 @dataclass(frozen=True)

@@ -259,7 +259,7 @@ class _Builder:
             report=None
             if report is None
             else results.target(report, self._recipe.output.report_where),
-            findings=tuple(self._findings()),
+            findings=(*self._findings(), *results.findings()),
             is_preview=self._options.preview_s is not None,
         )
         _refuse_equal_targets(plan)

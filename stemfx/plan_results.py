@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,8 @@ from stemfx.plan_inputs import Inputs, played_sources
 from stemfx.recipe import MasterFile, Recipe
 from stemfx.recipe.output import MP3_RATES
 from stemfx.recipe.tracks import REMOVED
+from stemfx.stage import Finding
+from stemfx.tags import STORE_COVER_PIXELS, read_cover
 
 
 def _input_files(recipe: Recipe) -> set[Path]:
@@ -69,6 +71,22 @@ class ResultNodes:
     ) -> None:
         self._graph, self._recipe, self._inputs = graph, recipe, inputs
         self._rate, self._out_folder, self._preview_s = sample_rate, out_folder, preview_s
+
+    def findings(self) -> Iterator[Finding]:
+        """Tell what may not be wanted of what is written.
+
+        Raises:
+            TagError: the cover cannot be used.
+        """
+        tags = self._recipe.output.tags
+        cover = None if tags is None or tags.cover is None else read_cover(tags.cover)
+        if cover is not None and not cover.is_for_stores:
+            yield Finding(
+                "info",
+                "cover_small",
+                f"the cover has {cover.width} x {cover.height} pixels; players show it, but stores "
+                f"ask for a square of {STORE_COVER_PIXELS} x {STORE_COVER_PIXELS} or more",
+            )
 
     def target(self, relative: Path, where: str) -> Path:
         """Return the absolute path of a result, safely inside the output folder.
@@ -181,9 +199,9 @@ class ResultNodes:
         return self._graph.add(
             f"write/{role}",
             "write",
-            Write(paths, encoding, role, tuple(faders)),
+            Write(paths, encoding, role, tuple(faders), output.dither),
             tuple(faders.values()),
-            config=[role, encoding.format, encoding.bit_depth],
+            config=[role, encoding.format, encoding.bit_depth, output.dither],
             signals=(),
         ).node
 

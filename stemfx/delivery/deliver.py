@@ -18,7 +18,7 @@ from stemfx.dsp.limiter import limit
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.io import Encoding, Written, fits_wav, write, writing_to
 from stemfx.stage import Measurement, Notes
-from stemfx.tags import STORE_COVER_PIXELS, Cover, Tags, read_cover
+from stemfx.tags import Cover, Tags, read_cover
 
 SAFE_PEAK_DBFS = -0.1
 """Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
@@ -198,13 +198,6 @@ def _tagging(
     if tags is None or tags == Tags():
         return _Tagging()
     cover = None if tags.cover is None else read_cover(tags.cover)
-    if cover is not None and not cover.is_for_stores:
-        notes.find(
-            "info",
-            "cover_small",
-            f"the cover has {cover.width} x {cover.height} pixels; players show it, but stores "
-            f"ask for a square of {STORE_COVER_PIXELS} x {STORE_COVER_PIXELS} or more",
-        )
     if encoding.format != "wav":
         return _Tagging(tags, cover)
     chunks = wav_chunks(tags, cover)
