@@ -179,6 +179,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
         ("{master: a.wav, tags: {isrc: 123}}", "output.tags.isrc: "),
         ("{master: a.wav, tags: {cover: ../x.png}}", "output.tags.cover: "),
         ("{master: a.wav, tags: {titel: x}}", "did you mean 'title'?"),
+        ("{stems: s, ab: ab}", "output.ab: is for a master; add `master`"),
         ("{master: a.wav, ab: ../ab}", "leads out of the output folder"),
     ],
 )

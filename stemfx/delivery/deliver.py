@@ -27,7 +27,7 @@ TOLERANCE_DB = 0.05
 FULL_SCALE_DBTP = 0.0
 MAX_TRIES = 4
 MARGIN_DB = 0.1  # each encoding adds other noise; with 0.02 dB it took half a try more
-LAST_MARGIN_DB = 0.3
+LAST_MARGIN_DB = 0.2
 ANOTHER_SOUND_DB = 0.0
 """Of music codecs leave out less than -10 dB; a sound that is late or another is +3 dB away."""
 

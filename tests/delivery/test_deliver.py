@@ -90,10 +90,11 @@ def test_a_lossy_file_decodes_below_the_ceiling_and_loses_only_tips(
     assert "dB more" in notes.findings[0].message
     assert 2 <= done.tries <= 4
     assert done.limited_db > 0
-    assert done.gain_db == 0
-    # What is below the ceiling keeps its level; 0.1 dB is what a codec makes of other neighbours.
+    # What is below the ceiling keeps its level, but for a gain in a fourth try; 0.1 dB is what a
+    # codec makes of other neighbours.
+    assert done.gain_db == 0 or done.tries == 4
     soft = [np.std(each.samples[:, -RATE // 2 :]) for each in (before, heard(path))]
-    assert 20 * np.log10(soft[1] / soft[0]) == pytest.approx(0, abs=0.1)
+    assert 20 * np.log10(soft[1] / soft[0]) == pytest.approx(done.gain_db, abs=0.1)
 
 
 @pytest.mark.parametrize("encoding", LOSSY)
