@@ -58,9 +58,9 @@ def saturate(signal: Signal, params: SaturateParams, context: StageContext) -> I
     `clip` needs no such gain.
 
     Computed at 4 to 16 times the rate, the more the sharper the bend. What still folds back,
-    measured with 10 kHz tones at up to 12 dB of drive: under -120 dB for soft, -80 dB for tape and
-    clip; in a mix under -85 dB. At 24 dB of drive -80 dB for soft and tape, in a mix too; a lone
-    treble tone clipped by 18 dB and more aliases at -60 dB.
+    measured up to 12 dB of drive: of 10 kHz tones under -120 dB for soft, -80 dB for tape and clip;
+    of a mix under -85 dB. From there to 24 dB: under -77 dB, but for a lone treble tone that is
+    clipped so far, at -50 dB.
 
     Reports the make-up gain, the level change, and the residual: the distortion, relative to
     the output (without the tone of the tape). On a mix, soft and tape: about -37 dB at 3 dB of
