@@ -205,17 +205,21 @@ PEERS: dict[str, tuple[Process, Callable[[Block], float]]] = {
 }
 
 
-def driven(peer: str, audio: Audio, target_lufs: float) -> Block | None:
-    """Search a peer's gain and threshold; None where it does not get there."""
+def driven(peer: str, audio: Audio, like: Block) -> Block | None:
+    """Bring a peer to the loudness and the true peak of `like`; None where it does not get there.
+
+    Where next to nothing is to be limited, a few hundredths of a dB would decide who is better.
+    """
     process, peak_db = PEERS[peer]
     x, rate = audio.samples, audio.sample_rate
-    gain_db, threshold_db = target_lufs - lufs_of(x, rate), CEILING_DBTP
+    target_lufs, ceiling_dbtp = lufs_of(like, rate), true_peak_dbtp(like)
+    gain_db, threshold_db = target_lufs - lufs_of(x, rate), ceiling_dbtp
     for _ in range(25):
         if gain_db > 60:
             return None
         y = process(x, rate, gain_db, threshold_db)
-        missing, over = target_lufs - lufs_of(y, rate), peak_db(y) - CEILING_DBTP
-        if abs(missing) < 0.05 and abs(over) < 0.05:
+        missing, over = target_lufs - lufs_of(y, rate), peak_db(y) - ceiling_dbtp
+        if abs(missing) < 0.01 and abs(over) < 0.01:
             return y
         gain_db += 1.3 * missing + over
         threshold_db -= over
@@ -252,6 +256,20 @@ MEASURES: dict[str, Callable[[Block, Block, int], Any]] = {
 }
 
 
+def measured(audio: Audio, target_lufs: float) -> dict[str, list[float]] | None:
+    """Return every measure of ours and of the peers that get there; None if there is no need."""
+    rows = {"ours": ours(audio, target_lufs)}
+    if residual_db(audio.samples, rows["ours"]) < -120:
+        return None
+    for peer in PEERS:
+        if (y := driven(peer, audio, rows["ours"])) is not None:
+            rows[peer] = y
+    return {
+        who: [m(audio.samples, y, audio.sample_rate) for m in MEASURES.values()]
+        for who, y in rows.items()
+    }
+
+
 def residual(corpus: Path) -> None:
     """Print every measure for ours and the peers, and on how many songs ours is ahead."""
     ahead: dict[str, list[bool]] = {peer: [] for peer in PEERS}
@@ -259,24 +277,15 @@ def residual(corpus: Path) -> None:
         for target in (-14.0, -9.0):
             print(f"\n{kind}, {target:g} LUFS{'':22}" + "".join(f"{m:>10}" for m in MEASURES))
             for name, audio in songs.items():
-                rows = {"ours": ours(audio, target)}
-                if abs(lufs_of(rows["ours"], audio.sample_rate) - target) > 0.1:
-                    print(f"{name}: out of reach")
+                values = measured(audio, target)
+                if values is None:
+                    print(f"{name}: needs no limiter")
                     continue
-                rows |= {
-                    peer: y for peer in PEERS if (y := driven(peer, audio, target)) is not None
-                }
-                values = {
-                    peer: [m(audio.samples, y, audio.sample_rate) for m in MEASURES.values()]
-                    for peer, y in rows.items()
-                }
-                for peer in ("ours", *PEERS):
-                    cells = "".join(f"{v:10.2f}" for v in values.get(peer, []))
-                    label = name if peer == "ours" else ""
-                    print(f"{label:20} {peer:24}{cells or '   not reached'}")
-                    if peer != "ours":
-                        far = values.get(peer)
-                        ahead[peer].append(far is None or values["ours"][0] <= far[0])
+                for who in ("ours", *PEERS):
+                    cells = "".join(f"{v:10.2f}" for v in values.get(who, []))
+                    print(f"{name if who == 'ours' else '':20} {who:24}{cells or '   not reached'}")
+                for peer, wins in ahead.items():
+                    wins.append(peer not in values or values["ours"][0] <= values[peer][0])
     print()
     for peer, wins in ahead.items():
         print(f"residual no higher than that of {peer} on {sum(wins)} of {len(wins)}")
@@ -288,7 +297,9 @@ def sound(_: Path) -> None:
     print("a bass note of 55 Hz under hats: what lies between 85 and 1500 Hz, dB of the note")
     for target in (-14.0, -11.0, -9.0):
         cells = {"ours": ours(audio, target)}
-        cells |= {peer: y for peer in PEERS if (y := driven(peer, audio, target)) is not None}
+        for peer in PEERS:
+            if (y := driven(peer, audio, cells["ours"])) is not None:
+                cells[peer] = y
         said = ", ".join(f"{peer} {bass_harmonics_db(y, 44_100):.1f}" for peer, y in cells.items())
         print(f"{target:6g} LUFS: {said}")
 

@@ -9,9 +9,11 @@ import soxr
 from scipy.signal import fftconvolve
 
 from stemfx.audio import Audio
+from stemfx.dsp import maximizer
 from stemfx.dsp.loudness import measure
+from stemfx.dsp.targets import TARGET_NAMES, TARGETS
 from stemfx.stages.loudness import loudness
-from stemfx.testing import apply, check_stage, example_audio
+from stemfx.testing import RaggedSignal, apply, check_stage, example_audio
 
 
 def true_peak_dbtp(audio):
@@ -82,13 +84,104 @@ def test_a_heavily_squashed_master_is_pointed_out():
     assert context.findings[0].level == ("warn" if crushed else "info")
 
 
-@pytest.mark.parametrize("target_lufs", [-11.0, -9.0, -8.0])
-def test_the_soft_clip_takes_the_tips_and_the_limiter_the_rest(target_lufs):
-    _, context = apply(loudness, example_audio(2.0), target_lufs=target_lufs)
-    clip_db = context.measurements["max_clip_db"]
-    limiter_db = context.measurements["max_gain_reduction_db"]
-    # 3.5 dB and a quarter of the rest; the limiter also evens out what the knee left: 1 dB.
-    assert clip_db < 3.5 + 0.25 * (clip_db + limiter_db - 3.5) + 1
+@pytest.mark.parametrize("name", TARGET_NAMES)
+def test_a_named_target_is_its_loudness_and_its_ceiling(name):
+    named, context = apply(loudness, example_audio(2.0), target=name)
+    target = TARGETS[name]
+    told = {"target_lufs": target.lufs, "ceiling_dbtp": target.ceiling_dbtp}
+    np.testing.assert_array_equal(
+        named.samples, apply(loudness, example_audio(2.0), **told)[0].samples
+    )
+    assert context.measurements["target"] == name
+    assert context.measurements["lufs"] == pytest.approx(target.lufs, abs=0.1)
+
+
+def test_what_is_given_goes_before_what_the_name_says():
+    out, _ = apply(loudness, example_audio(2.0), target="club", target_lufs=-30.0)
+    assert measure(out).lufs == pytest.approx(-30, abs=1e-3)
+    out, _ = apply(loudness, example_audio(2.0), target="club", ceiling_dbtp=-3.0)
+    assert measure(out).lufs == pytest.approx(-9, abs=0.1)
+    assert true_peak_dbtp(out) <= -3.0 + 0.05
+
+
+def test_without_a_target_it_is_minus_14_lufs_below_minus_1_dbtp():
+    out, _ = apply(loudness, example_audio(2.0))
+    assert measure(out).lufs == pytest.approx(-14, abs=0.1)
+    assert true_peak_dbtp(out) <= -1.0 + 0.05
+
+
+def residual_db(before, after):
+    """What is left of the output without the best gain of the input, in dB of the output."""
+    x, y = (a.samples.astype(np.float64).ravel() for a in (before, after))
+    left = y - (x @ y) / (x @ x) * x
+    return 10 * np.log10((left @ left) / (y @ y))
+
+
+def drums_and_bass(seconds=3.0):
+    """A bass note, and twice a second a hit of 3 ms that is as high again."""
+    t = np.arange(round(seconds * 44_100)) / 44_100
+    rng = np.random.default_rng(0)
+    hits = rng.standard_normal(t.size) * (t % 0.5 < 0.003)
+    return Audio(np.tile(0.1 * (np.sin(2 * np.pi * 55 * t) + hits), (2, 1)), 44_100)
+
+
+def test_the_tip_of_a_drum_turns_nothing_down_that_sounds_with_it():
+    audio = drums_and_bass()
+    out, context = apply(loudness, audio, target_lufs=-12.0)
+    assert context.measurements["max_clip_db"] > 4
+    # 30 ms after a hit the bass is as it is before one: a limiter's release would be heard there.
+    t = np.arange(audio.n_samples) / 44_100
+    levels = [
+        np.abs(out.samples[:, (t % 0.5 > start) & (t % 0.5 < start + 0.0364)]).max()
+        for start in (0.03, 0.4)
+    ]
+    assert 20 * np.log10(levels[0] / levels[1]) == pytest.approx(0, abs=0.1)
+
+
+def test_a_held_note_is_turned_down_and_not_clipped():
+    # Two seconds of a chord 12 dB over what goes before: a clip would make a square wave of it.
+    t = np.arange(5 * 44_100) / 44_100
+    chord = sum(np.sin(2 * np.pi * hz * t) for hz in (220, 277.2, 329.6))
+    audio = Audio(np.tile(0.02 * chord * np.where(t > 3, 4, 1), (2, 1)), 44_100)
+    out, _ = apply(loudness, audio, target_lufs=-9.0)
+    loud = slice(4 * 44_100, 5 * 44_100)
+    before, after = (Audio(a.samples[:, loud], 44_100) for a in (audio, out))
+    assert residual_db(before, after) < -20  # clipped alone: -14 dB
+
+
+def test_the_excerpts_of_a_long_song_tell_the_gain_of_the_whole(monkeypatch):
+    runs = []
+    whole = maximizer._whole
+    monkeypatch.setattr(maximizer, "_whole", lambda *args: runs.append(1) or whole(*args))
+    monkeypatch.setattr(maximizer, "EXCERPTS_S", 3.0)  # of 12
+    audio = example_audio(12.0)
+    out, _ = apply(loudness, audio, target_lufs=-10.0)
+    assert measure(out).lufs == pytest.approx(-10, abs=0.1)
+    assert len(runs) <= 2
+    heard = maximizer.excerpts(audio)
+    assert heard.n_samples < 0.4 * audio.n_samples
+    blocks = maximizer.excerpts(RaggedSignal(audio)).read()
+    np.testing.assert_array_equal(heard.read(), blocks)
+
+
+@pytest.mark.parametrize("name", ["single click", "over full scale", "DC", "mono", "short"])
+def test_odd_songs_come_out_at_their_target_or_it_is_said(name):
+    song = example_audio(2.0).samples
+    click = np.zeros((2, 88_200), np.float32)
+    click[:, 44_100] = 0.5
+    made = {
+        "single click": click,
+        "over full scale": 4 * song,  # +6 dBFS in float
+        "DC": song + np.float32(0.2),
+        "mono": song[:1],
+        "short": song[:, :17_700],  # 401 ms
+    }
+    audio = Audio(made[name], 44_100)
+    out, context = apply(loudness, audio, target_lufs=-14.0)
+    assert true_peak_dbtp(out) <= -1.0 + 0.05
+    missed = {"loudness_target_missed", "loudness_unmeasurable"} & set(codes(context))
+    assert len(context.findings) <= 1
+    assert missed or measure(out).lufs == pytest.approx(-14, abs=0.1)
 
 
 def distortion_db(before, after):
