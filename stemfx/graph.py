@@ -309,7 +309,7 @@ class Null:
 
 
 @dataclass(frozen=True)
-class JudgeResult:
+class Judge:
     """Hold the result against the recipe's `checks`.
 
     Inputs: the master, if one of `heard` is to be read off it; the notes of its `Measure` and of
@@ -355,6 +355,7 @@ class Write:
     encoding: Encoding
     role: Role
     names: tuple[str, ...]
+    dither: Dither = "tpdf"
 
 
 @dataclass(frozen=True)
@@ -400,7 +401,7 @@ Result = Write | WriteHits | Deliver | WritePair
 Makes = Removed | Fader | Mix | Comp | Excerpt
 """Work of the engine that gives one signal of other signals."""
 
-Tells = Measure | Meeting | Null | JudgeResult
+Tells = Measure | Meeting | Null | Judge
 """Work that gives measurements and findings, and no signal."""
 
 Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result

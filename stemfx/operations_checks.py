@@ -10,10 +10,10 @@ import numpy as np
 from stemfx.audio import Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.units import db_to_gain
-from stemfx.graph import JudgeResult, Null
+from stemfx.graph import Judge, Null
 from stemfx.health.check_kinds import OF_STEMS
-from stemfx.health.check_readings import plr_lu, read_for_checks
-from stemfx.health.checks import Verdict, judge
+from stemfx.health.check_readings import read_for_checks
+from stemfx.health.checks import WHOLES, Verdict, judge
 from stemfx.operations import LevelMeter
 from stemfx.stage import Notes
 
@@ -24,9 +24,7 @@ Told = Mapping[str, Any]
 """What a node measured."""
 
 
-def tell(
-    work: Null | JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def tell(work: Null | Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Measure and judge; `told` is what the nodes measured whose notes are read."""
     if isinstance(work, Null):
         null(inputs, notes)
@@ -55,9 +53,7 @@ def null_of(told: Told, name: str) -> float | None:
     return None if value is None or is_silence else float(value)
 
 
-def judge_result(
-    work: JudgeResult, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes
-) -> None:
+def judge_result(work: Judge, inputs: Sequence[Signal], told: Sequence[Told], notes: Notes) -> None:
     """Report what is checked as it goes out, and find what fails."""
     readings: dict[str, float | None] = {}
     n_told = len(work.files) and 1 + len(work.files)  # the master, its files, then the nulls
@@ -65,7 +61,7 @@ def judge_result(
         measured, *files = told[:n_told]
         readings |= _of_master(work, inputs, measured, files[0])
         for name, file in zip(work.files[1:], files[1:], strict=True):
-            readings |= {_key(kind, name): value for kind, value in _of_file(file).items()}
+            readings |= {_key(kind, name): file.get(kind) for kind in _OF_A_FILE}
     known = [null_of(one, name) for (_, name), one in zip(work.nulls, told[n_told:], strict=True)]
     readings["null_db"] = max((value for value in known if value is not None), default=None)
     verdicts = verdicts_of(work, readings)
@@ -79,25 +75,18 @@ def judge_result(
         )
 
 
-def _of_file(told: Told) -> dict[str, float | None]:
-    """Return what a file of the master is when it is decoded."""
-    found: dict[str, float | None] = {name: told.get(name) for name in _OF_A_FILE}
-    return found | {"plr_lu": plr_lu(found)}
-
-
 def _of_master(
-    work: JudgeResult, inputs: Sequence[Signal], measured: Told, file: Told
+    work: Judge, inputs: Sequence[Signal], measured: Told, file: Told
 ) -> dict[str, float | None]:
-    """Return what is known of the master, at the level at which its first file goes out."""
-    known: dict[str, float | None] = {
-        name: measured.get(name) for name in ("lra_lu", "duration_s")
-    } | _of_file(file)
+    """Return what is known of the master: of its first file, as far as that was measured."""
+    known = {**measured, **file}
     if work.heard:
-        known |= read_for_checks(inputs[0], work.heard, db_to_gain(file.get("gain_db", 0.0)))
+        gain = db_to_gain(file.get("gain_db", 0.0))
+        known |= read_for_checks(inputs[0], work.heard, gain)
     return known
 
 
-def verdicts_of(work: JudgeResult, readings: Told) -> tuple[Verdict, ...]:
+def verdicts_of(work: Judge, readings: Told) -> tuple[Verdict, ...]:
     """Return the verdicts on the master as a whole, then those on each of its further files.
 
     `readings` may be what a node reported.
@@ -112,4 +101,4 @@ def verdicts_of(work: JudgeResult, readings: Told) -> tuple[Verdict, ...]:
 
 def _key(check: str, of: str) -> str:
     """Return under which name a reading is kept: that of the check, for files after the first."""
-    return check if of in ("master", "preview") else f"{check}:{of}"
+    return check if of in WHOLES else f"{check}:{of}"

@@ -73,8 +73,9 @@ def _write(work: Write, inputs: Sequence[Signal], notes: Notes) -> None:
             f"float instead of {encoding.bit_depth} bit",
         )
         encoding = Encoding("wav", 32)
-    for path, signal in zip(work.paths, inputs, strict=True):
-        write(path, signal, encoding)
+    for i, (path, signal) in enumerate(zip(work.paths, inputs, strict=True)):
+        # Each has noise of its own: the same in all would add up to more in their sum.
+        write(path, signal, encoding, dither=work.dither, seed=i)
 
 
 def _write_hits(work: WriteHits, data: Sequence[Mapping[str, Any]], notes: Notes) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +16,6 @@ from stemfx.graph import (
     NOTES,
     Analyse,
     Apply,
-    Deliver,
     Fader,
     GivenHits,
     Graph,
@@ -27,16 +25,11 @@ from stemfx.graph import (
     Node,
     Port,
     Removed,
-    Resample,
     Result,
-    Role,
-    Write,
-    WriteHits,
-    WritePair,
     canonical,
 )
-from stemfx.hit_files import digest, file_names
-from stemfx.io import Encoding, encoding_for, file_sha256
+from stemfx.hit_files import digest
+from stemfx.io import file_sha256
 from stemfx.plan_align import AlignedPorts, late_stages
 from stemfx.plan_checks import add_checks
 from stemfx.plan_hits import TrackHits
@@ -48,10 +41,10 @@ from stemfx.plan_inputs import (
     used_tracks,
 )
 from stemfx.plan_meetings import add_meetings
+from stemfx.plan_results import ResultNodes
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
-from stemfx.recipe import MasterFile, Recipe, Source, StageCall, Track
-from stemfx.recipe.output import MP3_RATES
+from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.recipe.problems import listing
 from stemfx.recipe.tracks import REMOVED
 from stemfx.registry import Registry
@@ -127,22 +120,6 @@ def make_plan(
 def _calls(recipe: Recipe) -> list[StageCall]:
     calls = [call for track in recipe.tracks.values() for call in track.stages]
     return [*calls, *recipe.mix, *recipe.master]
-
-
-def _input_files(recipe: Recipe) -> set[Path]:
-    """Return every file that a recipe names or is: none of them may be overwritten."""
-    calls = _calls(recipe)
-    files = {file for call in calls for file in (*call.files.values(), *call.sounds.values())}
-    files |= {file for call in calls for kit in call.kits.values() for file in kit.files}
-    files |= {file for source in recipe.sources.values() for file in source.files}
-    files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
-    cover = recipe.output.tags and recipe.output.tags.cover
-    return files | {recipe.path} | ({cover} if cover else set())
-
-
-def _on_disk(path: Path) -> tuple[int, int]:
-    state = path.stat()
-    return state.st_dev, state.st_ino
 
 
 def _refuse_equal_targets(plan: Plan) -> None:
@@ -230,8 +207,16 @@ class _Builder:
             for track in self._recipe.tracks.values()
             if not track.mute
         }
+        results = ResultNodes(
+            self._graph,
+            self._recipe,
+            self._inputs,
+            sample_rate=self._rate,
+            out_folder=self._options.out_folder,
+            preview_s=self._options.preview_s,
+        )
         outputs: dict[str, str] = {}
-        if self._recipe.output.master is not None:
+        if self._recipe.output.masters:
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
@@ -244,12 +229,13 @@ class _Builder:
                 signals=(),
             )
             outputs["measure"] = reading.node
-            outputs["master"] = self._write_masters(master, Port(reading.node, NOTES))
-            self._write_pair(mix, master)
+            outputs["master"] = results.masters(master, Port(reading.node, NOTES))
+            results.pair(self._before(mix), master)
         if self._recipe.output.stems is not None:
-            outputs["stems"] = self._write_stems(faders)
-            self._write_removed()
-        self._write_hits(outputs)
+            outputs["stems"] = results.stems(faders)
+            results.removed(self._removed)
+        if self._hits.found:
+            outputs["hits"] = results.hits(self._hits)
         add_checks(
             self._graph,
             self._recipe,
@@ -272,8 +258,8 @@ class _Builder:
             out_folder=self._options.out_folder.resolve(),
             report=None
             if report is None
-            else self._target(report, self._recipe.output.report_where),
-            findings=tuple(self._findings()),
+            else results.target(report, self._recipe.output.report_where),
+            findings=(*self._findings(), *results.findings()),
             is_preview=self._options.preview_s is not None,
         )
         _refuse_equal_targets(plan)
@@ -480,7 +466,7 @@ class _Builder:
     def _refuse(self, call: StageCall, why: str) -> NoReturn:
         raise RecipeError([Problem(call.where, f"{call.stage.name} {why}")])
 
-    # --- faders and results --------------------------------------------------------------
+    # --- faders and the mix --------------------------------------------------------------
 
     def _fader(self, track: Track) -> Port:
         port = self._track(track)
@@ -496,7 +482,14 @@ class _Builder:
             where=track.where,
         )
 
-    # --- results -------------------------------------------------------------------------
+    def _before(self, mix: Port) -> Port:
+        """Return what a master is compared with: the song as it came, if one is all that plays."""
+        song = self._song_of(None)
+        if song is None or self._recipe.aligns(song.name):
+            return mix
+        return self._sources.mixture(song)
+
+    # --- findings ------------------------------------------------------------------------
 
     def _findings(self) -> Iterator[Finding]:
         """Tell what the recipe leaves out or asks for in vain, which nobody may have meant."""
@@ -531,141 +524,3 @@ class _Builder:
                 f"what {listing(self._removed)} lose is kept and nowhere used; add `stems: stems/` "
                 f"to `output`, or a track `bleed: {{from: {first}/{REMOVED}}}`",
             )
-
-    def _target(self, relative: Path, where: str) -> Path:
-        name = relative.name
-        if self._options.preview_s is not None:
-            name = f"{relative.stem}-preview{relative.suffix}"
-        path = (self._options.out_folder / relative).with_name(name).resolve()
-        folder = self._options.out_folder.resolve()
-        if not path.is_relative_to(folder):  # by way of a link in the output folder
-            raise OutputError(f"{path} lies outside the output folder {folder}", where=where)
-        self._refuse_to_overwrite(path, where)
-        return path
-
-    def _refuse_to_overwrite(self, path: Path, where: str) -> None:
-        if path in self._input_paths or (path.exists() and _on_disk(path) in self._inputs_on_disk):
-            raise OutputError(
-                f"{path} would overwrite an input of the recipe; give `output` another name "
-                "or pass --out DIR",
-                where=where,
-            )
-
-    @cached_property
-    def _input_paths(self) -> set[Path]:
-        return {file.resolve() for file in _input_files(self._recipe)}
-
-    @cached_property
-    def _inputs_on_disk(self) -> set[tuple[int, int]]:
-        """The inputs as the disk knows them, whatever links and the case of letters say."""
-        return {_on_disk(file) for file in self._input_paths if file.exists()}
-
-    def _source_depth(self) -> int | None:
-        """Return the highest bit depth of the sources; None when all are lossy."""
-        paths = [p for source in played_sources(self._recipe) for p in source.files]
-        depths = [depth for p in paths if (depth := self._inputs.files[p].bit_depth)]
-        return max(depths, default=None)
-
-    def _write_masters(self, master: Port, reading: Port) -> str:
-        """Write every file of the master; return the node of the first."""
-        names = [self._write_master(file, master, reading) for file in self._recipe.output.masters]
-        return names[0]
-
-    def _write_pair(self, mix: Port, master: Port) -> None:
-        """Write the song before and after; before is as it came, if one song is all that plays."""
-        output, song = self._recipe.output, self._song_of(None)
-        if output.ab is None:
-            return
-        is_song = song is not None and not self._recipe.aligns(song.name)
-        before = self._sources.mixture(song) if song is not None and is_song else mix
-        paths = tuple(
-            self._target(output.ab / f"{name}.wav", output.ab_where) for name in ("before", "after")
-        )
-        work = WritePair(paths)
-        self._graph.add("write/ab", "write", work, (before, master), config=["ab"], signals=())
-
-    def _at_rate(self, port: Port, rate: int | None) -> Port:
-        if rate is None or rate == self._rate:
-            return port
-        return self._graph.add(f"master/{rate}", "resample", Resample(rate), (port,), config=[rate])
-
-    def _write_master(self, file: MasterFile, master: Port, reading: Port) -> str:
-        output = self._recipe.output
-        path = self._target(file.path, file.where)
-        asked = file.bit_depth or output.bit_depth
-        encoding = replace(
-            encoding_for(path, asked, self._source_depth()),
-            bitrate_kbps=file.bitrate_kbps,
-            quality=file.quality,
-        )
-        rate = file.sample_rate or self._rate
-        if encoding.format == "mp3" and rate not in MP3_RATES:
-            raise OutputError(
-                f"MP3 has no sample rate of {rate} Hz, which the song has; "
-                "add `sample_rate: 48000` to `output`",
-                where=file.where,
-            )
-        ceilings = [getattr(call.params, "ceiling_dbtp", None) for call in self._recipe.master]
-        ceiling_dbtp = next((value for value in reversed(ceilings) if value is not None), None)
-        tags = None if output.tags is None else output.tags.texts()
-        cover = None if output.tags is None else output.tags.cover
-        is_first = file is output.masters[0]
-        return self._graph.add(
-            "write/master" if is_first else f"write/{file.path.name}",
-            "write",
-            Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
-            (self._at_rate(master, file.sample_rate), reading),
-            config=[
-                *("master", path.name, asdict(encoding), ceiling_dbtp, output.dither, tags),
-                None if cover is None else file_sha256(cover),
-            ],
-            signals=(),
-        ).node
-
-    def _write_stems(self, faders: Mapping[str, Port], folder: str = "") -> str:
-        output = self._recipe.output
-        assert output.stems is not None  # noqa: S101 - asked by the caller
-        # 32-bit float unless asked otherwise: the files sum to the mix without rounding.
-        encoding = Encoding("wav", output.bit_depth or 32)
-        names = [output.stems / folder / f"{name}.wav" for name in faders]
-        paths = tuple(self._target(name, output.stems_where) for name in names)
-        role: Role = "removed" if folder else "stems"
-        return self._graph.add(
-            f"write/{role}",
-            "write",
-            Write(paths, encoding, role, tuple(faders)),
-            tuple(faders.values()),
-            config=[role, encoding.format, encoding.bit_depth],
-            signals=(),
-        ).node
-
-    def _write_hits(self, outputs: dict[str, str]) -> None:
-        """Write the hits that were found, one pair of files a track; not those from a file."""
-        output = self._recipe.output
-        if not (ports := self._hits.found):
-            return
-        start_s = 0.0 if self._options.preview_s is None else self._options.preview_s[0]
-        names = file_names(output.hits, self._hits.tracks)
-        paths = tuple(
-            self._target(name, output.hits_where) for track in ports for name in names[track]
-        )
-        outputs["hits"] = self._graph.add(
-            "write/hits",
-            "write",
-            WriteHits(tuple(ports), paths, self._recipe.path.parent, start_s),
-            tuple(ports.values()),
-            # The paths too: what it says of an edited file depends on where that lies.
-            config=["hits", list(ports), start_s, list(map(str, paths))],
-            signals=(),
-        ).node
-
-    def _write_removed(self) -> None:
-        """Write what stages took away into a folder beside the stems, which sum without it."""
-        kept = {
-            name: self._graph.add(f"{name}/{REMOVED}", "mix", Mix(), ports)
-            if ports[1:]
-            else ports[0]
-            for name, ports in self._removed.items()
-        }
-        if kept:
-            self._write_stems(kept, REMOVED)

@@ -6,17 +6,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict
 
 from stemfx.errors import Problem, RecipeError
-from stemfx.graph import NOTES, Deliver, Graph, JudgeResult, Null, Port
+from stemfx.graph import NOTES, Deliver, Graph, Judge, Null, Port
 from stemfx.health.check_kinds import OF_STEMS
+from stemfx.health.check_readings import HEARD
 from stemfx.plan_inputs import played_sources
 from stemfx.plan_sources import SourcePorts
 from stemfx.recipe import Recipe, Source
 
 CHECKS_VERSION = 1
-_MEASURED = frozenset(
-    {"lufs", "true_peak_dbtp", "sample_peak_dbfs", "lra_lu", "plr_lu", "duration_s"}
-)
-"""What the master's own `measure` tells, or is made of."""
 
 
 def add_checks(
@@ -45,9 +42,10 @@ def add_checks(
     if not checks:
         return
     nulls = dict(_nulls(graph, recipe, sources, separated))
-    heard = tuple(c.name for c in checks if c.name not in _MEASURED | OF_STEMS)
+    heard = tuple(c.name for c in checks if c.name in HEARD)
+    # By their nodes' ids: in two folders two files may have one name.
     files = {
-        node.id: node.work.path.name
+        node.id: node.id.removeprefix("write/")
         for node in graph.nodes.values()
         if isinstance(node.work, Deliver)
     }
@@ -55,7 +53,7 @@ def add_checks(
     if measured is not None:
         ports = [*graph.nodes[measured].inputs] if heard else []
         ports += [Port(node, NOTES) for node in (measured, *files)]
-    work = JudgeResult(
+    work = Judge(
         checks,
         heard,
         files=tuple(files.values()),

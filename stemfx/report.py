@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from stemfx.graph import (
     AUDIO,
     Deliver,
-    JudgeResult,
+    Judge,
     Node,
     Residual,
     Result,
@@ -119,7 +119,7 @@ def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _verdicts(outcome: Outcome, node: NodeResult) -> Sequence[Verdict]:
     work = outcome.plan.nodes[node.id].work
-    return verdicts_of(work, node.measurements) if isinstance(work, JudgeResult) else ()
+    return verdicts_of(work, node.measurements) if isinstance(work, Judge) else ()
 
 
 def _node_json(node: NodeResult) -> dict[str, Any]:
@@ -162,12 +162,10 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     return paths
 
 
-_MASTER_LEVELS = {
-    **dict.fromkeys(("lufs", "max_short_term_lufs", "max_momentary_lufs"), 1),
-    **dict.fromkeys(("true_peak_dbtp", "sample_peak_dbfs"), 1),
-    **dict.fromkeys(("lra_lu", "plr_lu", "psr_lu"), 0),
-}
-"""What is told of a master, and whether it moves when the file is written lower."""
+_OF_A_MASTER = (
+    *("lufs", "max_short_term_lufs", "max_momentary_lufs", "lra_lu"),
+    *("true_peak_dbtp", "sample_peak_dbfs", "plr_lu", "psr_lu", "duration_s", "sample_rate"),
+)
 
 
 def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
@@ -177,15 +175,8 @@ def master_reading(outcome: Outcome) -> dict[str, Measurement | None] | None:
     measured, written = by_id.get(outputs.get("measure", "")), by_id.get(outputs.get("master", ""))
     if measured is None or written is None:
         return None
-    values, file = measured.measurements, written.measurements
-    lowered = float(file.get("gain_db", 0.0))
-    reading: dict[str, Measurement | None] = {}
-    for name, moves in _MASTER_LEVELS.items():
-        value = values.get(name)
-        reading[name] = None if value is None else round(float(value) + moves * lowered, 3)
-    about = {name: values.get(name) for name in ("duration_s", "sample_rate")}
-    # What the format changed is known of the file itself.
-    return {name: file.get(name, value) for name, value in (reading | about).items()}
+    told = dict(measured.measurements) | dict(written.measurements)
+    return {name: told.get(name) for name in _OF_A_MASTER}
 
 
 def deliveries_json(plan: Plan, nodes: Sequence[NodeResult]) -> list[dict[str, Any]]:
@@ -437,14 +428,14 @@ def _summary_lines(outcome: Outcome) -> list[str]:
     lines = []
     reading = master_reading(outcome)
     if reading is not None:
-        told = [
+        levels = [
             words.format(reading[name])
             for name, words in _MASTER_WORDS.items()
             if reading[name] is not None
         ]
         length = f"{_clock(float(reading['duration_s'] or 0))} at {reading['sample_rate']} Hz"
         silent = ["silent"] if reading["lufs"] is None else []
-        lines.append("master: " + ", ".join((*silent, *told, length)))
+        lines.append("master: " + ", ".join((*silent, *levels, length)))
     for source, separator in _models(outcome.plan):
         card = separator.card
         lines.append(

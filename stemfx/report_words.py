@@ -54,6 +54,8 @@ _WORDS = {
     "max_clip_db": ("peaks softly clipped by up to {:.1f} dB", ""),
     "max_boost_db": ("boost up to {:.1f} dB", "no boost"),
     "max_cut_db": ("cut up to {:.1f} dB", "no cut"),
+    "pre_ringing_ms": ("rings {:.1f} ms ahead", ""),
+    "harmonics_db": ("harmonics at {:.1f} dB relative to their band", None),
     "side_reduction_db": ("sides lowered by {:.1f} dB", "sides unchanged"),
     "side_to_mid_db": ("sides at {:+.1f} dB relative to the middle", "sides as loud as the middle"),
     "residual_db": ("added sound at {:.1f} dB", None),
@@ -105,6 +107,8 @@ def in_words(measurements: Mapping[str, Measurement]) -> str:
         hidden.add("wet")  # all of nothing
     if "lufs" in measurements and "gain_db" in measurements:
         hidden.add("level_change_db")  # the gain, once more
+    if "bitrate_kbps" in measurements and not measurements.get("gain_db"):
+        hidden.add("gain_db")  # of a file as loud as the master
     hidden |= {name for name in measurements if _FINE_PRINT.search(name)}
     told = [_phrase(name, value) for name, value in measurements.items() if name not in hidden]
     return ", ".join(dict.fromkeys(phrase for phrase in told if phrase))

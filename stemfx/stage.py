@@ -238,6 +238,7 @@ class StageContext(Notes):
 
 Process = Callable[[Signal, Any, StageContext], Iterator[Block]]
 Identity = Callable[[Any], str]
+Ceiling = Callable[[Any], float]
 
 
 @dataclass(frozen=True)
@@ -275,6 +276,8 @@ class Stage:
         heeds_origin: it treats AI-generated songs otherwise (`context.is_generated`).
         places_its_input: it puts what it is given in time by itself. So on a track from a file a
             preview gives it the whole file, not the part at the preview's time.
+        ceiling: for a stage that keeps true peaks under a ceiling: names it, in dBTP, from the
+            parameters. As the last such stage of `master` it binds the files of the master too.
     """
 
     name: str
@@ -291,6 +294,7 @@ class Stage:
     analysis: Analysis | None = None
     heeds_origin: bool = False
     places_its_input: bool = False
+    ceiling: Ceiling | None = None
 
     @property
     def summary(self) -> str:
@@ -394,6 +398,7 @@ def stage(
     analysis: Analysis | None = None,
     heeds_origin: bool = False,
     places_its_input: bool = False,
+    ceiling: Ceiling | None = None,
 ) -> Callable[[Process], Stage]:
     """Turn a generator function into a `Stage` named after it; see `Stage` for the arguments."""
 
@@ -413,6 +418,7 @@ def stage(
             analysis=analysis,
             heeds_origin=heeds_origin,
             places_its_input=places_its_input,
+            ceiling=ceiling,
         )
 
     return wrap

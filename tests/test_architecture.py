@@ -42,6 +42,7 @@ LAYERS = [
         "plan_meetings",
         "plan_analysis",
         "plan_checks",
+        "plan_results",
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},

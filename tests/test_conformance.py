@@ -24,10 +24,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "eq": {
         "bands": [
             {"type": "low_shelf", "freq_hz": 100.0, "gain_db": -3.0},
-            {"freq_hz": 1000.0, "gain_db": 4.0, "q": 2.0},
+            {"freq_hz": 1000.0, "gain_db": 4.0, "q": 2.0, "on": "mid"},
             {"type": "high_shelf", "freq_hz": 8000.0, "gain_db": 2.0},
         ]
     },
+    "exciter": {"amount": 1.0},
     "fade": {"in_s": 0.2, "out_s": 0.3},
     "fit": {"to": "song", "beats": 3, "semitones": 1.0, "max_stretch_percent": 100.0},
     "fit_gaps": {"under": ["vocals", "drums"], "headroom_db": -12.0},

@@ -177,6 +177,13 @@ def test_a_second_run_runs_nothing_and_an_edit_only_what_depends_on_it(folder: P
     assert [n.measurements for n in second.nodes] == [n.measurements for n in first.nodes]
 
 
+def test_better_meters_read_a_master_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_text(folder, CHAIN % 2)
+    monkeypatch.setattr("stemfx.plan.METERS_VERSION", 10_000)
+    again = run_text(folder, CHAIN % 2)
+    assert statuses(again, "done") == {"master/measure", "write/master"}  # the file is read, too
+
+
 def test_another_residual_policy_keeps_the_separation(folder: Path) -> None:
     run_text(folder, SEPARATED + "output: {master: out.wav}\n")
     text = SEPARATED.replace("shares}", "shares, residual: spread}")

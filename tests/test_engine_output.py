@@ -122,14 +122,18 @@ def test_tags_and_a_cover_reach_every_format_and_are_part_of_the_result(folder: 
     (folder / "art.png").write_bytes(png)
     cache = Cache(folder / "cache")
     text = SOURCES + "output: {master: [a.flac, c.mp3], tags: {title: Köln, date: 2026%s}}\n"
-    run_text(folder, text % ", cover: art.png", cache=cache)
+    outcome = run_text(folder, text % ", cover: art.png", cache=cache)
+    told = [(node, f.code) for node, f in outcome.findings]
+    assert told == [("run", "cover_small")]  # once, not for every file
     for name in ("a.flac", "c.mp3"):
         with soundfile.SoundFile(folder / name) as file:
             assert file.title == "Köln"
     assert png in (folder / "a.flac").read_bytes()
     (folder / "art.png").write_bytes(png[:-12])
     with pytest.raises(TagError, match="no whole JPEG or PNG"):
-        run_text(folder, text % ", cover: art.png", cache=cache)
+        outcome = run_text(folder, text % ", cover: art.png", cache=cache)
+    told = [(node, f.code) for node, f in outcome.findings]
+    assert told == [("run", "cover_small")]  # once, not for every file
     assert png in (folder / "a.flac").read_bytes()  # what was there is still there
 
 
@@ -142,6 +146,13 @@ def test_the_pair_to_compare_is_equally_loud_and_as_long_as_the_song(folder: Pat
     # One gain is all that was done to it, and the louder one was turned down: nothing is left.
     assert np.abs(before - after).max() < 1e-6
     assert np.abs(before - samples(folder / "song.wav")).max() < 1e-6
+
+
+def test_dithered_stems_have_noise_of_their_own(folder: Path) -> None:
+    tracks = "tracks: {a: {from: song}, b: {from: song}}\n"
+    run_text(folder, f"{SOURCES}{tracks}output: {{stems: ., bit_depth: 16}}\n")
+    apart = 2**15 * (samples(folder / "a.wav") - samples(folder / "b.wav"))
+    assert np.sqrt(np.mean(apart**2)) == pytest.approx(2**0.5 * 0.5, rel=0.02)  # each half a step
 
 
 def test_a_preview_has_its_pair_and_files_under_names_of_their_own(folder: Path) -> None:
@@ -179,6 +190,7 @@ def test_two_files_of_one_name_are_refused(folder: Path) -> None:
         ("{master: a.wav, tags: {isrc: 123}}", "output.tags.isrc: "),
         ("{master: a.wav, tags: {cover: ../x.png}}", "output.tags.cover: "),
         ("{master: a.wav, tags: {titel: x}}", "did you mean 'title'?"),
+        ("{stems: s, ab: ab}", "output.ab: is for a master; add `master`"),
         ("{master: a.wav, ab: ../ab}", "leads out of the output folder"),
     ],
 )

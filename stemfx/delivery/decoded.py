@@ -9,27 +9,28 @@ from pathlib import Path
 import numpy as np
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, TruePeakMeter, metered
+from stemfx.dsp.loudness import (
+    METER_BLOCK_SAMPLES,
+    LoudnessMeter,
+    LoudnessReading,
+    TruePeakMeter,
+    metered,
+    read,
+)
 from stemfx.dsp.units import power_to_db
 from stemfx.errors import AudioFileError, OutputError
 from stemfx.io import FileSignal, Written, probe
 
 
 @dataclass(frozen=True)
-class Decoded:
+class Decoded(LoudnessReading):
     """What comes out of a file.
 
     Args:
-        lufs: integrated loudness; None in silence and under 400 ms.
-        true_peak_dbtp: highest level between the samples, at 8x; None in silence.
-        sample_peak_dbfs: highest level of a sample; None in silence.
         n_samples: length per channel.
         coding_error_db: what a lossy format changed, relative to the sound; None if lossless.
     """
 
-    lufs: float | None
-    true_peak_dbtp: float | None
-    sample_peak_dbfs: float | None
     n_samples: int
     coding_error_db: float | None
 
@@ -47,7 +48,7 @@ def decode(written: Written, signal: Signal, gain: float, path: Path) -> Decoded
         OutputError: it cannot be read back, or reads back as something else.
     """
     loudness = LoudnessMeter(signal.sample_rate, signal.channels)
-    peaks = TruePeakMeter(signal.channels)
+    peaks = TruePeakMeter(signal.channels, sample_rate=signal.sample_rate)
     digest = hashlib.sha256()
     sent = signal.blocks(METER_BLOCK_SAMPLES) if written.sha256 is None else None
     n_samples, error, power = 0, 0.0, 0.0
@@ -71,9 +72,7 @@ def decode(written: Written, signal: Signal, gain: float, path: Path) -> Decoded
             "what was written reads back as other samples; is the disk sound?", where=str(path)
         )
     return Decoded(
-        lufs=loudness.lufs(),
-        true_peak_dbtp=peaks.true_peak_dbtp,
-        sample_peak_dbfs=peaks.sample_peak_dbfs,
+        **vars(read(loudness, peaks)),
         n_samples=n_samples,
         coding_error_db=power_to_db(error / power) if error and power else None,
     )

@@ -18,7 +18,7 @@ from stemfx.dsp.limiter import limit
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.io import Encoding, Written, fits_wav, write, writing_to
 from stemfx.stage import Measurement, Notes
-from stemfx.tags import STORE_COVER_PIXELS, Cover, Tags, read_cover
+from stemfx.tags import Cover, Tags, read_cover
 
 SAFE_PEAK_DBFS = -0.1
 """Where the highest sample goes when a result would clip and nothing in the recipe limits it."""
@@ -26,7 +26,8 @@ SAFE_PEAK_DBFS = -0.1
 TOLERANCE_DB = 0.05
 FULL_SCALE_DBTP = 0.0
 MAX_TRIES = 4
-MARGIN_DB = 0.02  # each encoding adds other noise
+MARGIN_DB = 0.1  # each encoding adds other noise; with 0.02 dB it took half a try more
+LAST_MARGIN_DB = 0.2
 ANOTHER_SOUND_DB = 0.0
 """Of music codecs leave out less than -10 dB; a sound that is late or another is +3 dB away."""
 
@@ -54,7 +55,7 @@ class Delivered(Decoded):
         digits = {"true_peak_dbtp": 3, "bitrate_kbps": 0}
         return {
             name: round(value, digits.get(name, 2)) if isinstance(value, float) else value
-            for name, value in asdict(self).items()
+            for name, value in (asdict(self) | {"plr_lu": self.plr_lu}).items()
             if value is not None
         }
 
@@ -117,9 +118,7 @@ def deliver(
             done = writer.write(version, None if n_tries == MAX_TRIES else highest_dbtp, n_tries)
         except _TooHighError as error:
             first_over_db = first_over_db or error.over_db
-            version = version.lowered(
-                signal, error.over_db + MARGIN_DB, is_last=n_tries + 1 == MAX_TRIES
-            )
+            version = version.lowered(signal, error.over_db, is_last=n_tries + 1 == MAX_TRIES)
         else:
             break
     if first_over_db:
@@ -150,11 +149,12 @@ class _Version:
     limited_db: float = 0.0
     ceiling_dbtp: float | None = None
 
-    def lowered(self, source: Signal, by_db: float, *, is_last: bool) -> _Version:
+    def lowered(self, source: Signal, over_db: float, *, is_last: bool) -> _Version:
         """Return the tips of `source` turned down further; at last, or without a ceiling, all."""
         if self.ceiling_dbtp is None or is_last:
-            return replace(self, gain_db=self.gain_db - by_db)
-        return _limited(source, self.ceiling_dbtp - by_db)
+            margin_db = LAST_MARGIN_DB if is_last else MARGIN_DB
+            return replace(self, gain_db=self.gain_db - over_db - margin_db)
+        return _limited(source, self.ceiling_dbtp - over_db - MARGIN_DB)
 
 
 def _limited(source: Signal, ceiling_dbtp: float) -> _Version:
@@ -198,13 +198,6 @@ def _tagging(
     if tags is None or tags == Tags():
         return _Tagging()
     cover = None if tags.cover is None else read_cover(tags.cover)
-    if cover is not None and not cover.is_for_stores:
-        notes.find(
-            "info",
-            "cover_small",
-            f"the cover has {cover.width} x {cover.height} pixels; players show it, but stores "
-            f"ask for a square of {STORE_COVER_PIXELS} x {STORE_COVER_PIXELS} or more",
-        )
     if encoding.format != "wav":
         return _Tagging(tags, cover)
     chunks = wav_chunks(tags, cover)

@@ -29,7 +29,7 @@ SEED = 0x57E3F
 F_WEIGHTED = np.array([2.412, -3.370, 3.937, -4.174, 3.353, -2.205, 1.281, -0.569, 0.0847])
 
 LANE_SAMPLES = 4096
-N_LANES = 128  # 0.5 million samples at a time: 12 s, some 50 MB in stereo
+N_LANES = 128  # 0.5 million samples at a time: 12 s, some 100 MB in stereo
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Kind:
         help: one line for the recipe's author.
         over: what mends a value above the limit; `GOAL` is the number to ask for.
         under: what mends one below it.
+        under_zero: what may mend it, too, where it is below zero.
         missing: why there may be no value.
         direction: what a number alone means; "" asks for more than that.
         about: how far a value may be from a number that it is to be about.
@@ -41,6 +42,7 @@ class Kind:
     help: str
     over: str
     under: str
+    under_zero: str = ""
     missing: str = "it is silent"
     direction: Direction = ""
     about: float = 0.0
@@ -190,7 +192,8 @@ KINDS: Mapping[str, Kind] = {
         4,
         "of left and right: 1 is mono, 0 wide, below 0 cancels in mono; 1 of a mono master",
         over=_WIDTH,
-        under=_WIDTH + "; where a channel is upside down - polarity: {channels: right}",
+        under=_WIDTH,
+        under_zero="; where a channel is upside down: - polarity: {channels: right}",
         missing="a channel is silent",
         direction="at least",
         goals=(0, 2),

@@ -1,20 +1,20 @@
-"""Measures what checks are about, and nothing else: each meter runs only where one needs it."""
+"""Measures what checks are about and no loudness meter tells, each only where it is named."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.dsp.clipping import ClippingMeter
 from stemfx.dsp.dc import DcMeter
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, Meter, TruePeakMeter
+from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, Meter
 from stemfx.dsp.phase import PhaseMeter
 
-_LOUDNESS = {"lufs", "lra_lu", "plr_lu", "psr_lu", "max_momentary_lufs", "max_short_term_lufs"}
-_PEAKS = {"true_peak_dbtp", "sample_peak_dbfs", "plr_lu", "psr_lu"}
 _SIDES = {"mono_loss_db", "correlation"}
+HEARD = frozenset({*_SIDES, "clipped_samples", "dc_offset"})
+"""What `read_for_checks` measures."""
 
 
 def read_for_checks(
@@ -26,47 +26,23 @@ def read_for_checks(
 
     Args:
         signal: mono or stereo.
-        names: of `KINDS`; what is not about one signal is left out.
+        names: of `HEARD`.
         gain: at which it goes out.
     """
-    asked = set(names)
-    loudness = LoudnessMeter(signal.sample_rate, signal.channels) if asked & _LOUDNESS else None
-    rate = signal.sample_rate if "psr_lu" in asked else None
-    peaks = TruePeakMeter(signal.channels, sample_rate=rate) if asked & _PEAKS else None
-    sides = PhaseMeter(signal.sample_rate) if asked & _SIDES and signal.channels == 2 else None
-    clipping = ClippingMeter(signal.channels) if "clipped_samples" in asked else None
-    dc = DcMeter(signal.sample_rate, signal.channels) if "dc_offset" in asked else None
-    _show(signal, [m for m in (loudness, peaks, sides, clipping, dc) if m is not None], gain)
-    found: dict[str, float | None] = {"duration_s": signal.n_samples / signal.sample_rate}
-    if loudness is not None:
-        found |= {
-            "lufs": loudness.lufs(),
-            "lra_lu": loudness.lra_lu,
-            "max_momentary_lufs": loudness.max_momentary_lufs,
-            "max_short_term_lufs": loudness.max_short_term_lufs,
-        }
-    if peaks is not None:
-        found["true_peak_dbtp"] = peaks.true_peak_dbtp
-        found["sample_peak_dbfs"] = peaks.sample_peak_dbfs
-    if loudness is not None and peaks is not None and rate is not None:
-        found["psr_lu"] = loudness.psr_lu(peaks.cells)
+    is_stereo = signal.channels == 2
+    sides = PhaseMeter(signal.sample_rate) if is_stereo and _SIDES & set(names) else None
+    clipping = ClippingMeter(signal.channels) if "clipped_samples" in names else None
+    dc = DcMeter(signal.sample_rate, signal.channels) if "dc_offset" in names else None
+    _show(signal, [m for m in (sides, clipping, dc) if m is not None], gain)
+    found: dict[str, float | None] = {"mono_loss_db": 0.0, "correlation": 1.0}
+    if sides is not None:
+        phase = sides.reading()
+        found = {"mono_loss_db": phase.mono_loss_db, "correlation": phase.correlation}
     if clipping is not None:
         found["clipped_samples"] = clipping.reading().clipped_samples
     if dc is not None:
         found["dc_offset"] = max(map(abs, dc.reading().mean), default=0.0)
-    if sides is not None:
-        phase = sides.reading()
-        found |= {"mono_loss_db": phase.mono_loss_db, "correlation": phase.correlation}
-    elif signal.channels == 1:
-        found |= {"mono_loss_db": 0.0, "correlation": 1.0}
-    found["plr_lu"] = plr_lu(found)
-    return {name: found[name] for name in names if name in found}
-
-
-def plr_lu(readings: Mapping[str, float | None]) -> float | None:
-    """Return the peak to loudness ratio of what was read, if that is known."""
-    true_peak_dbtp, lufs = readings.get("true_peak_dbtp"), readings.get("lufs")
-    return None if true_peak_dbtp is None or lufs is None else true_peak_dbtp - lufs
+    return {name: found[name] for name in names}
 
 
 def _show(signal: Signal, meters: list[Meter], gain: float) -> None:

@@ -16,6 +16,9 @@ FAILED = "check_failed"
 
 _NEARLY = 0.2  # a stage comes within half of it
 
+WHOLES = ("master", "preview", "songs")
+"""What verdicts are of, where that is no file."""
+
 Readings = Mapping[str, float | None]
 """What was measured, by the name of the check; None or missing is what cannot be measured."""
 
@@ -46,7 +49,7 @@ class Check:
     def allows(self, value: float) -> bool:
         """Tell whether a value, rounded as it is told, keeps the limits."""
         is_low = self.low is not None and value < self.low
-        is_high = self.high is not None and value > self.high + self.kind.tolerance
+        is_high = self.high is not None and value > round(self.high + self.kind.tolerance, 9)
         return not is_low and not is_high
 
     @property
@@ -75,6 +78,10 @@ class Verdict:
     @property
     def line(self) -> str:
         """Say it in a few words, for a table: `lufs -14.02 in [-14.5, -13.5]`."""
+        of = "" if self.of in WHOLES else f"{self.of}: "
+        return of + self._in_short()
+
+    def _in_short(self) -> str:
         check = self.check
         if self.value is None:
             return f"FAILED: {check.name} not measured, has to be {check.limits}"
@@ -92,15 +99,15 @@ class Verdict:
 
     def _sentence(self) -> str:
         check, kind, unit = self.check, self.check.kind, self._unit
-        of = f"the {self.of}" if self.of in ("master", "preview") else repr(self.of)
-        of = "the songs" if check.name in OF_STEMS else of
+        of = repr(self.of) if self.of not in WHOLES else f"the {self.of}"
         asked = f"`checks` ask for {check.name} {check.limits}{unit}"
         if self.value is None:
             return f"{kind.what} of {of} cannot be measured ({kind.missing}), and {asked}"
         is_under = check.low is not None and self.value < check.low
-        mend = (kind.under if is_under else kind.over).replace(
-            "GOAL", f"{self._goal(is_under=is_under):g}"
-        )
+        mend = kind.under if is_under else kind.over
+        mend = mend.replace("GOAL", f"{self._goal(is_under=is_under):g}")
+        if is_under and self.value < 0:
+            mend += kind.under_zero
         told = f"{kind.what} of {of} is {_written(self.value, kind)}{unit}, and {asked}"
         return f"{told}. To mend it: {mend}"
 
@@ -146,7 +153,10 @@ def judge(checks: Sequence[Check], readings: Readings, of: str = "master") -> tu
         readings: what was measured; what is missing there fails.
         of: whose readings these are: `master`, `preview`, or the name of a file.
     """
-    return tuple(Verdict(check, rounded(check.name, readings), of) for check in checks)
+    return tuple(
+        Verdict(check, rounded(check.name, readings), "songs" if check.name in OF_STEMS else of)
+        for check in checks
+    )
 
 
 def rounded(name: str, readings: Readings) -> float | None:

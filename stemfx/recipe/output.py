@@ -39,6 +39,12 @@ def read_output(table: Table, recipe: Path, folder: Path, problems: Problems) ->
     if not table.get("master") and not table.get("stems"):
         masters = (MasterFile(Path(f"{recipe.stem}-master.wav"), str(table.mark)),)
     _check_depth(masters, shape, table, problems)
+    for key in ("ab", "tags"):
+        if table.get(key) and not table.get("master") and not masters:
+            problems.add(
+                table.where(key),
+                f"output.{key}: is for a master; add `master`",
+            )
     return Output(
         where=str(table.mark),
         masters=masters,

@@ -16,6 +16,7 @@ from stemfx.stages.delay import delay
 from stemfx.stages.denoise import denoise
 from stemfx.stages.duck import duck
 from stemfx.stages.eq import eq
+from stemfx.stages.exciter import exciter
 from stemfx.stages.fade import fade
 from stemfx.stages.fit import fit
 from stemfx.stages.fit_gaps import fit_gaps
@@ -58,6 +59,7 @@ BUILTIN: tuple[Stage, ...] = (
     low_pass,
     eq,
     saturate,
+    exciter,
     # dynamics
     compress,
     deess,

@@ -55,7 +55,7 @@ class EqParams(StageParams):
     )
 
 
-@stage(EqParams, is_linear=True, version=2)
+@stage(EqParams, is_linear=True, version=2)  # symmetric, but for bands that ask for one channel
 def eq(signal: Signal, params: EqParams, context: StageContext) -> Iterator[Block]:
     """Shape the tone with any number of bells and shelves.
 

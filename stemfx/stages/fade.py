@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stemfx.audio import Block, Signal
 from stemfx.stage import Seconds, StageContext, StageParams, knob, stage
 
-Curve = Literal["linear", "equal_power", "s_curve"]
+Curve = Literal["linear", "equal_power", "s_curve", "log"]
+_LOG_RANGE = 1000.0  # 60 dB
 
 
 class FadeParams(StageParams):
@@ -19,7 +20,9 @@ class FadeParams(StageParams):
 
     in_s: Seconds = knob(0.0, low=0, unit="s", help="length of the fade-in")
     out_s: Seconds = knob(0.0, low=0, unit="s", help="length of the fade-out")
-    curve: Curve = knob("s_curve", help="shape: linear, equal_power for crossfades, or s_curve")
+    curve: Curve = knob(
+        "s_curve", help="shape: s_curve, linear, equal_power for crossfades, log: even in dB"
+    )
 
 
 @stage(FadeParams, is_linear=True)
@@ -29,7 +32,9 @@ def fade(signal: Signal, params: FadeParams, context: StageContext) -> Iterator[
     The first and the last sample are silent, and the fade-out is the fade-in turned round.
     With u from 0 to 1: `linear` is u and `s_curve` (1 - cos pi u)/2, both of which cross over
     with their own mirror image at constant amplitude; `equal_power` is sin(pi u/2), constant
-    power. A fade longer than the track never gets to full level.
+    power. `log` is (1000^u - 1)/999: a straight line in dB over 60 dB, so that the end of a song
+    goes away at one pace, -30 dB half-way; give it twice as long. A fade longer than the track
+    never gets to full level.
     """
     n_in, n_out = (round(s * signal.sample_rate) for s in (params.in_s, params.out_s))
     last = signal.n_samples - 1
@@ -59,4 +64,6 @@ def _shape(position: NDArray[np.float64], curve: Curve) -> NDArray[np.float32]:
         u = np.sin(np.pi / 2.0 * u)
     elif curve == "s_curve":
         u = np.sin(np.pi / 2.0 * u) ** 2
+    elif curve == "log":
+        u = (_LOG_RANGE**u - 1.0) / (_LOG_RANGE - 1.0)
     return u.astype(np.float32)

@@ -26,7 +26,8 @@ def high_pass(signal: Signal, params: HighPassParams, context: StageContext) -> 
 
     A Butterworth filter, -3.01 dB at the cutoff (10 to 20000 Hz) and without resonance at
     every slope (6 to 48 dB per octave). Minimum phase: it turns the phase near the cutoff,
-    the more the steeper. It adds no latency and rings only after the sound.
+    the more the steeper. It adds no latency and rings only after the sound. (One of linear phase
+    would ring before every kick, for 50 ms and more at 20 Hz: there is none.)
     """
     need_below_nyquist("cutoff_hz", params.cutoff_hz, signal, context)
     sections = filters.high_pass(signal.sample_rate, params.cutoff_hz, params.slope_db_per_octave)

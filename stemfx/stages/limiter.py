@@ -22,7 +22,7 @@ class LimiterParams(StageParams):
     )
 
 
-@stage(LimiterParams)
+@stage(LimiterParams, ceiling=lambda params: params.ceiling_dbtp)
 def limiter(signal: Signal, params: LimiterParams, context: StageContext) -> Iterator[Block]:
     """Turn down what would rise above `ceiling_dbtp`, and nothing else.
 

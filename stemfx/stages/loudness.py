@@ -53,7 +53,7 @@ class LoudnessParams(StageParams):
         )
 
 
-@stage(LoudnessParams, version=3)
+@stage(LoudnessParams, version=3, ceiling=lambda params: params.wanted[1])
 def loudness(signal: Signal, params: LoudnessParams, context: StageContext) -> Iterator[Block]:
     """Bring the integrated loudness to a target and keep true peaks under a ceiling.
 

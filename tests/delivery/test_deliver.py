@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import mutagen.flac
@@ -89,10 +90,11 @@ def test_a_lossy_file_decodes_below_the_ceiling_and_loses_only_tips(
     assert "dB more" in notes.findings[0].message
     assert 2 <= done.tries <= 4
     assert done.limited_db > 0
-    assert done.gain_db == 0
-    # What is below the ceiling keeps its level; 0.1 dB is what a codec makes of other neighbours.
+    # What is below the ceiling keeps its level, but for a gain in a fourth try; 0.1 dB is what a
+    # codec makes of other neighbours.
+    assert done.gain_db == 0 or done.tries == 4
     soft = [np.std(each.samples[:, -RATE // 2 :]) for each in (before, heard(path))]
-    assert 20 * np.log10(soft[1] / soft[0]) == pytest.approx(0, abs=0.1)
+    assert 20 * np.log10(soft[1] / soft[0]) == pytest.approx(done.gain_db, abs=0.1)
 
 
 @pytest.mark.parametrize("encoding", LOSSY)
@@ -164,7 +166,7 @@ def test_it_gives_up_after_four_tries_and_says_so(
 
     def stubborn(*args: object) -> object:
         tries.append(args)
-        return io_decode(*args).__class__(-9.0, -0.5, -0.6, RATE, None)
+        return replace(io_decode(*args), true_peak_dbtp=-0.5)
 
     io_decode = module.decode
     monkeypatch.setattr(module, "decode", stubborn)

@@ -30,7 +30,8 @@ def test_3341_cases_15_to_23():
     for name in ("15 TP", "16 TP", "17 TP", "18 TP"):
         assert cases[name].read == pytest.approx(20 * np.log10(0.5), abs=0.005)
     assert cases["19 TP"].read == pytest.approx(20 * np.log10(1.41), abs=0.005)
-    # One signal at four offsets has one peak.
+    # One signal at four offsets has one peak; written at 4x it is at -0.128.
+    assert cases["20 TP"].read == pytest.approx(-0.128, abs=0.02)
     assert np.ptp([cases[f"{n} TP"].read for n in range(20, 24)]) < 0.01
 
 

@@ -142,6 +142,14 @@ def test_a_band_on_one_channel_leaves_the_other_alone(phase, on, other):
     assert db_of(out.samples[1 - other] - both.samples[1 - other], both.samples) < -120
 
 
+def test_a_band_on_the_left_is_the_mirror_image_of_one_on_the_right():
+    audio = example_audio()
+    turned = Audio(audio.samples[::-1], audio.sample_rate)
+    left, _ = apply(eq, audio, bands=[{**BELL, "on": "left"}])
+    right, _ = apply(eq, turned, bands=[{**BELL, "on": "right"}])
+    assert null_db(left, Audio(right.samples[::-1], audio.sample_rate)) < -120
+
+
 @pytest.mark.parametrize("parts", [("mid", "side"), ("left", "right")])
 def test_the_same_band_on_both_parts_is_the_band_on_stereo(parts):
     audio = example_audio()

@@ -11,7 +11,7 @@ from stemfx.testing import apply
 
 RATE = 1000
 ONES = Audio(np.ones((2, 5 * RATE), np.float32), RATE)
-CURVES = ["linear", "equal_power", "s_curve"]
+CURVES = ["linear", "equal_power", "s_curve", "log"]
 
 
 def faded(**params):
@@ -33,7 +33,8 @@ def test_a_fade_out_is_a_fade_in_turned_round(curve):
 
 
 @pytest.mark.parametrize(
-    ("curve", "half"), [("linear", 0.5), ("equal_power", 0.5**0.5), ("s_curve", 0.5)]
+    ("curve", "half"),
+    [("linear", 0.5), ("equal_power", 0.5**0.5), ("s_curve", 0.5), ("log", (1000**0.5 - 1) / 999)],
 )
 def test_half_way_through_the_gain_is_what_the_curve_says(curve, half):
     assert faded(in_s=2.0, curve=curve)[RATE] == pytest.approx(half, abs=1e-6)
@@ -55,3 +56,21 @@ def test_both_fades_multiply_and_a_track_shorter_than_them_is_pointed_out():
 
 def test_times_may_be_written_as_a_clock():
     assert fade.params.model_validate({"out_s": "1:30"}).out_s == 90.0
+
+
+def test_a_log_fade_falls_by_as_many_db_in_every_second():
+    gain_db = 20 * np.log10(faded(out_s=4.0, curve="log")[1000:3000])  # down to -37 dB
+    # 60 dB in 4 s; the last few dB before silence are steeper, 0.6 dB at -37.
+    assert np.diff(gain_db[::500]) == pytest.approx(-7.5, abs=0.5)
+
+
+def test_no_fade_is_the_same_bits():
+    assert np.array_equal(apply(fade, ONES, in_s=0.0, out_s=0.0)[0].samples, ONES.samples)
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_a_fade_out_longer_than_the_track_ends_in_silence(curve):
+    out, context = apply(fade, ONES, out_s=60.0, curve=curve)
+    assert out.samples[0, -1] == 0
+    assert np.all(np.diff(out.samples[0]) <= 0)
+    assert [finding.code for finding in context.findings] == ["fades_overlap"]

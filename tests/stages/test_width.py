@@ -78,6 +78,15 @@ def test_bands_leave_the_mono_fold_down_alone():
     assert mid_and_side(out)[0] == pytest.approx(mid_and_side(audio)[0], abs=1e-7)
 
 
+@pytest.mark.parametrize("sample_rate", [8000, 44_100, 192_000])
+def test_no_width_of_any_band_changes_the_mono_fold_down(sample_rate):
+    audio = example_audio(1.0, sample_rate)
+    out, _ = apply(width, audio, width=0.5, bands=BANDS[:1])
+    mid, mid_out = (Audio(mid_and_side(a)[0][None], sample_rate) for a in (audio, out))
+    assert null_db(mid, mid_out) < -120
+    assert null_db(audio, out) > -40
+
+
 def test_bands_of_width_one_are_the_same_bits():
     audio = example_audio()
     out, _ = apply(width, audio, bands=[{"low_hz": 200.0, "width": 1.0}])
