@@ -37,9 +37,10 @@ RELEASE_MS = 20.0
 LOOK_AHEAD_MS = HOLD_MS = 2.0
 """Of the limiter, which takes tenths of a dB: the shorter, the less of the sound it touches."""
 
-AIM_LU = 0.08  # of 0.1 that are promised
+AIM_LU = 0.05  # of 0.1 that are promised
 EXCESS_LU = 0.2
 """So much too loud is lowered afterwards: it costs next to nothing, another run does."""
+GUESS_OVER_LU = 0.03  # for what the limiter takes; rather too loud than not loud enough
 NEAR_LU = 0.02  # on excerpts, so that what they are no likeness of has room
 MAX_RUNS = 4
 MAX_GUESSES = 8
@@ -59,7 +60,7 @@ class Loud:
 
     Args:
         blocks: starts the stream.
-        gain_db: what the song was raised by.
+        gain_db: what the song was raised by, in all.
         lufs: integrated loudness of the result.
         true_peak_dbtp: highest level between its samples.
         clip_db: what the highest tip lost to the soft clip.
@@ -146,7 +147,7 @@ def maximize(
     def guessed_lufs(gain_db: float) -> float:
         return offset_lu + _lufs(heard, maximizer(gain_db).clipped(heard.blocks(), heard.n_samples))
 
-    gain_db, lu_per_db = _guess(guessed_lufs, target_lufs, gain_db)
+    gain_db, lu_per_db = _guess(guessed_lufs, target_lufs + GUESS_OVER_LU, gain_db)
     best = loud = _whole(signal, maximizer(gain_db), gain_db, target_lufs, ceiling_dbtp)
     for _ in range(MAX_RUNS - 1):
         missing_lu = target_lufs - loud.lufs
@@ -219,7 +220,7 @@ def _whole(
     )
     return Loud(
         partial(_lowered, spool, down_db),
-        gain_db,
+        gain_db - down_db,
         _loudness(meter, -down_db),
         true_peak_dbtp - down_db,
         maximizer.clip_db,
