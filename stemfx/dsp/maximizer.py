@@ -36,6 +36,7 @@ where next to nothing is over is it worth so much that the limiter can rest alto
 LIGHT_DB = 1.0
 """So little over the ceiling, most of it may lie between the samples."""
 LIGHT_TRIES = 3
+LIGHT_ROOM_DB = 0.03
 KNEE_DB = (0.1, 1.5)
 """Least and most that the clip bends below its ceiling: as much as the highest tip is over it.
 
@@ -48,7 +49,7 @@ LOOK_AHEAD_MS = HOLD_MS = 2.0
 AIM_LU = 0.05  # of 0.1 that are promised
 EXCESS_LU = 0.2
 """So much too loud is lowered afterwards: it costs next to nothing, another run does."""
-GUESS_OVER_LU = 0.03  # for what the limiter takes; rather too loud than not loud enough
+GUESS_OVER_LU = 0.08  # for what the limiter takes; rather too loud than not loud enough
 NEAR_LU = 0.02  # on excerpts, so that what they are no likeness of has room
 MAX_RUNS = 4
 MAX_GUESSES = 8
@@ -173,7 +174,7 @@ def maximize(
         over_db = gain_to_db(peaks.true_peak) - held_dbtp
         if over_db <= 0:
             break
-        room_db = min(most_db, room_db + over_db + GUESS_OVER_LU)
+        room_db = min(most_db, room_db + over_db + LIGHT_ROOM_DB)
     # By how much the song is louder than its excerpts.
     offset_lu = target_lufs - gain_db - _lufs(heard, heard.blocks())
 
