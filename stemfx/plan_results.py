@@ -185,7 +185,7 @@ class ResultNodes:
         cover = None if output.tags is None else output.tags.cover
         is_first = file is output.masters[0]
         return self._graph.add(
-            "write/master" if is_first else f"write/{file.path.name}",
+            "write/master" if is_first else f"write/{file.path.as_posix()}",
             "write",
             Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
             (self._at_rate(master, rate), reading),
