@@ -150,7 +150,8 @@ def _check_mp3_rate(
     asking = entry if isinstance(entry, Table) and file.sample_rate is not None else table
     problems.add(
         asking.where("sample_rate"),
-        f"output.sample_rate: mp3 has no {rate} Hz (it has {listing(map(str, MP3_RATES))})",
+        f"output.sample_rate: mp3 has no {rate} Hz (it has {listing(map(str, MP3_RATES))}); "
+        f"for this file alone: {{file: {file.path}, sample_rate: {mp3_rate(rate)}}}",
     )
 
 
