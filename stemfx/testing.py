@@ -62,7 +62,7 @@ def apply(
     kits: Mapping[str, Kit] | None = None,
     readings: Mapping[str, MusicReading] | None = None,
     drum_hits: Sequence[Hit] = (),
-    song: Song | None = None,
+    song: Song | str | None = None,
     is_generated: bool = False,
     **params: Any,
 ) -> tuple[Audio, StageContext]:
@@ -78,7 +78,8 @@ def apply(
         kits: drum kits by the name of the parameter.
         readings: what songs play to, by the name of the parameter.
         drum_hits: for stages that are told drum hits.
-        song: what a stage that hears its song is given; its analysis is made here.
+        song: what a stage that hears its song is given; its analysis is made here. Or a name: that
+            is the parameter called `song`.
         is_generated: whether the song came out of an AI generator.
         params: as a recipe would give them; they are validated.
 
@@ -90,6 +91,8 @@ def apply(
         pydantic.ValidationError: a parameter is unknown, of a wrong type or out of its range.
         StageError: the stage refused.
     """
+    if isinstance(song, str):
+        params, song = params | {"song": song}, None
     settings = stage.params.model_validate(params)
     context = StageContext(
         seed=seed,
@@ -176,6 +179,14 @@ def example_song(own: Signal) -> Song:
         stems[name] = Audio(np.ascontiguousarray(made[: own.channels]), own.sample_rate)
     mixture = np.stack([stem.samples for stem in stems.values()]).sum(axis=0)
     return Song(stems, "vocals", Audio(mixture, own.sample_rate))
+
+
+def example_reference(own: Signal) -> Audio:
+    """Make a song to compare with: brighter, narrower and louder than `example_audio`, 2 s."""
+    made = example_audio(2.0, own.sample_rate, 9).samples
+    treble = np.diff(made, axis=1, prepend=np.float32(0))
+    bright = 1.5 * made + 2.0 * treble
+    return Audio((bright + 0.3 * bright[::-1]).astype(np.float32), own.sample_rate)
 
 
 def example_hit(sample_rate: int) -> Audio:
@@ -305,7 +316,7 @@ class Case:
         """Return what `stemfx.testing.apply` does, with these parameters or others."""
         chosen = self.params if params is None else params
         key = example_audio(max(0.05, audio.n_samples / audio.sample_rate), audio.sample_rate, 7)
-        song = example_song(audio) if self.stage.hears_song else None
+        own = example_song(audio) if self.stage.hears_song else chosen.get("song")
         named = (chosen.get(name) or () for name in self.stage.references("track"))
         tracks = [track for one in named for track in ([one] if isinstance(one, str) else one)]
         return apply(
@@ -314,12 +325,13 @@ class Case:
             sidechains=dict.fromkeys(tracks, key),
             seed=seed,
             files=self.files,
-            sounds={name: example_hit(audio.sample_rate) for name in self._named("sound", chosen)},
+            sounds={name: example_hit(audio.sample_rate) for name in self._named("sound", chosen)}
+            | {name: example_reference(audio) for name in self._named("song", chosen)},
             kits=dict.fromkeys(self._named("kit", chosen), SynthKit()),
             readings=dict.fromkeys(self._named("source", chosen), example_reading(audio)),
             drum_hits=example_hits(audio) if issubclass(self.stage.params, HitParams) else (),
-            song=song,
-            **chosen,
+            song=own,
+            **{name: value for name, value in chosen.items() if name != "song"},
         )
 
     def _named(self, kind: ReferenceKind, chosen: Mapping[str, Any]) -> list[str]:
@@ -329,13 +341,17 @@ class Case:
 
     @property
     def neutral_params(self) -> dict[str, Any]:
-        """The neutral value of each knob that declares one; what is required; else the defaults."""
+        """The neutral value of each knob that declares one; what is required; else the defaults.
+
+        Sounds and songs are named as in `params`: one of two may be required.
+        """
         neutral = {}
+        references = {*self.stage.references("sound"), *self.stage.references("song")}
         for name, info in self.stage.params.model_fields.items():
             extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
             if "neutral" in extra:
                 neutral[name] = extra["neutral"]
-            elif info.is_required():
+            elif info.is_required() or (name in references and name in self.params):
                 neutral[name] = self.params[name]
         return neutral
 

@@ -39,6 +39,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "layer": {"sound": "hit.wav", "classes": ["kick", "snare"], "gain_db": 6.0},
     "limiter": {"gain_db": 12.0},
     "loudness": {"target_lufs": -12.0},
+    "match_reference": {"song": "reference", "amount": 1.0},
     "mono_safe": {"max_mono_loss_db": 0.5, "max_bass_loss_db": 0.1},
     "multiband": {
         "ratio": 4.0,

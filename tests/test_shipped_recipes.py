@@ -15,6 +15,9 @@ from stemfx.run import run
 from stemfx.session import Request, load_recipe, prepare
 from stemfx.shipped import shipped_recipes
 
+LOUD = ("remix", "warm-master", "demo", "mashup", "master", "master-to-reference")
+"""Those that promise a loudness."""
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cache]:
@@ -26,6 +29,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cache]:
 def planned(name: str, song: Path, out: Path) -> Plan:
     found = build_registry()
     names = ("a", "b", "c") if name == "mashup" else ("song",)
+    if name == "master-to-reference":
+        names = ("song", "reference")
     sources = dict.fromkeys(names, song)
     request = Request(sources=sources, out_folder=out, models=("embedded",), offline=True)
     recipe, folder = load_recipe(name, request, found)
@@ -36,6 +41,7 @@ def test_the_promised_recipes_are_shipped() -> None:
     assert set(shipped_recipes()) == {
         *("remix", "rebalance", "instrumental", "acappella", "warm-master", "demo"),
         *("clean-vocal", "mono-safe", "rescue", "fix-drums", "samples", "mashup", "master"),
+        "master-to-reference",
     }
 
 
@@ -56,7 +62,7 @@ def test_a_shipped_recipe_plans_and_runs_on_the_demo_song(
     assert reading["duration_s"] == pytest.approx(samples(song).shape[1] / 44_100)
     assert float(reading["true_peak_dbtp"] or 0) <= 0.0
     assert not [f for _, f in outcome.findings if f.level != "info"], outcome.findings
-    if name in ("remix", "warm-master", "demo", "mashup", "master"):  # these promise a loudness
+    if name in LOUD:
         assert reading["lufs"] == pytest.approx(-14, abs=0.1)
         assert float(reading["true_peak_dbtp"] or 0) <= -0.95
     null = null_db(outcome)

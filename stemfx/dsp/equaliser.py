@@ -112,9 +112,7 @@ def matched_sections(curve: Sequence[Prototype], sample_rate: int) -> Sections:
 def correction_taps(curve: Sequence[Prototype], sample_rate: int) -> Float64s:
     """Return the minimum-phase FIR that brings `matched_sections` to the analogue magnitude.
 
-    Its logarithm folded to positive time (the cepstrum) makes a magnitude minimum-phase; see
-    Oppenheim and Schafer, Discrete-Time Signal Processing, chapter 13. A single 1.0 where there
-    is nothing to correct.
+    A single 1.0 where there is nothing to correct.
     """
     n_fft = 64 * _CORRECTION_TAPS
     freq_hz = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
@@ -122,10 +120,27 @@ def correction_taps(curve: Sequence[Prototype], sample_rate: int) -> Float64s:
     held = freq_hz <= HIGHEST * sample_rate / 2
     if np.abs(missing[held]).max() < _UNHEARD_DB * math.log(10.0) / 20.0:
         return np.ones(1)
-    cepstrum = np.fft.irfft(missing)
-    cepstrum[1 : n_fft // 2] *= 2.0
-    cepstrum[n_fft // 2 + 1 :] = 0.0
-    taps: Float64s = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))[:_CORRECTION_TAPS]
+    return minimum_phase(missing)[:_CORRECTION_TAPS]
+
+
+def minimum_phase(log_magnitude: Float64s) -> Float64s:
+    """Return the minimum-phase response to an impulse with a magnitude.
+
+    Its logarithm folded to positive time (the cepstrum) makes a magnitude minimum-phase; see
+    Oppenheim and Schafer, Discrete-Time Signal Processing, chapter 13.
+
+    Args:
+        log_magnitude: natural logarithm of it, from 0 Hz up to half the sample rate,
+            `(n / 2 + 1,)`; n many times as long as the response, or that folds over.
+
+    Returns:
+        `(n,)`, beginning at time zero.
+    """
+    cepstrum = np.fft.irfft(log_magnitude)
+    middle = len(cepstrum) // 2
+    cepstrum[1:middle] *= 2.0
+    cepstrum[middle + 1 :] = 0.0
+    taps: Float64s = np.fft.irfft(np.exp(np.fft.rfft(cepstrum)))
     return taps
 
 

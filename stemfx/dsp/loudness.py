@@ -110,6 +110,10 @@ class LoudnessMeter:
             self._n_cells = n_full
         self._open = squares[edges[-1] :]
 
+    def cells(self) -> Powers:
+        """Return the K-weighted mean square of every full 10 ms, the channels added."""
+        return self._windows(1, 1)
+
     def _windows(self, width: int, hop: int) -> Powers:
         """Mean squares of all full windows of `width` cells, one every `hop` cells."""
         start = np.arange(0, self._n_cells - width + 1, hop)

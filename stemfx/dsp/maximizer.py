@@ -27,7 +27,12 @@ from stemfx.dsp.units import db_to_gain, gain_to_db
 
 LEVEL_OVER_CEILING_DB = 1.5
 """Where the leveller begins: lower it pumps more, higher the clip tears bass."""
-CLIP_UNDER_CEILING_DB = 0.05  # room to grow in between the samples, so that the limiter rests
+CLIP_UNDER_CEILING_DB = (0.05, 0.4)
+"""Least and most room to grow in between the samples. More would clip what needs no clip; only
+where next to nothing is over is it worth so much that the limiter can rest altogether."""
+LIGHT_DB = 1.0
+"""So little over the ceiling, most of it may lie between the samples."""
+LIGHT_TRIES = 3
 KNEE_DB = (0.1, 1.5)
 """Least and most that the clip bends below its ceiling: as much as the highest tip is over it.
 
@@ -37,9 +42,10 @@ RELEASE_MS = 20.0
 LOOK_AHEAD_MS = HOLD_MS = 2.0
 """Of the limiter, which takes tenths of a dB: the shorter, the less of the sound it touches."""
 
-AIM_LU = 0.08  # of 0.1 that are promised
+AIM_LU = 0.05  # of 0.1 that are promised
 EXCESS_LU = 0.2
 """So much too loud is lowered afterwards: it costs next to nothing, another run does."""
+GUESS_OVER_LU = 0.03  # for what the limiter takes; rather too loud than not loud enough
 NEAR_LU = 0.02  # on excerpts, so that what they are no likeness of has room
 MAX_RUNS = 4
 MAX_GUESSES = 8
@@ -59,7 +65,7 @@ class Loud:
 
     Args:
         blocks: starts the stream.
-        gain_db: what the song was raised by.
+        gain_db: what the song was raised by, in all.
         lufs: integrated loudness of the result.
         true_peak_dbtp: highest level between its samples.
         clip_db: what the highest tip lost to the soft clip.
@@ -82,15 +88,23 @@ class Maximizer:
         ceiling_dbtp: highest level allowed between the samples.
         gain_db: what it is raised by.
         peak_dbfs: highest sample of the whole song before the gain: how soft the clip can be.
+        room_db: how far under the ceiling the clip ends.
     """
 
-    def __init__(self, like: Signal, ceiling_dbtp: float, gain_db: float, peak_dbfs: float) -> None:
+    def __init__(
+        self,
+        like: Signal,
+        ceiling_dbtp: float,
+        gain_db: float,
+        peak_dbfs: float,
+        room_db: float = CLIP_UNDER_CEILING_DB[0],
+    ) -> None:
         self._channels = like.channels
         self._gain = db_to_gain(gain_db)
         least, most = KNEE_DB
         knee_db = min(most, max(least, peak_dbfs + gain_db - ceiling_dbtp))
         self._leveller = Leveller(like.sample_rate, ceiling_dbtp + LEVEL_OVER_CEILING_DB)
-        self._clip = SoftClip(ceiling_dbtp - CLIP_UNDER_CEILING_DB, db_to_gain(-knee_db))
+        self._clip = SoftClip(ceiling_dbtp - room_db, db_to_gain(-knee_db))
         self._limiter = TruePeakLimiter(
             like.sample_rate,
             like.channels,
@@ -135,18 +149,28 @@ def maximize(
         gain_db: what would do if there were no ceiling.
         peak_dbfs: highest sample of the song.
     """
+    room_db, most_db = CLIP_UNDER_CEILING_DB
 
     def maximizer(gain_db: float) -> Maximizer:
-        return Maximizer(signal, ceiling_dbtp, gain_db, peak_dbfs)
+        return Maximizer(signal, ceiling_dbtp, gain_db, peak_dbfs, room_db)
 
     heard = excerpts(signal)
+    is_light = peak_dbfs + gain_db - ceiling_dbtp < LIGHT_DB
+    for _ in range(LIGHT_TRIES if is_light else 0):
+        peaks = TruePeakMeter(signal.channels)
+        for block in maximizer(gain_db).clipped(heard.blocks(), heard.n_samples):
+            peaks.add(block)
+        over_db = gain_to_db(peaks.true_peak) - ceiling_dbtp
+        if over_db <= 0:
+            break
+        room_db = min(most_db, room_db + over_db + GUESS_OVER_LU)
     # By how much the song is louder than its excerpts.
     offset_lu = target_lufs - gain_db - _lufs(heard, heard.blocks())
 
     def guessed_lufs(gain_db: float) -> float:
         return offset_lu + _lufs(heard, maximizer(gain_db).clipped(heard.blocks(), heard.n_samples))
 
-    gain_db, lu_per_db = _guess(guessed_lufs, target_lufs, gain_db)
+    gain_db, lu_per_db = _guess(guessed_lufs, target_lufs + GUESS_OVER_LU, gain_db)
     best = loud = _whole(signal, maximizer(gain_db), gain_db, target_lufs, ceiling_dbtp)
     for _ in range(MAX_RUNS - 1):
         missing_lu = target_lufs - loud.lufs
@@ -219,7 +243,7 @@ def _whole(
     )
     return Loud(
         partial(_lowered, spool, down_db),
-        gain_db,
+        gain_db - down_db,
         _loudness(meter, -down_db),
         true_peak_dbtp - down_db,
         maximizer.clip_db,

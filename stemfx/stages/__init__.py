@@ -30,6 +30,7 @@ from stemfx.stages.level_check import level_check
 from stemfx.stages.limiter import limiter
 from stemfx.stages.loudness import loudness
 from stemfx.stages.low_pass import low_pass
+from stemfx.stages.match_reference import match_reference
 from stemfx.stages.mono_below import mono_below
 from stemfx.stages.mono_check import mono_check
 from stemfx.stages.mono_safe import mono_safe
@@ -85,6 +86,7 @@ BUILTIN: tuple[Stage, ...] = (
     multiband,
     glue,
     limiter,
+    match_reference,
     loudness,
     # other people's plugins
     vst3,

@@ -224,3 +224,22 @@ def test_a_gain_that_opens_the_gate_still_lands_on_the_target():
     audio = Audio(np.concatenate((1e-2 * loud, 1e-3 * loud), axis=1), 44_100)
     out, _ = apply(loudness, audio, target_lufs=-30.0)
     assert measure(out).lufs == pytest.approx(-30, abs=1e-3)
+
+
+def test_where_next_to_nothing_is_over_the_limiter_rests():
+    # Held notes under clicks that stand only just over the ceiling, between the samples too: a
+    # limiter would turn the notes down around each; the clip touches nothing but the clicks.
+    rng = np.random.default_rng(2)
+    time_s = np.arange(6 * 44_100) / 44_100
+    notes = 0.25 * np.sin(2 * np.pi * 220 * time_s)
+    clicks = np.zeros_like(notes)
+    for start in range(5_000, len(clicks) - 64, 11_025):
+        clicks[start : start + 48] += np.hanning(48) * rng.uniform(-1, 1, 48)
+    sound = notes + clicks * (0.9 / np.abs(notes + clicks).max())
+    audio = Audio(np.stack((sound, sound)).astype(np.float32), 44_100)
+    over_db = measure(audio).true_peak_dbtp + 1.0 - 0.3  # 0.3 dB will be over
+    target = measure(audio).lufs - over_db
+    _, context = apply(loudness, audio, target_lufs=target)
+    assert context.measurements["max_clip_db"] > 0.2
+    # A clip that ends just under the ceiling would leave 0.25 dB to it.
+    assert context.measurements["max_gain_reduction_db"] <= 0.12
