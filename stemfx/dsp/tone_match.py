@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from stemfx.dsp.passages import Passages
 from stemfx.dsp.units import Float64s, power_to_db
 
-NOTHING_DB = 65.0
-"""A third of an octave so far under the loudest one holds dither and noise."""
+NOTHING_DB = 75.0
+"""A third of an octave so far under the loudest one holds dither."""
+NOISE_DB = 6.0
+"""One that stands out of quiet passages by no more holds noise."""
 CLIFF_ROOM = 0.94  # of a codec's cut-off: nearer to it a spectrum is already falling
 GENTLE_BELOW_HZ = 30.0  # fading to nothing an octave further down
 MAX_MONO_LOSS_DB = 3.0
@@ -32,9 +34,9 @@ MONO_SIDE_DB = -60.0
 
 _STEPS = 12  # curve points in an octave
 _TONE_OCTAVES = 1 / 3
-_WIDTH_OCTAVES = 1.0  # a width that changes within less is not heard as one
+_WIDTH_OCTAVES = 2 / 3  # a width that changes within less is not heard as one
 _BOOST_FADE_OCTAVES = 0.5
-_ROUNDS = 6
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,8 @@ class Match:
 
     Args:
         freq_hz: of the points, 12 an octave.
-        mid_db: what the mid is to gain.
-        side_db: what the side is to gain.
+        tone_db: what mid and side are to gain.
+        width_db: what the side is to gain besides.
         missing_db: what the reference has more than the song then has, because of the cap.
         distance_before_db: of both spectra, rms over thirds of an octave.
         distance_db: the same afterwards.
@@ -52,8 +54,8 @@ class Match:
     """
 
     freq_hz: Float64s
-    mid_db: Float64s
-    side_db: Float64s
+    tone_db: Float64s
+    width_db: Float64s
     missing_db: Float64s
     distance_before_db: float
     distance_db: float
@@ -61,8 +63,8 @@ class Match:
 
     @property
     def max_change_db(self) -> float:
-        """The largest gain or cut of either curve."""
-        return float(np.abs(np.concatenate((self.mid_db, self.side_db))).max())
+        """The largest boost or cut of either curve."""
+        return float(np.abs(np.concatenate((self.tone_db, self.width_db))).max())
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,15 @@ class Matcher:
         self._k_gain = song.k_gain
         self._narrow = self._bands(_TONE_OCTAVES)
         self._broad = self._bands(_WIDTH_OCTAVES)
-        both = self._mean(self._reference), self._mean(self._song)
         self._there = self._freq_hz < CLIFF_ROOM * highest_hz
         self._there &= self._freq_hz >= GENTLE_BELOW_HZ
-        for spectrum in both:
-            level_db = power_to_db(self._narrow @ spectrum.sum(axis=0))
-            self._there &= level_db > level_db.max() - NOTHING_DB
+        for passages, layers in ((song, self._song), (reference, self._reference)):
+            power = self._narrow @ self._mean(layers).sum(axis=0)
+            floor = np.maximum(
+                power.max() * 10.0 ** (-NOTHING_DB / 10.0),
+                self._narrow @ passages.quiet() * 10.0 ** (NOISE_DB / 10.0),
+            )
+            self._there &= power > floor
         self._has_width = not (is_mono(song) or is_mono(reference))
 
     def match(self, wanted: Wanted) -> Match:
@@ -126,12 +131,11 @@ class Matcher:
             whole_db = self._tone_of(width_db)
             tone_db = self._tamed(wanted.tone * whole_db, wanted.max_db)
             ideal_db = np.where(self._there, wanted.tone * whole_db, tone_db)
-            width_db = np.clip(tone_db + width_db, -wanted.max_db, wanted.max_db) - tone_db
         nothing = np.zeros_like(width_db)
         return Match(
             self._freq_hz,
             tone_db,
-            tone_db + width_db,
+            width_db,
             ideal_db - tone_db,
             self._distance_db(nothing, nothing),
             self._distance_db(tone_db, width_db),
@@ -139,9 +143,15 @@ class Matcher:
         )
 
     def _bands(self, octaves: float) -> NDArray[np.float64]:
-        """Return raised cosines over the fine spectrum, `octaves` wide half-way up."""
+        """Return raised cosines over the fine spectrum, half-way up as wide as the ear hears.
+
+        That is `octaves`, or where it is more, in the bass, an equivalent rectangular bandwidth:
+        24.7 (1 + 0.00437 f) Hz (Glasberg and Moore 1990). Or else the notes of a bass would count.
+        """
+        ear = np.log2(1.0 + 24.7 * (0.00437 + 1.0 / self._freq_hz))
+        width = np.maximum(octaves, ear)[:, np.newaxis]
         apart = np.log2(self._fine_hz / self._freq_hz[:, np.newaxis])
-        return 0.5 + 0.5 * np.cos(np.pi * np.clip(apart / octaves, -1.0, 1.0))
+        return 0.5 + 0.5 * np.cos(np.pi * np.clip(apart / width, -1.0, 1.0))
 
     def _mean(self, layers: Float64s) -> Float64s:
         """Return the mean over the layers, `(2, n_groups)`."""
@@ -193,11 +203,17 @@ class Matcher:
         """Return the curve of the side over the mid."""
         if not self._has_width:
             return np.zeros_like(self._freq_hz)
-        ratios_db = [self._ratio_db(layers) for layers in (self._song, self._reference)]
-        width_db = wanted.width * (ratios_db[1] - ratios_db[0])
-        width_db = self._tamed(self._carried_on(width_db), wanted.max_db)
+        own_db, aim_db = (self._ratio_db(layers) for layers in (self._song, self._reference))
+        whole_db = np.zeros_like(own_db)
+        if self._there.any():
+            for _ in range(_ROUNDS):
+                sides = self._song * np.stack(
+                    (np.ones_like(self._fine_hz), self._fine_gain(whole_db))
+                )
+                whole_db = self._carried_on(whole_db + aim_db - self._ratio_db(sides))
+        width_db = self._tamed(wanted.width * whole_db, wanted.max_db)
         loss_db = np.where(self._freq_hz < BASS_HZ, MAX_BASS_LOSS_DB, MAX_MONO_LOSS_DB)
-        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - ratios_db[0]
+        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - own_db
         capped: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
         return capped
 
