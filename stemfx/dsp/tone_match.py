@@ -105,8 +105,6 @@ class Matcher:
         self._song, song_shares = song.layers()
         self._reference, shares = reference.layers()
         self._shares = np.minimum(song_shares, shares)
-        if not self._shares.any():  # a middling passage only, held against a loud one only
-            self._shares = np.ones_like(shares)
         self._shares = self._shares / self._shares.sum()
         self._k_gain = song.k_gain
         self._narrow = self._bands(_TONE_OCTAVES)
@@ -124,22 +122,24 @@ class Matcher:
 
     def match(self, wanted: Wanted) -> Match:
         """Return the curves for what is wanted."""
-        width_db = self._width(wanted) if wanted.width else np.zeros_like(self._freq_hz)
-        tone_db = np.zeros_like(self._freq_hz)
-        ideal_db = tone_db
-        if wanted.tone:
-            whole_db = self._tone_of(width_db)
-            tone_db = self._tamed(wanted.tone * whole_db, wanted.max_db)
-            ideal_db = np.where(self._there, wanted.tone * whole_db, tone_db)
-        nothing = np.zeros_like(width_db)
+        tone_db = width_db = nothing = np.zeros_like(self._freq_hz)
+        missing_db = nothing
+        if self._there.any():
+            start_db, whole_width_db = self._whole()
+            if wanted.width and self._has_width:
+                width_db = self._safe(self._tamed(wanted.width * whole_width_db, wanted.max_db))
+            if wanted.tone:
+                whole_db = wanted.tone * self._tone(start_db, width_db)
+                tone_db = self._tamed(whole_db, wanted.max_db)
+                missing_db = np.where(self._there, whole_db - tone_db, 0.0)
         return Match(
             self._freq_hz,
             tone_db,
             width_db,
-            ideal_db - tone_db,
+            missing_db,
             self._distance_db(nothing, nothing),
             self._distance_db(tone_db, width_db),
-            self._width_change_db(width_db, tone_db),
+            self._width_change_db(tone_db, width_db),
         )
 
     def _bands(self, octaves: float) -> NDArray[np.float64]:
@@ -164,58 +164,73 @@ class Matcher:
         gain: Float64s = 10.0 ** (np.interp(at, np.log2(self._freq_hz), curve_db) / 10.0)
         return gain
 
-    def _changed(self, layers: Float64s, tone_db: Float64s, width_db: Float64s) -> Float64s:
-        """Return mid and side together after both curves, `(n_layers, n_groups)`."""
-        wide = layers[:, 0] + layers[:, 1] * self._fine_gain(width_db)
-        changed: Float64s = wide * self._fine_gain(tone_db)
+    def _whole(self) -> tuple[Float64s, Float64s]:
+        """Return the curves of tone and width that go all the way, without limits.
+
+        They begin with the difference of the fine spectra in dB, in which a loud note counts no
+        more than its neighbours.
+        """
+        song, reference = (self._fine_db(layers) for layers in (self._song, self._reference))
+        apart_db = reference - song
+        tone_db = self._smoothed(self._narrow, apart_db[2])
+        width_db = self._smoothed(self._broad, apart_db[1] - apart_db[0])
+        for _ in range(_ROUNDS):
+            changed = self._changed(tone_db, width_db)
+            tone_db = self._carried_on(tone_db + self._missing_db(changed))
+            width_db = self._carried_on(
+                width_db + self._ratio_db(self._reference) - self._ratio_db(changed)
+            )
+        return tone_db, width_db
+
+    def _tone(self, start_db: Float64s, width_db: Float64s) -> Float64s:
+        """Return the curve of tone beside a width; K-weighted it is as loud as without."""
+        tone_db = start_db
+        for _ in range(_ROUNDS):
+            missing_db = self._missing_db(self._changed(tone_db, width_db))
+            tone_db = self._carried_on(tone_db + missing_db)
+        loudness = [
+            float(self._mean(layers).sum(axis=0) @ self._k_gain)
+            for layers in (self._song, self._changed(tone_db, width_db))
+        ]
+        return tone_db - (power_to_db(loudness[1]) - power_to_db(loudness[0]))
+
+    def _safe(self, width_db: Float64s) -> Float64s:
+        """Return the width with as much widening as the mono sum bears."""
+        loss_db = np.where(self._freq_hz < BASS_HZ, MAX_BASS_LOSS_DB, MAX_MONO_LOSS_DB)
+        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - self._ratio_db(self._song)
+        safe: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
+        return safe
+
+    def _fine_db(self, layers: Float64s) -> Float64s:
+        """Return mid, side and both in dB, mean over the layers, `(3, n_groups)`."""
+        whole = layers.sum(axis=1, keepdims=True)
+        level_db = power_to_db(np.concatenate((layers, whole), axis=1))
+        level_db = np.maximum(level_db, level_db.max(axis=(1, 2), keepdims=True) - NOTHING_DB)
+        mean: Float64s = np.tensordot(self._shares, level_db, 1)
+        return mean
+
+    def _smoothed(self, bands: Float64s, fine_db: Float64s) -> Float64s:
+        """Return the mean of each band over what is there."""
+        at = np.log2(self._fine_hz)
+        there = np.interp(at, np.log2(self._freq_hz), self._there.astype(np.float64))
+        mean = (bands @ (there * fine_db)) / np.maximum(bands @ there, 1e-9)
+        return self._carried_on(mean)
+
+    def _changed(self, tone_db: Float64s, width_db: Float64s) -> Float64s:
+        """Return the song's layers after both curves, `(n_layers, 2, n_groups)`."""
+        tone = self._fine_gain(tone_db)
+        changed: Float64s = self._song * np.stack((tone, tone * self._fine_gain(width_db)))
         return changed
 
-    def _missing_db(self, tone_db: Float64s, width_db: Float64s) -> Float64s:
+    def _missing_db(self, changed: Float64s) -> Float64s:
         """Return what the reference has more in each third of an octave, at equal loudness."""
-        missing_db = np.zeros_like(tone_db)
-        after = self._changed(self._song, tone_db, width_db)
-        whole = self._reference.sum(axis=1)
-        for share, one, other in zip(self._shares, after, whole, strict=True):
-            if share:
-                levels = [
-                    power_to_db(self._narrow @ s) - power_to_db(float(self._k_gain @ s))
-                    for s in (one, other)
-                ]
-                missing_db += share * (levels[1] - levels[0])
+        levels = []
+        for layers in (self._reference, changed):
+            whole = layers.sum(axis=1)
+            loudness_db = power_to_db(whole @ self._k_gain)[:, np.newaxis]
+            levels.append(self._shares @ (power_to_db(whole @ self._narrow.T) - loudness_db))
+        missing_db: Float64s = levels[0] - levels[1]
         return missing_db
-
-    def _tone_of(self, width_db: Float64s) -> Float64s:
-        """Return the curve that brings the tone to the reference's, as loud as it was."""
-        tone_db = np.zeros_like(self._freq_hz)
-        if not self._there.any():
-            return tone_db
-        for _ in range(_ROUNDS):
-            tone_db += self._missing_db(tone_db, width_db)
-            tone_db = self._carried_on(tone_db)
-        before = self._mean(self._song)[np.newaxis]
-        after = self._changed(before, tone_db, width_db) @ self._k_gain
-        loudness_db = power_to_db(float(after[0])) - power_to_db(
-            float(before.sum(axis=1)[0] @ self._k_gain)
-        )
-        return tone_db - loudness_db
-
-    def _width(self, wanted: Wanted) -> Float64s:
-        """Return the curve of the side over the mid."""
-        if not self._has_width:
-            return np.zeros_like(self._freq_hz)
-        own_db, aim_db = (self._ratio_db(layers) for layers in (self._song, self._reference))
-        whole_db = np.zeros_like(own_db)
-        if self._there.any():
-            for _ in range(_ROUNDS):
-                sides = self._song * np.stack(
-                    (np.ones_like(self._fine_hz), self._fine_gain(whole_db))
-                )
-                whole_db = self._carried_on(whole_db + aim_db - self._ratio_db(sides))
-        width_db = self._tamed(wanted.width * whole_db, wanted.max_db)
-        loss_db = np.where(self._freq_hz < BASS_HZ, MAX_BASS_LOSS_DB, MAX_MONO_LOSS_DB)
-        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - own_db
-        capped: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
-        return capped
 
     def _ratio_db(self, layers: Float64s) -> Float64s:
         """Return the side over the mid in broad bands."""
@@ -241,14 +256,15 @@ class Matcher:
 
     def _distance_db(self, tone_db: Float64s, width_db: Float64s) -> float:
         """Return the rms of what is missing, but for what is missing everywhere."""
-        missing_db = self._missing_db(tone_db, width_db)[self._there]
+        missing_db = self._missing_db(self._changed(tone_db, width_db))[self._there]
         return float(np.std(missing_db)) if len(missing_db) else 0.0
 
-    def _width_change_db(self, width_db: Float64s, tone_db: Float64s) -> float | None:
+    def _width_change_db(self, tone_db: Float64s, width_db: Float64s) -> float | None:
         if not self._has_width:
             return None
-        mid, side = self._mean(self._song)
-        before_db = power_to_db(float(side.sum())) - power_to_db(float(mid.sum()))
-        gain = self._fine_gain(tone_db)
-        wide = side @ (gain * self._fine_gain(width_db))
-        return power_to_db(float(wide)) - power_to_db(float(mid @ gain)) - before_db
+        nothing = np.zeros_like(width_db)
+        after, before = (
+            power_to_db(self._mean(self._changed(tone_db, curve)).sum(axis=1))
+            for curve in (width_db, nothing)
+        )
+        return float((after[1] - after[0]) - (before[1] - before[0]))
