@@ -104,6 +104,9 @@ class Matcher:
         self._freq_hz = 16.0 * 2 ** (np.arange(n_points) / _STEPS)
         self._song, song_shares = song.layers()
         self._reference, shares = reference.layers()
+        # Above a cut-off of one both end there, or else the third below it would seem to fall.
+        for layers in (self._song, self._reference):
+            layers[..., self._fine_hz > CLIFF_ROOM * highest_hz] = 0.0
         self._shares = np.minimum(song_shares, shares)
         self._shares = self._shares / self._shares.sum()
         self._k_gain = song.k_gain
@@ -118,6 +121,7 @@ class Matcher:
                 self._narrow @ passages.quiet() * 10.0 ** (NOISE_DB / 10.0),
             )
             self._there &= power > floor
+        self._gentle = np.clip(1.0 + np.log2(self._freq_hz / GENTLE_BELOW_HZ), 0.0, 1.0)
         self._has_width = not (is_mono(song) or is_mono(reference))
 
     def match(self, wanted: Wanted) -> Match:
@@ -130,7 +134,7 @@ class Matcher:
                 width_db = self._safe(self._tamed(wanted.width * whole_width_db, wanted.max_db))
             if wanted.tone:
                 whole_db = wanted.tone * self._tone(start_db, width_db)
-                tone_db = self._tamed(whole_db, wanted.max_db)
+                tone_db = self._tamed(whole_db, wanted.max_db) * self._gentle
                 missing_db = np.where(self._there, whole_db - tone_db, 0.0)
         return Match(
             self._freq_hz,
@@ -196,7 +200,8 @@ class Matcher:
 
     def _safe(self, width_db: Float64s) -> Float64s:
         """Return the width with as much widening as the mono sum bears."""
-        loss_db = np.where(self._freq_hz < BASS_HZ, MAX_BASS_LOSS_DB, MAX_MONO_LOSS_DB)
+        above_bass = np.clip(np.log2(self._freq_hz / BASS_HZ), 0.0, 1.0)
+        loss_db = MAX_BASS_LOSS_DB + above_bass * (MAX_MONO_LOSS_DB - MAX_BASS_LOSS_DB)
         room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - self._ratio_db(self._song)
         safe: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
         return safe
@@ -245,14 +250,13 @@ class Matcher:
         return filled
 
     def _tamed(self, curve_db: Float64s, max_db: float) -> Float64s:
-        """Return the curve inside its cap, with no boost where nothing is, gentle at the bottom."""
+        """Return the curve inside its cap, with no boost where nothing is."""
         at = np.log2(self._freq_hz)
         apart = np.abs(at[:, np.newaxis] - at[self._there]).min(axis=1, initial=99.0)
         fade = np.clip(1.0 - apart / _BOOST_FADE_OCTAVES, 0.0, 1.0)
+        fade[self._freq_hz < GENTLE_BELOW_HZ] = 1.0  # what is done there is not looked at
         tamed = np.clip(curve_db, -max_db, max_db)
-        tamed = np.where(tamed > 0, fade * tamed, tamed)
-        tamed *= np.clip(1.0 + np.log2(self._freq_hz / GENTLE_BELOW_HZ), 0.0, 1.0)
-        return tamed
+        return np.where(tamed > 0, fade * tamed, tamed)
 
     def _distance_db(self, tone_db: Float64s, width_db: Float64s) -> float:
         """Return the rms of what is missing, but for what is missing everywhere."""
