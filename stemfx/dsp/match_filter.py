@@ -34,7 +34,7 @@ def match_taps(match: Match, sample_rate: int) -> tuple[Float64s, int]:
     at = np.log2(np.maximum(freq_hz, match.freq_hz[0] / 2))
     tone_db, width_db = (
         np.interp(at, np.log2(match.freq_hz), curve_db)
-        for curve_db in (match.mid_db, match.side_db - match.mid_db)
+        for curve_db in (match.tone_db, match.width_db)
     )
     tone = minimum_phase(tone_db * np.log(10.0) / 20.0)[:n_tone]
     tone[n_tone // 2 :] *= _fade(n_tone - n_tone // 2)

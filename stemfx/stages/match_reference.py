@@ -234,14 +234,13 @@ def _tell_readings(
     song: _Reading, reference: _Reading, match: Match, context: StageContext
 ) -> None:
     """Report both songs as they came, and what the curves do."""
-    curves = np.concatenate((match.mid_db, match.side_db))
     context.report(
         lufs_before=round(song.lufs, 2),
         lufs_reference=round(reference.lufs, 2),
         spectral_distance_before_db=round(match.distance_before_db, 2),
         spectral_distance_db=round(match.distance_db, 2),
-        max_boost_db=round(max(0.0, float(curves.max())), 2),
-        max_cut_db=round(max(0.0, -float(curves.min())), 2),
+        max_boost_db=round(max(0.0, float(match.tone_db.max())), 2),
+        max_cut_db=round(max(0.0, -float(match.tone_db.min())), 2),
     )
     if match.width_change_db is not None:
         context.report(width_change_db=round(match.width_change_db, 2) + 0.0)
