@@ -131,6 +131,8 @@ class ReductionCurve:
 
     def __call__(self, needs: Curve) -> Curve:
         """Take the next needs, return as many reductions."""
+        if not (self._falling or needs.any() or any(past.any() for past in self._past)):
+            return needs  # none, as most of the time in a quiet song
         return self._smoothed(self._released(self._held(needs)))
 
     def _with_past(self, curve: Curve, which: int) -> Curve:

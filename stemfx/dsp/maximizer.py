@@ -23,8 +23,11 @@ from stemfx.dsp.loudness import (
     TruePeakMeter,
     metered,
 )
+from stemfx.dsp.true_peak import WidePeakMeter
 from stemfx.dsp.units import db_to_gain, gain_to_db
 
+MARGIN_DB = 0.04
+"""Meters that end elsewhere below Nyquist read up to so much more of music held at a ceiling."""
 LEVEL_OVER_CEILING_DB = 1.5
 """Where the leveller begins: lower it pumps more, higher the clip tears bass."""
 CLIP_UNDER_CEILING_DB = (0.05, 0.4)
@@ -51,7 +54,8 @@ MAX_RUNS = 4
 MAX_GUESSES = 8
 MAX_STEP_DB = 6.0
 FIRST_LU_PER_DB = 1 / 1.3  # what music gives when its peaks are at the ceiling
-STUCK_LU_PER_DB = 0.5 / 3.0  # 3 dB more gain for half a LU: that is distortion, not loudness
+PROBE_DB = 3.0
+STUCK_LU_PER_DB = 0.5 / PROBE_DB  # 3 dB more gain for half a LU: that is distortion, not loudness
 
 EXCERPT_S = 0.7  # the meter hears blocks of 0.4 s
 EXCERPTS_S = 35.0
@@ -118,10 +122,15 @@ class Maximizer:
         """Yield `blocks`, `n_samples` in all."""
         return self._limiter(self.clipped(blocks, n_samples), n_samples)
 
-    def clipped(self, blocks: Iterable[Block], n_samples: int) -> Iterator[Block]:
-        """Yield `blocks` before the limiter, which takes some hundredths of a LU at most."""
+    def clipped(
+        self, blocks: Iterable[Block], n_samples: int, oversampling: int = 4
+    ) -> Iterator[Block]:
+        """Yield `blocks` before the limiter, which takes some hundredths of a LU at most.
+
+        Without oversampling they are as loud, within 0.002 LU, in half the time.
+        """
         levelled = self._leveller(block * self._gain for block in blocks)
-        return shape(levelled, self._clip, self._channels, n_samples)
+        return shape(levelled, self._clip, self._channels, n_samples, oversampling)
 
     @property
     def clip_db(self) -> float:
@@ -150,9 +159,10 @@ def maximize(
         peak_dbfs: highest sample of the song.
     """
     room_db, most_db = CLIP_UNDER_CEILING_DB
+    held_dbtp = ceiling_dbtp - MARGIN_DB
 
     def maximizer(gain_db: float) -> Maximizer:
-        return Maximizer(signal, ceiling_dbtp, gain_db, peak_dbfs, room_db)
+        return Maximizer(signal, held_dbtp, gain_db, peak_dbfs, room_db)
 
     heard = excerpts(signal)
     is_light = peak_dbfs + gain_db - ceiling_dbtp < LIGHT_DB
@@ -160,7 +170,7 @@ def maximize(
         peaks = TruePeakMeter(signal.channels)
         for block in maximizer(gain_db).clipped(heard.blocks(), heard.n_samples):
             peaks.add(block)
-        over_db = gain_to_db(peaks.true_peak) - ceiling_dbtp
+        over_db = gain_to_db(peaks.true_peak) - held_dbtp
         if over_db <= 0:
             break
         room_db = min(most_db, room_db + over_db + GUESS_OVER_LU)
@@ -168,9 +178,12 @@ def maximize(
     offset_lu = target_lufs - gain_db - _lufs(heard, heard.blocks())
 
     def guessed_lufs(gain_db: float) -> float:
-        return offset_lu + _lufs(heard, maximizer(gain_db).clipped(heard.blocks(), heard.n_samples))
+        clipped = maximizer(gain_db).clipped(heard.blocks(), heard.n_samples, oversampling=1)
+        return offset_lu + _lufs(heard, clipped)
 
     gain_db, lu_per_db = _guess(guessed_lufs, target_lufs + GUESS_OVER_LU, gain_db)
+    if lu_per_db < STUCK_LU_PER_DB and guessed_lufs(gain_db) < target_lufs:
+        gain_db = _least(guessed_lufs, min(gain_db, held_dbtp - peak_dbfs), gain_db)
     best = loud = _whole(signal, maximizer(gain_db), gain_db, target_lufs, ceiling_dbtp)
     for _ in range(MAX_RUNS - 1):
         missing_lu = target_lufs - loud.lufs
@@ -226,12 +239,28 @@ def _guess(
     return best_db, lu_per_db
 
 
+def _least(lufs_at: Callable[[float], float], low_db: float, high_db: float) -> float:
+    """Return the gain, within 1 dB, above which more gain brings next to no loudness.
+
+    The loudness of a lone click does not rise, however much it is clipped: all that any gain
+    beyond its peak does is to bring up what lies under it.
+    """
+    while high_db - low_db > 1.0:
+        middle_db = (low_db + high_db) / 2
+        more_lu = lufs_at(middle_db + PROBE_DB) - lufs_at(middle_db)
+        if more_lu < PROBE_DB * STUCK_LU_PER_DB:
+            high_db = middle_db
+        else:
+            low_db = middle_db
+    return high_db
+
+
 def _whole(
     signal: Signal, maximizer: Maximizer, gain_db: float, target_lufs: float, ceiling_dbtp: float
 ) -> Loud:
     """Run the whole song, measure it, and lower it by what little is over ceiling or target."""
     meter = LoudnessMeter(signal.sample_rate, signal.channels)
-    peaks = TruePeakMeter(signal.channels, "VHQ")
+    peaks = WidePeakMeter(signal.channels)
     done = metered(maximizer(signal.blocks(), signal.n_samples), meter, peaks)
     spool = Spool(done, signal.sample_rate, signal.channels)
     true_peak_dbtp = gain_to_db(peaks.true_peak)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, TruePeakMeter, metered
+from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, metered
 from stemfx.dsp.maximizer import Loud, maximize
 from stemfx.dsp.targets import TARGETS, TargetName
+from stemfx.dsp.true_peak import WidePeakMeter
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.stage import StageContext, StageParams, knob, stage
 
@@ -120,7 +121,7 @@ def _by_gain_alone(
     """Return the song with one gain, or None where that lifts a peak over the ceiling."""
     if gain_to_db(peak) + gain_db > ceiling_dbtp:
         return None  # no need to look between the samples
-    peaks = TruePeakMeter(signal.channels)
+    peaks = WidePeakMeter(signal.channels)
     for block in signal.blocks(METER_BLOCK_SAMPLES):
         peaks.add(block)
     true_peak_dbtp = gain_to_db(peaks.true_peak) + gain_db

@@ -111,6 +111,23 @@ def test_the_fine_filter_passes_what_lies_below_half_of_nyquist():
         np.testing.assert_allclose(gain, 1, atol=6e-5)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.9, 0.97])
+def test_the_full_band_is_heard_up_to_close_to_nyquist(share):
+    x = (0.5 * np.sin(np.pi * share * np.arange(RATE) + 0.3)).astype(np.float32)
+    x *= np.hanning(RATE).astype(np.float32)
+    read = meter_of(x[None], quality="full").true_peak
+    assert 20 * np.log10(read / 0.5) == pytest.approx(0, abs=0.02)
+
+
+def test_the_full_band_is_the_same_however_it_is_cut():
+    x = np.random.default_rng(6).standard_normal((2, RATE)).astype(np.float32)
+    whole, cut = TruePeakMeter(2, "full"), TruePeakMeter(2, "full")
+    whole.add(x)
+    for start in range(0, RATE, 777):
+        cut.add(x[:, start : start + 777])
+    assert cut.true_peak == whole.true_peak
+
+
 def test_it_reads_what_soxr_reads_at_8x():
     import soxr
 

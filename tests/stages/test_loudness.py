@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
-from scipy.signal import fftconvolve
+from scipy.signal import fftconvolve, resample
 
 from stemfx.audio import Audio
 from stemfx.dsp import maximizer
@@ -55,9 +55,8 @@ def test_a_song_gets_to_its_target_under_its_ceiling(corpus, target_lufs):
         assert true_peak_dbtp(out) <= -1.0 + 0.05
         assert context.measurements["lufs"] == pytest.approx(reading.lufs, abs=0.006)
         assert context.measurements["lufs_before"] == pytest.approx(measure(song).lufs, abs=0.006)
-        assert context.measurements["true_peak_dbtp"] == pytest.approx(
-            reading.true_peak_dbtp, abs=0.02
-        )
+        # The report also hears what lies close to Nyquist, where a song has some.
+        assert reading.true_peak_dbtp - 0.02 <= context.measurements["true_peak_dbtp"] <= -0.98
         assert "loudness_target_missed" not in codes(context)
 
 
@@ -234,7 +233,9 @@ def test_where_next_to_nothing_is_over_the_limiter_rests():
     notes = 0.25 * np.sin(2 * np.pi * 220 * time_s)
     clicks = np.zeros_like(notes)
     for start in range(5_000, len(clicks) - 64, 11_025):
-        clicks[start : start + 48] += np.hanning(48) * rng.uniform(-1, 1, 48)
+        # No white noise: of what lies close to Nyquist meters make what they like.
+        noise = np.interp(np.arange(48), np.arange(0, 48, 1.5), rng.uniform(-1, 1, 32))
+        clicks[start : start + 48] += np.hanning(48) * noise
     sound = notes + clicks * (0.9 / np.abs(notes + clicks).max())
     audio = Audio(np.stack((sound, sound)).astype(np.float32), 44_100)
     over_db = measure(audio).true_peak_dbtp + 1.0 - 0.3  # 0.3 dB will be over
@@ -243,3 +244,24 @@ def test_where_next_to_nothing_is_over_the_limiter_rests():
     assert context.measurements["max_clip_db"] > 0.2
     # A clip that ends just under the ceiling would leave 0.25 dB to it.
     assert context.measurements["max_gain_reduction_db"] <= 0.12
+
+
+def test_any_meter_finds_the_ceiling_held_wherever_below_nyquist_it_ends():
+    # Noise up to Nyquist: held by what soxr reads, which begins to fall at 0.91, a filter that
+    # passes all of it reads 1.1 dB more. (0.1 dB is left for the last 2 % below Nyquist.)
+    noise = np.random.default_rng(3).standard_normal((2, 5 * 44_100))
+    audio = Audio((0.1 * noise).astype(np.float32), 44_100)
+    out, _ = apply(loudness, audio, target_lufs=-8.0)
+    padded = np.pad(out.samples, ((0, 0), (2_000, 2_000)))
+    whole_band = resample(padded, 8 * padded.shape[1], axis=1)
+    assert 20 * np.log10(np.abs(whole_band).max()) <= -1.0 + 0.15
+    assert true_peak_dbtp(out) <= -1.0 + 0.05
+
+
+def test_no_more_gain_is_spent_on_a_click_than_its_peak_can_use():
+    # Its loudness ends where it is clipped; 40 dB more would only bring up the noise under it.
+    samples = 1e-6 * np.random.default_rng(4).standard_normal((2, 4 * 44_100))
+    samples[:, 88_200] = 0.5
+    _, context = apply(loudness, Audio(samples.astype(np.float32), 44_100), target_lufs=-14.0)
+    assert "loudness_target_missed" in codes(context)
+    assert context.measurements["gain_db"] < 20 * np.log10(0.891 / 0.5) + 3.0
