@@ -55,7 +55,7 @@ def saturate(signal: Signal, params: SaturateParams, context: StageContext) -> I
     x is the signal as if its active rms (gated like loudness, but not weighted) were -12 dBFS, so
     that the drive does the same to a quiet song and to a loud one. The bent signal is brought back
     to the rms level of the whole song, so that a louder setting cannot pass for a better one;
-    `clip` gets no such gain: at 6 dB a mix is 0.1 to 0.3 dB quieter, one that was dense before more.
+    `clip` gets no such gain: at 6 dB a mix is 0.1 to 0.3 dB quieter, a dense one more.
 
     Computed at 4 to 16 times the rate, the more the sharper the bend. What still folds back,
     measured up to 12 dB of drive: of 10 kHz tones under -120 dB for soft, -80 dB for tape and clip;
