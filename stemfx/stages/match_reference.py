@@ -78,8 +78,8 @@ def match_reference(
     `tone`: an equaliser by thirds of an octave, minimum phase, at most `max_db` up or down. It
     boosts nothing where the mix or the reference has nothing (above the cut-off of an MP3, in
     noise), and does little below 30 Hz.
-    `width`: side over mid, by octaves, linear phase. It widens no range so far that mono playback
-    loses more than 3 dB there (1 dB below 120 Hz).
+    `width`: side over mid, by two thirds of an octave, linear phase. It widens no range so far
+    that mono playback loses more than 3 dB there (1 dB below 120 Hz).
     `dynamics`: where the reference is denser, gentle compression, 4 dB at most. A livelier
     reference changes nothing: what was flattened cannot be raised.
     `loudness`: a gain to the reference's integrated loudness. Peaks may end over full scale, so

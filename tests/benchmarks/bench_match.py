@@ -217,6 +217,17 @@ def compare(title: str, song: Audio, reference: Audio, truth: Truth | None) -> N
         )
 
 
+def panned(stems: dict[str, Audio]) -> Audio:
+    """Mix mono stems, each in a place of its own."""
+    places = np.linspace(-0.5, 0.5, len(stems))
+    rows = [
+        np.stack((1 - place, 1 + place))[:, np.newaxis] * stem.samples
+        for place, stem in zip(places, stems.values(), strict=True)
+    ]
+    mix = np.sum(rows, axis=0)
+    return Audio((0.5 / np.abs(mix).max() * mix).astype(np.float32), RATE)
+
+
 def songs() -> dict[str, Audio]:
     if not sys.argv[1:]:
         made = {
@@ -225,7 +236,7 @@ def songs() -> dict[str, Audio]:
             "ballad": ("swing ballad", 76, 2),
         }
         return {
-            name: made_song(groove, bpm, tonic=tonic, bars=16).mixture
+            name: panned(made_song(groove, bpm, tonic=tonic, bars=12).stems)
             for name, (groove, bpm, tonic) in made.items()
         }
     import soundfile
