@@ -46,6 +46,7 @@ def _deliver(work: Deliver, master: Signal, measured: Mapping[str, Any], notes: 
         master,
         work.encoding,
         ceiling_dbtp=ceiling_dbtp,
+        is_resampled=master.sample_rate != measured["sample_rate"],
         tags=work.tags,
         dither=work.dither,
         notes=notes,

@@ -123,17 +123,25 @@ def _calls(recipe: Recipe) -> list[StageCall]:
 
 
 def _refuse_equal_targets(plan: Plan) -> None:
-    """Refuse two results of one name, also where a system takes two names for one."""
+    """Refuse two results of one name, also where a system takes two names for one.
+
+    Nor can one be a file, and the folder of another.
+    """
+    rename = "give `master`, `ab`, `stems`, `hits` or `report` another name"
     seen: set[str] = set()
     for path in plan.targets:
-        name = unicodedata.normalize("NFC", str(path)).casefold()
-        if name in seen:
-            raise OutputError(
-                f"two results are named {path}; give `master`, `stems`, `hits` or `report` "
-                "another one",
-                where=plan.recipe.output.where,
-            )
-        seen.add(name)
+        if _on_any_system(path) in seen:
+            told = f"two results are named {path}; {rename}"
+            raise OutputError(told, where=plan.recipe.output.where)
+        seen.add(_on_any_system(path))
+    for path in plan.targets:
+        if folder := next((p for p in path.parents if _on_any_system(p) in seen), None):
+            told = f"{folder} is to be a result, and the folder of {path}; {rename}"
+            raise OutputError(told, where=plan.recipe.output.where)
+
+
+def _on_any_system(path: Path) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _outside_identity(call: StageCall) -> str | None:

@@ -43,7 +43,7 @@ def add_checks(
         return
     nulls = dict(_nulls(graph, recipe, sources, separated))
     heard = tuple(c.name for c in checks if c.name in HEARD)
-    # By their nodes' ids: in two folders two files may have one name.
+    # By their paths: in two folders two files may have one name.
     files = {
         node.id: node.id.removeprefix("write/")
         for node in graph.nodes.values()

@@ -24,10 +24,13 @@ from stemfx.io import Encoding, encoding_for, file_sha256
 from stemfx.plan_hits import TrackHits
 from stemfx.plan_inputs import Inputs, played_sources
 from stemfx.recipe import MasterFile, Recipe
-from stemfx.recipe.output import MP3_RATES
+from stemfx.recipe.output import mp3_rate
 from stemfx.recipe.tracks import REMOVED
 from stemfx.stage import Finding
 from stemfx.tags import STORE_COVER_PIXELS, read_cover
+
+DELIVERY_VERSION = 2
+"""Raise it when a file of the master, or what is told of it, becomes another."""
 
 
 def _input_files(recipe: Recipe) -> set[Path]:
@@ -71,6 +74,7 @@ class ResultNodes:
     ) -> None:
         self._graph, self._recipe, self._inputs = graph, recipe, inputs
         self._rate, self._out_folder, self._preview_s = sample_rate, out_folder, preview_s
+        self._found: list[Finding] = []
 
     def findings(self) -> Iterator[Finding]:
         """Tell what may not be wanted of what is written.
@@ -78,6 +82,7 @@ class ResultNodes:
         Raises:
             TagError: the cover cannot be used.
         """
+        yield from self._found
         tags = self._recipe.output.tags
         cover = None if tags is None or tags.cover is None else read_cover(tags.cover)
         if cover is not None and not cover.is_for_stores:
@@ -101,6 +106,12 @@ class ResultNodes:
         folder = self._out_folder.resolve()
         if not path.is_relative_to(folder):  # by way of a link in the output folder
             raise OutputError(f"{path} lies outside the output folder {folder}", where=where)
+        if path.is_dir():
+            raise OutputError(
+                f"{path} is a folder, and a file of that name is to be written; give `output` "
+                "another name, or pass --out DIR",
+                where=where,
+            )
         self._refuse_to_overwrite(path, where)
         return path
 
@@ -148,8 +159,8 @@ class ResultNodes:
         work = WritePair(paths)
         self._graph.add("write/ab", "write", work, (before, master), config=["ab"], signals=())
 
-    def _at_rate(self, port: Port, rate: int | None) -> Port:
-        if rate is None or rate == self._rate:
+    def _at_rate(self, port: Port, rate: int) -> Port:
+        if rate == self._rate:
             return port
         return self._graph.add(f"master/{rate}", "resample", Resample(rate), (port,), config=[rate])
 
@@ -163,12 +174,10 @@ class ResultNodes:
             quality=file.quality,
         )
         rate = file.sample_rate or self._rate
-        if encoding.format == "mp3" and rate not in MP3_RATES:
-            raise OutputError(
-                f"MP3 has no sample rate of {rate} Hz, which the song has; "
-                "add `sample_rate: 48000` to `output`",
-                where=file.where,
-            )
+        if encoding.format == "mp3" and rate != mp3_rate(rate):
+            told = f"{path.name} is at {mp3_rate(rate):,} Hz: MP3 has no {rate:,} Hz"
+            self._found.append(Finding("info", "mp3_sample_rate", told))
+            rate = mp3_rate(rate)
         calls = self._recipe.master
         ceilings = [call.stage.ceiling(call.params) for call in calls if call.stage.ceiling]
         ceiling_dbtp = ceilings[-1] if ceilings else None
@@ -176,12 +185,13 @@ class ResultNodes:
         cover = None if output.tags is None else output.tags.cover
         is_first = file is output.masters[0]
         return self._graph.add(
-            "write/master" if is_first else f"write/{file.path.name}",
+            "write/master" if is_first else f"write/{file.path.as_posix()}",
             "write",
             Deliver(path, encoding, ceiling_dbtp, output.tags, output.dither),
-            (self._at_rate(master, file.sample_rate), reading),
+            (self._at_rate(master, rate), reading),
             config=[
-                *("master", path.name, asdict(encoding), ceiling_dbtp, output.dither, tags),
+                *("master", DELIVERY_VERSION, path.name, asdict(encoding), ceiling_dbtp),
+                *(output.dither, tags),
                 None if cover is None else file_sha256(cover),
             ],
             signals=(),

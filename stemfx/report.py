@@ -336,7 +336,9 @@ _COST = {
     "limiter": 0.014,
     "loudness": 0.014,
 }
-_FILE_COST, _STAGE_COST = 0.002, 0.004
+_FILE_COST, _STAGE_COST = 0.004, 0.004
+# Encoded, decoded and measured; lossy ones twice, where peaks are limited.
+_DELIVERY_COST = {"wav": 0.01, "flac": 0.013, "ogg": 0.06, "mp3": 0.12}
 
 
 def expected_seconds(node: Node) -> float:
@@ -345,6 +347,10 @@ def expected_seconds(node: Node) -> float:
     if isinstance(node.work, Separate):
         card, cost = node.work.separator.card, _cost(node.work)
         return _MODEL_START_S + card.realtime_factor * cost * seconds
+    if isinstance(node.work, Deliver):
+        return _DELIVERY_COST[node.work.encoding.format] * seconds
+    if isinstance(node.work, WritePair):
+        return 2 * _DELIVERY_COST["wav"] * seconds
     if isinstance(node.work, Result):
         return _FILE_COST * len(node.work.paths) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds

@@ -9,6 +9,7 @@ import re
 import struct
 import unicodedata
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 
 from stemfx.errors import TagError
@@ -87,7 +88,7 @@ def tag_text(name: str, text: str) -> str:
                 f"{name} contains the control character U+{ord(character):04X}; write plain text"
                 + ("" if allowed else " on one line")
             )
-    if name == "date" and not _DATE.fullmatch(text):
+    if name == "date" and not _is_date(text):
         raise ValueError(
             f'date {text!r} is no date; write "2026", "2026-03" or "2026-03-01" (in quotes)'
         )
@@ -101,6 +102,16 @@ def tag_text(name: str, text: str) -> str:
                 "such as DE-A12-26-00001"
             )
     return text
+
+
+def _is_date(text: str) -> bool:
+    if not _DATE.fullmatch(text):
+        return False
+    try:
+        date.fromisoformat((text + "-01-01")[:10])
+    except ValueError:  # the 31st of a short month
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -148,14 +148,14 @@ def test_every_file_has_a_verdict_of_its_own_also_two_of_one_name(folder: Path) 
     text = SONG.replace("out.wav", files) + "checks: {sample_peak_dbfs: -60, mono_loss_db: 99}\n"
     outcome = run_text(folder, text)
     told = {c["of"]: c["value"] for c in outcome_json(outcome)["checks"] if c["max"] == -60}
-    assert list(told) == ["master", "out.wav", "out.wav#2"]
+    assert list(told) == ["master", "x/out.wav", "x/y/out.wav"]
     for name, file in zip(told, ("out.wav", "x/out.wav", "x/y/out.wav"), strict=True):
         expected = examine(FileSignal(probe(folder / file))).to_json()["sample_peak_dbfs"]
         assert told[name] == pytest.approx(expected, abs=0.0101)
-    assert told["out.wav"] != told["master"]  # 8 kHz lack the highest tone
+    assert told["x/out.wav"] != told["master"]  # 8 kHz lack the highest tone
     messages = [f.message for _, f in outcome.findings if f.code == "check_failed"]
     assert "of the master is" in messages[0]
-    assert "of 'out.wav#2' is" in messages[2]
+    assert "of 'x/y/out.wav' is" in messages[2]
 
 
 # --- null --------------------------------------------------------------------------------

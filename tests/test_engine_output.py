@@ -86,6 +86,36 @@ def test_a_file_may_have_a_depth_a_rate_and_a_bit_rate_of_its_own(folder: Path) 
     assert (folder / "small.mp3").stat().st_size == pytest.approx(2 * 128_000 / 8, rel=0.1)
 
 
+@pytest.mark.parametrize(("rate", "rate_of_mp3"), [(96_000, 48_000), (88_200, 44_100)])
+def test_an_mp3_has_the_nearest_rate_that_it_can_have_and_says_so(
+    folder: Path, rate: int, rate_of_mp3: int
+) -> None:
+    noise = 0.1 * np.random.default_rng(3).standard_normal((1, rate))
+    write(folder / "song.wav", Audio(noise.astype(np.float32), rate), Encoding("wav", 24))
+    outcome = run_text(folder, f"{SOURCES}output: {{master: [a.wav, b.mp3]}}\n")
+    assert [(node, f.code) for node, f in outcome.findings] == [("run", "mp3_sample_rate")]
+    assert probe(folder / "a.wav").sample_rate == rate
+    mp3 = probe(folder / "b.mp3")
+    assert (mp3.sample_rate, mp3.n_samples) == (rate_of_mp3, rate_of_mp3)
+
+
+def test_a_file_at_another_rate_is_limited_no_further_than_to_the_ceiling(folder: Path) -> None:
+    """sin(x) + sin(3x)/6 peaks at sqrt(3)/2, and at 1 once a lower rate has lost its harmonic."""
+    rate = 96_000
+    x = 2 * np.pi * 11_000 * np.arange(rate) / rate
+    sound = 0.8 * (np.sin(x) + np.sin(3 * x) / 6)[np.newaxis]  # -3.19 dBTP
+    write(folder / "song.wav", Audio(sound.astype(np.float32), rate), Encoding("wav", 24))
+    text = f"{SOURCES}master: [limiter: {{ceiling_dbtp: -3.1}}]\noutput:\n  master:\n"
+    outcome = run_text(folder, text + "    - a.wav\n    - {file: b.flac, sample_rate: 44100}\n")
+    told = of(outcome, "write/b.flac")
+    assert told["tries"] == 1
+    # From 0.8 = -1.94 dBTP to the ceiling; the ends of a tone that starts at once rise higher.
+    assert told["limited_db"] == pytest.approx(1.16, abs=0.5)
+    middle = samples(folder / "b.flac")[:, 11_025:33_075]
+    assert 20 * np.log10(np.abs(middle).max()) == pytest.approx(-3.1, abs=0.05)
+    assert outcome.findings == []
+
+
 def test_a_second_run_writes_nothing_again_and_a_lost_file_alone_comes_back(folder: Path) -> None:
     cache = Cache(folder / "cache")
     text = f"{SOURCES}{LOUD}output: {{master: [a.wav, c.mp3], ab: ab/}}\n"
@@ -171,6 +201,24 @@ def test_a_preview_has_its_pair_and_files_under_names_of_their_own(folder: Path)
 def test_two_files_of_one_name_are_refused(folder: Path) -> None:
     with pytest.raises(OutputError, match="two results are named"):
         run_text(folder, SOURCES + "output: {master: [a.wav, A.WAV]}\n")
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        ("{master: [x.wav], ab: x.wav}", "x.wav is to be a result, and the folder of "),
+        ("{master: [X.wav/a.mp3, x.wav]}", "X.wav is to be a result, and the folder of "),
+        ("{master: [made.wav]}", "made.wav is a folder, and a file of that name is to be written"),
+    ],
+)
+def test_a_file_is_no_folder_and_that_is_said_before_any_work(
+    folder: Path, output: str, fault: str
+) -> None:
+    (folder / "made.wav").mkdir()
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(OutputError, match=fault):
+        run_text(folder, f"{SOURCES}output: {output}\n")
+    assert [path for path in sorted(folder.rglob("*")) if path.name != "recipe.yaml"] == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import time
 import tracemalloc
@@ -13,19 +14,23 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemfx import io
 from stemfx.audio import BLOCK_SAMPLES, Audio, Block
 from stemfx.dsp.dither import Dither
 from stemfx.errors import AudioFileError, DiskFullError, OutputError
 from stemfx.io import (
+    MP3_KBPS,
     Encoding,
     FileInfo,
+    check_writable,
     encoding_for,
     file_sha256,
     generator_tag,
     probe,
     read_blocks,
+    reading,
+    wav_header,
     write,
+    writing,
     writing_to,
 )
 
@@ -104,7 +109,7 @@ def test_an_ogg_of_any_length_gets_its_serial_in_flat_memory(tmp_path: Path, son
     once = path.read_bytes()
     tracemalloc.start()
     try:
-        io._set_ogg_serial(path, serial=2)
+        writing._set_ogg_serial(path, serial=2)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -144,7 +149,7 @@ def test_lossy_files_are_as_long_as_the_master_and_in_step_with_it(
     assert np.argmax(lags) == 0
 
 
-@pytest.mark.parametrize("kbps", io.MP3_KBPS)
+@pytest.mark.parametrize("kbps", MP3_KBPS)
 def test_an_mp3_has_the_bit_rate_that_was_asked_and_the_masters_level(
     tmp_path: Path, kbps: int
 ) -> None:
@@ -298,7 +303,7 @@ def test_a_full_disk_is_told_where_the_system_knows_no_quotas(
 def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="--out"):
-        io.check_writable(tmp_path / "file" / "folder")
+        check_writable(tmp_path / "file" / "folder")
 
 
 def test_source_depth_decides_unless_asked() -> None:
@@ -336,7 +341,7 @@ def test_what_cannot_be_read_cannot_be_hashed_and_says_so(
 def test_aac_without_ffmpeg_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io.shutil, "which", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     (tmp_path / "a.m4a").write_bytes(b"not empty")
     with pytest.raises(AudioFileError, match="ffmpeg"):
         probe(tmp_path / "a.m4a")
@@ -395,8 +400,8 @@ def test_a_wav_of_nothing_but_empty_chunks_is_refused_at_once(tmp_path: Path) ->
     path = tmp_path / "a.wav"
     path.write_bytes(b"RIFF\xff\xff\xff\x7fWAVE" + b"junk\0\0\0\0" * 500_000)
     with path.open("rb") as file:
-        with pytest.raises(io._HeaderError):
-            io._wav_data_sizes(file)
+        with pytest.raises(wav_header._HeaderError):
+            wav_header._wav_data_sizes(file)
         assert file.tell() < 10_000  # bytes of 4,000,000: what was looked at
     with pytest.raises(AudioFileError, match="1,000 chunks"):
         probe(path)
@@ -419,7 +424,7 @@ def test_a_flac_that_does_not_know_its_length_says_so(tmp_path: Path, song: Audi
 # --- ffmpeg ------------------------------------------------------------------------------
 
 needs_ffmpeg = pytest.mark.skipif(
-    io.shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here"
+    shutil.which("ffmpeg") is None, reason="ffmpeg is not installed here"
 )
 needs_sh = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell script")
 
@@ -485,7 +490,7 @@ def test_a_reader_that_stops_early_ends_ffmpeg_without_an_error(tmp_path: Path, 
 def test_a_file_that_decodes_without_end_stops_at_the_limit(
     pretend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(io, "MAX_DURATION_S", 36)
+    monkeypatch.setattr(reading, "MAX_DURATION_S", 36)
     info = pretend("ffmpeg", "exec cat /dev/zero")
     heard: list[int] = []
     with pytest.raises(AudioFileError, match="hours of audio, whatever its header says"):
@@ -495,7 +500,7 @@ def test_a_file_that_decodes_without_end_stops_at_the_limit(
 
 @needs_sh
 def test_ffprobe_that_hangs_is_one_sentence(pretend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(io, "_FFPROBE_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(reading, "_FFPROBE_TIMEOUT_S", 0.1)
     info = pretend("ffprobe", "exec sleep 20")
     with pytest.raises(AudioFileError, match="ffprobe does not say within"):
         probe(info.path)

@@ -13,7 +13,7 @@ from engine import run_text
 from rich.console import Console
 
 from stemfx.audio import Audio
-from stemfx.graph import Separate, Write
+from stemfx.graph import Deliver, Separate, Write
 from stemfx.io import Encoding, write
 from stemfx.report import (
     expected_seconds,
@@ -207,9 +207,15 @@ def test_the_cost_of_stems_grows_with_their_number_and_a_model_takes_time_to_sta
 ) -> None:
     nodes = outcome.plan.nodes
     master = next(node for node in nodes.values() if node.op == "write")
-    paths = (Path("a"), Path("b"))
-    two = replace(master, work=Write(paths, Encoding("wav", 24), "stems", ("a", "b")))
-    assert expected_seconds(two) == 2 * expected_seconds(master)
+    names = ("a", "b")
+    one, two = (
+        replace(master, work=Write(tuple(map(Path, n)), Encoding("wav", 24), "stems", n))
+        for n in (names[:1], names)
+    )
+    assert expected_seconds(two) == 2 * expected_seconds(one)
+    assert isinstance(master.work, Deliver)
+    mp3 = replace(master, work=replace(master.work, encoding=Encoding("mp3", None)))
+    assert expected_seconds(mp3) > 5 * expected_seconds(master)  # LAME takes its time
     separate = next(node for node in nodes.values() if isinstance(node.work, Separate))
     assert expected_seconds(replace(separate, seconds_of_audio=0.0)) > 1
     names = {"song/separate", "mix"}

@@ -51,6 +51,7 @@ def test_texts_are_kept_as_they_are_written_and_in_one_form() -> None:
         ("comment", "x" * 4001, "4,001 characters; at most 4,000"),
         ("date", "1.3.2026", "no date"),
         ("date", "2026-13", "no date"),
+        ("date", "2026-02-30", "no date"),
         ("track", "0", "no track number"),
         ("track", "3 of 4", "no track number"),
         ("isrc", "DE-A12-26-0001", "no ISRC"),

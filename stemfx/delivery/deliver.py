@@ -66,6 +66,7 @@ def deliver(
     encoding: Encoding,
     *,
     ceiling_dbtp: float | None,
+    is_resampled: bool = False,
     tags: Tags | None = None,
     dither: Dither = "tpdf",
     seed: int = 0,
@@ -74,10 +75,10 @@ def deliver(
     """Write `signal` to `path`, whole or not at all, and measure the file by decoding it.
 
     Under a ceiling, a file that decodes more than 0.05 dB over it is limited lower by as much and
-    encoded again, four times at most. Only tips change: at 320 kbit/s and -9 LUFS that costs
-    0.1 LU, at -14 nothing. Without a ceiling a lossy file that decodes over 0 dBTP is lowered as a
-    whole. Both are told, in dB. Samples over full scale are never clipped: without a ceiling the
-    whole file is lowered so far that they fit.
+    encoded again, four times at most. Only tips change: as an MP3 of 320 kbit/s that costs 0.1 to
+    0.4 LU at -9 LUFS, at -14 nothing. Without a ceiling a lossy file that decodes over 0 dBTP is
+    lowered as a whole. Both are told, in dB. Samples over full scale are never clipped: without a
+    ceiling the whole file is lowered so far that they fit.
 
     Args:
         path: where it goes; what is there is replaced.
@@ -85,6 +86,8 @@ def deliver(
         encoding: container, bit depth, bit rate.
         ceiling_dbtp: highest level allowed between the samples, <= 0; None where nothing was
             promised.
+        is_resampled: it was limited at another rate, so tips between the samples may have grown:
+            they are limited before it is encoded.
         tags: written into the file; a WAV over 4 GB has none.
         dither: at 16 bit; see `stemfx.dsp.dither`.
         seed: of the dither.
@@ -107,12 +110,10 @@ def deliver(
     if ceiling_dbtp is not None:
         highest_dbtp = ceiling_dbtp
     version, first_over_db = _Version(signal, ceiling_dbtp=ceiling_dbtp), 0.0
-    if encoding.is_integer and (peak := peak_of(signal)) > 1.0:
-        if ceiling_dbtp is None:
-            version = _below_full_scale(signal, path, peak, notes)
-        else:
-            first_over_db = gain_to_db(peak) - ceiling_dbtp
-            version = _limited(signal, ceiling_dbtp)
+    if is_resampled and ceiling_dbtp is not None:
+        version = _limited(signal, ceiling_dbtp)
+    elif encoding.is_integer and (peak := peak_of(signal)) > 1.0:
+        version, first_over_db = _that_fits(version, path, peak, notes)
     for n_tries in range(1, MAX_TRIES + 1):
         try:
             done = writer.write(version, None if n_tries == MAX_TRIES else highest_dbtp, n_tries)
@@ -162,8 +163,14 @@ def _limited(source: Signal, ceiling_dbtp: float) -> _Version:
     return _Version(limited.signal, limited_db=limited.max_reduction_db, ceiling_dbtp=ceiling_dbtp)
 
 
-def _below_full_scale(signal: Signal, path: Path, peak: float, notes: Notes) -> _Version:
-    """Return `signal` lowered as a whole until integers can hold it."""
+def _that_fits(version: _Version, path: Path, peak: float, notes: Notes) -> tuple[_Version, float]:
+    """Return what integers can hold, and by how many dB it was over its ceiling.
+
+    Without a ceiling the whole signal is lowered.
+    """
+    if version.ceiling_dbtp is not None:
+        limited = _limited(version.signal, version.ceiling_dbtp)
+        return limited, gain_to_db(peak) - version.ceiling_dbtp
     gain_db = SAFE_PEAK_DBFS - gain_to_db(peak)
     notes.find(
         "warn",
@@ -172,7 +179,7 @@ def _below_full_scale(signal: Signal, path: Path, peak: float, notes: Notes) -> 
         f"master was lowered by {-gain_db:.1f} dB. To choose the level yourself add to `master`: "
         "- loudness: {target_lufs: -14, ceiling_dbtp: -1}",
     )
-    return _Version(signal, gain_db=gain_db)
+    return replace(version, gain_db=gain_db), 0.0
 
 
 # ------------------------------------------------------------------------ the file

@@ -21,6 +21,8 @@ from stemfx.dsp.units import Float64s, power_to_db
 LAYERS_LU = (4.0, 10.0)
 """Loud passages are at most 4 LU under the loudest ones, middling ones at most 10."""
 
+QUIET_LU = 20.0
+
 GROUPS_PER_OCTAVE = 24
 _FRAME_S = 0.37  # 2.7 Hz a bin: a third of an octave at 30 Hz has three
 _FRAMES_PER_PASSAGE = 6  # 1.1 s
@@ -51,11 +53,7 @@ class Passages:
             `(n_layers, 2, n_groups)`, zeros where no passage is that loud; and each layer's share
             in the K-weighted energy of all of them, `(n_layers,)`.
         """
-        heard = self.powers.sum(axis=0, dtype=np.float64) @ self.k_gain
-        around = np.ones(_SHORT_TERM)
-        sums = [np.convolve(row, around)[1:-1] for row in (heard, np.ones_like(heard))]
-        levels_db = power_to_db(sums[0] / sums[1])
-        levels_db -= np.percentile(levels_db[levels_db >= levels_db.max() - _GATE_DB], _TOP_PERCENT)
+        heard, levels_db = self._heard()
         spectra = np.zeros((len(LAYERS_LU), 2, len(self.freq_hz)))
         energy = np.zeros(len(LAYERS_LU))
         upper_db = np.inf
@@ -67,6 +65,27 @@ class Passages:
                 energy[layer] = heard[chosen].sum()
         total = energy.sum()
         return spectra, energy / total if total else energy
+
+    def quiet(self) -> Float64s:
+        """Return the mean spectrum of passages `QUIET_LU` down, `(n_groups,)`; zeros if none is.
+
+        Music is lower there, noise as high as ever.
+        """
+        levels_db = self._heard()[1]
+        chosen = (levels_db < -QUIET_LU) & (levels_db > -_GATE_DB)
+        if not chosen.any():
+            return np.zeros(len(self.freq_hz))
+        mean: Float64s = self.powers[:, chosen].sum(axis=0, dtype=np.float64).mean(axis=0)
+        return mean
+
+    def _heard(self) -> tuple[Float64s, Float64s]:
+        """Return the K-weighted power of each passage, and its short-term level under the top."""
+        heard = self.powers.sum(axis=0, dtype=np.float64) @ self.k_gain
+        around = np.ones(_SHORT_TERM)
+        sums = [np.convolve(row, around)[1:-1] for row in (heard, np.ones_like(heard))]
+        levels_db = power_to_db(sums[0] / sums[1])
+        audible = levels_db[levels_db >= levels_db.max() - _GATE_DB]
+        return heard, levels_db - np.percentile(audible, _TOP_PERCENT)
 
 
 class PassageMeter:

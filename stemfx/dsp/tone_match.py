@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from stemfx.dsp.passages import Passages
 from stemfx.dsp.units import Float64s, power_to_db
 
-NOTHING_DB = 65.0
-"""A third of an octave so far under the loudest one holds dither and noise."""
+NOTHING_DB = 75.0
+"""A third of an octave so far under the loudest one holds dither."""
+NOISE_DB = 6.0
+"""One that stands out of quiet passages by no more holds noise."""
 CLIFF_ROOM = 0.94  # of a codec's cut-off: nearer to it a spectrum is already falling
 GENTLE_BELOW_HZ = 30.0  # fading to nothing an octave further down
 MAX_MONO_LOSS_DB = 3.0
@@ -32,9 +34,9 @@ MONO_SIDE_DB = -60.0
 
 _STEPS = 12  # curve points in an octave
 _TONE_OCTAVES = 1 / 3
-_WIDTH_OCTAVES = 1.0  # a width that changes within less is not heard as one
+_WIDTH_OCTAVES = 2 / 3  # a width that changes within less is not heard as one
 _BOOST_FADE_OCTAVES = 0.5
-_ROUNDS = 6
+_ROUNDS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,8 @@ class Match:
 
     Args:
         freq_hz: of the points, 12 an octave.
-        mid_db: what the mid is to gain.
-        side_db: what the side is to gain.
+        tone_db: what mid and side are to gain.
+        width_db: what the side is to gain besides.
         missing_db: what the reference has more than the song then has, because of the cap.
         distance_before_db: of both spectra, rms over thirds of an octave.
         distance_db: the same afterwards.
@@ -52,8 +54,8 @@ class Match:
     """
 
     freq_hz: Float64s
-    mid_db: Float64s
-    side_db: Float64s
+    tone_db: Float64s
+    width_db: Float64s
     missing_db: Float64s
     distance_before_db: float
     distance_db: float
@@ -61,8 +63,8 @@ class Match:
 
     @property
     def max_change_db(self) -> float:
-        """The largest gain or cut of either curve."""
-        return float(np.abs(np.concatenate((self.mid_db, self.side_db))).max())
+        """The largest boost or cut of either curve."""
+        return float(np.abs(np.concatenate((self.tone_db, self.width_db))).max())
 
 
 @dataclass(frozen=True)
@@ -102,46 +104,58 @@ class Matcher:
         self._freq_hz = 16.0 * 2 ** (np.arange(n_points) / _STEPS)
         self._song, song_shares = song.layers()
         self._reference, shares = reference.layers()
+        # Above a cut-off of one both end there, or else the third below it would seem to fall.
+        for layers in (self._song, self._reference):
+            layers[..., self._fine_hz > CLIFF_ROOM * highest_hz] = 0.0
         self._shares = np.minimum(song_shares, shares)
-        if not self._shares.any():  # a middling passage only, held against a loud one only
-            self._shares = np.ones_like(shares)
         self._shares = self._shares / self._shares.sum()
         self._k_gain = song.k_gain
         self._narrow = self._bands(_TONE_OCTAVES)
         self._broad = self._bands(_WIDTH_OCTAVES)
-        both = self._mean(self._reference), self._mean(self._song)
         self._there = self._freq_hz < CLIFF_ROOM * highest_hz
         self._there &= self._freq_hz >= GENTLE_BELOW_HZ
-        for spectrum in both:
-            level_db = power_to_db(self._narrow @ spectrum.sum(axis=0))
-            self._there &= level_db > level_db.max() - NOTHING_DB
+        for passages, layers in ((song, self._song), (reference, self._reference)):
+            power = self._narrow @ self._mean(layers).sum(axis=0)
+            floor = np.maximum(
+                power.max() * 10.0 ** (-NOTHING_DB / 10.0),
+                self._narrow @ passages.quiet() * 10.0 ** (NOISE_DB / 10.0),
+            )
+            self._there &= power > floor
+        self._gentle = np.clip(1.0 + np.log2(self._freq_hz / GENTLE_BELOW_HZ), 0.0, 1.0)
         self._has_width = not (is_mono(song) or is_mono(reference))
 
     def match(self, wanted: Wanted) -> Match:
         """Return the curves for what is wanted."""
-        width_db = self._width(wanted) if wanted.width else np.zeros_like(self._freq_hz)
-        tone_db = np.zeros_like(self._freq_hz)
-        ideal_db = tone_db
-        if wanted.tone:
-            whole_db = self._tone_of(width_db)
-            tone_db = self._tamed(wanted.tone * whole_db, wanted.max_db)
-            ideal_db = np.where(self._there, wanted.tone * whole_db, tone_db)
-            width_db = np.clip(tone_db + width_db, -wanted.max_db, wanted.max_db) - tone_db
-        nothing = np.zeros_like(width_db)
+        tone_db = width_db = nothing = np.zeros_like(self._freq_hz)
+        missing_db = nothing
+        if self._there.any():
+            start_db, whole_width_db = self._whole()
+            if wanted.width and self._has_width:
+                width_db = self._safe(self._tamed(wanted.width * whole_width_db, wanted.max_db))
+            if wanted.tone:
+                whole_db = wanted.tone * self._tone(start_db, width_db)
+                tone_db = self._tamed(whole_db, wanted.max_db) * self._gentle
+                missing_db = np.where(self._there, whole_db - tone_db, 0.0)
         return Match(
             self._freq_hz,
             tone_db,
-            tone_db + width_db,
-            ideal_db - tone_db,
+            width_db,
+            missing_db,
             self._distance_db(nothing, nothing),
             self._distance_db(tone_db, width_db),
-            self._width_change_db(width_db, tone_db),
+            self._width_change_db(tone_db, width_db),
         )
 
     def _bands(self, octaves: float) -> NDArray[np.float64]:
-        """Return raised cosines over the fine spectrum, `octaves` wide half-way up."""
+        """Return raised cosines over the fine spectrum, half-way up as wide as the ear hears.
+
+        That is `octaves`, or where it is more, in the bass, an equivalent rectangular bandwidth:
+        24.7 (1 + 0.00437 f) Hz (Glasberg and Moore 1990). Or else the notes of a bass would count.
+        """
+        ear = np.log2(1.0 + 24.7 * (0.00437 + 1.0 / self._freq_hz))
+        width = np.maximum(octaves, ear)[:, np.newaxis]
         apart = np.log2(self._fine_hz / self._freq_hz[:, np.newaxis])
-        return 0.5 + 0.5 * np.cos(np.pi * np.clip(apart / octaves, -1.0, 1.0))
+        return 0.5 + 0.5 * np.cos(np.pi * np.clip(apart / width, -1.0, 1.0))
 
     def _mean(self, layers: Float64s) -> Float64s:
         """Return the mean over the layers, `(2, n_groups)`."""
@@ -154,52 +168,74 @@ class Matcher:
         gain: Float64s = 10.0 ** (np.interp(at, np.log2(self._freq_hz), curve_db) / 10.0)
         return gain
 
-    def _changed(self, layers: Float64s, tone_db: Float64s, width_db: Float64s) -> Float64s:
-        """Return mid and side together after both curves, `(n_layers, n_groups)`."""
-        wide = layers[:, 0] + layers[:, 1] * self._fine_gain(width_db)
-        changed: Float64s = wide * self._fine_gain(tone_db)
+    def _whole(self) -> tuple[Float64s, Float64s]:
+        """Return the curves of tone and width that go all the way, without limits.
+
+        They begin with the difference of the fine spectra in dB, in which a loud note counts no
+        more than its neighbours.
+        """
+        song, reference = (self._fine_db(layers) for layers in (self._song, self._reference))
+        apart_db = reference - song
+        tone_db = self._smoothed(self._narrow, apart_db[2])
+        width_db = self._smoothed(self._broad, apart_db[1] - apart_db[0])
+        for _ in range(_ROUNDS):
+            changed = self._changed(tone_db, width_db)
+            tone_db = self._carried_on(tone_db + self._missing_db(changed))
+            width_db = self._carried_on(
+                width_db + self._ratio_db(self._reference) - self._ratio_db(changed)
+            )
+        return tone_db, width_db
+
+    def _tone(self, start_db: Float64s, width_db: Float64s) -> Float64s:
+        """Return the curve of tone beside a width; K-weighted it is as loud as without."""
+        tone_db = start_db
+        for _ in range(_ROUNDS):
+            missing_db = self._missing_db(self._changed(tone_db, width_db))
+            tone_db = self._carried_on(tone_db + missing_db)
+        loudness = [
+            float(self._mean(layers).sum(axis=0) @ self._k_gain)
+            for layers in (self._song, self._changed(tone_db, width_db))
+        ]
+        return tone_db - (power_to_db(loudness[1]) - power_to_db(loudness[0]))
+
+    def _safe(self, width_db: Float64s) -> Float64s:
+        """Return the width with as much widening as the mono sum bears."""
+        above_bass = np.clip(np.log2(self._freq_hz / BASS_HZ), 0.0, 1.0)
+        loss_db = MAX_BASS_LOSS_DB + above_bass * (MAX_MONO_LOSS_DB - MAX_BASS_LOSS_DB)
+        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - self._ratio_db(self._song)
+        safe: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
+        return safe
+
+    def _fine_db(self, layers: Float64s) -> Float64s:
+        """Return mid, side and both in dB, mean over the layers, `(3, n_groups)`."""
+        whole = layers.sum(axis=1, keepdims=True)
+        level_db = power_to_db(np.concatenate((layers, whole), axis=1))
+        level_db = np.maximum(level_db, level_db.max(axis=(1, 2), keepdims=True) - NOTHING_DB)
+        mean: Float64s = np.tensordot(self._shares, level_db, 1)
+        return mean
+
+    def _smoothed(self, bands: Float64s, fine_db: Float64s) -> Float64s:
+        """Return the mean of each band over what is there."""
+        at = np.log2(self._fine_hz)
+        there = np.interp(at, np.log2(self._freq_hz), self._there.astype(np.float64))
+        mean = (bands @ (there * fine_db)) / np.maximum(bands @ there, 1e-9)
+        return self._carried_on(mean)
+
+    def _changed(self, tone_db: Float64s, width_db: Float64s) -> Float64s:
+        """Return the song's layers after both curves, `(n_layers, 2, n_groups)`."""
+        tone = self._fine_gain(tone_db)
+        changed: Float64s = self._song * np.stack((tone, tone * self._fine_gain(width_db)))
         return changed
 
-    def _missing_db(self, tone_db: Float64s, width_db: Float64s) -> Float64s:
+    def _missing_db(self, changed: Float64s) -> Float64s:
         """Return what the reference has more in each third of an octave, at equal loudness."""
-        missing_db = np.zeros_like(tone_db)
-        after = self._changed(self._song, tone_db, width_db)
-        whole = self._reference.sum(axis=1)
-        for share, one, other in zip(self._shares, after, whole, strict=True):
-            if share:
-                levels = [
-                    power_to_db(self._narrow @ s) - power_to_db(float(self._k_gain @ s))
-                    for s in (one, other)
-                ]
-                missing_db += share * (levels[1] - levels[0])
+        levels = []
+        for layers in (self._reference, changed):
+            whole = layers.sum(axis=1)
+            loudness_db = power_to_db(whole @ self._k_gain)[:, np.newaxis]
+            levels.append(self._shares @ (power_to_db(whole @ self._narrow.T) - loudness_db))
+        missing_db: Float64s = levels[0] - levels[1]
         return missing_db
-
-    def _tone_of(self, width_db: Float64s) -> Float64s:
-        """Return the curve that brings the tone to the reference's, as loud as it was."""
-        tone_db = np.zeros_like(self._freq_hz)
-        if not self._there.any():
-            return tone_db
-        for _ in range(_ROUNDS):
-            tone_db += self._missing_db(tone_db, width_db)
-            tone_db = self._carried_on(tone_db)
-        before = self._mean(self._song)[np.newaxis]
-        after = self._changed(before, tone_db, width_db) @ self._k_gain
-        loudness_db = power_to_db(float(after[0])) - power_to_db(
-            float(before.sum(axis=1)[0] @ self._k_gain)
-        )
-        return tone_db - loudness_db
-
-    def _width(self, wanted: Wanted) -> Float64s:
-        """Return the curve of the side over the mid."""
-        if not self._has_width:
-            return np.zeros_like(self._freq_hz)
-        ratios_db = [self._ratio_db(layers) for layers in (self._song, self._reference)]
-        width_db = wanted.width * (ratios_db[1] - ratios_db[0])
-        width_db = self._tamed(self._carried_on(width_db), wanted.max_db)
-        loss_db = np.where(self._freq_hz < BASS_HZ, MAX_BASS_LOSS_DB, MAX_MONO_LOSS_DB)
-        room_db = power_to_db(10.0 ** (loss_db / 10.0) - 1.0) - ratios_db[0]
-        capped: Float64s = np.minimum(width_db, np.maximum(room_db, 0.0))
-        return capped
 
     def _ratio_db(self, layers: Float64s) -> Float64s:
         """Return the side over the mid in broad bands."""
@@ -214,25 +250,25 @@ class Matcher:
         return filled
 
     def _tamed(self, curve_db: Float64s, max_db: float) -> Float64s:
-        """Return the curve inside its cap, with no boost where nothing is, gentle at the bottom."""
+        """Return the curve inside its cap, with no boost where nothing is."""
         at = np.log2(self._freq_hz)
         apart = np.abs(at[:, np.newaxis] - at[self._there]).min(axis=1, initial=99.0)
         fade = np.clip(1.0 - apart / _BOOST_FADE_OCTAVES, 0.0, 1.0)
+        fade[self._freq_hz < GENTLE_BELOW_HZ] = 1.0  # what is done there is not looked at
         tamed = np.clip(curve_db, -max_db, max_db)
-        tamed = np.where(tamed > 0, fade * tamed, tamed)
-        tamed *= np.clip(1.0 + np.log2(self._freq_hz / GENTLE_BELOW_HZ), 0.0, 1.0)
-        return tamed
+        return np.where(tamed > 0, fade * tamed, tamed)
 
     def _distance_db(self, tone_db: Float64s, width_db: Float64s) -> float:
         """Return the rms of what is missing, but for what is missing everywhere."""
-        missing_db = self._missing_db(tone_db, width_db)[self._there]
+        missing_db = self._missing_db(self._changed(tone_db, width_db))[self._there]
         return float(np.std(missing_db)) if len(missing_db) else 0.0
 
-    def _width_change_db(self, width_db: Float64s, tone_db: Float64s) -> float | None:
+    def _width_change_db(self, tone_db: Float64s, width_db: Float64s) -> float | None:
         if not self._has_width:
             return None
-        mid, side = self._mean(self._song)
-        before_db = power_to_db(float(side.sum())) - power_to_db(float(mid.sum()))
-        gain = self._fine_gain(tone_db)
-        wide = side @ (gain * self._fine_gain(width_db))
-        return power_to_db(float(wide)) - power_to_db(float(mid @ gain)) - before_db
+        nothing = np.zeros_like(width_db)
+        after, before = (
+            power_to_db(self._mean(self._changed(tone_db, curve)).sum(axis=1))
+            for curve in (width_db, nothing)
+        )
+        return float((after[1] - after[0]) - (before[1] - before[0]))

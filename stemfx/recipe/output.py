@@ -22,6 +22,17 @@ MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_00
 MOST_MASTERS = 16
 
 
+def mp3_rate(sample_rate: int) -> int:
+    """Return the rate at which MP3 keeps most of a sound: its own, the next above, else a fraction.
+
+    >>> [mp3_rate(rate) for rate in (44_100, 88_200, 96_000, 10_000)]
+    [44100, 44100, 48000, 11025]
+    """
+    if sample_rate <= MP3_RATES[-1]:
+        return next(rate for rate in MP3_RATES if rate >= sample_rate)
+    return 44_100 if sample_rate % 44_100 == 0 else 48_000
+
+
 def read_output(table: Table, recipe: Path, folder: Path, problems: Problems) -> Output:
     """Return what is written; when that would be no sound, a master named after the recipe.
 
@@ -139,7 +150,8 @@ def _check_mp3_rate(
     asking = entry if isinstance(entry, Table) and file.sample_rate is not None else table
     problems.add(
         asking.where("sample_rate"),
-        f"output.sample_rate: mp3 has no {rate} Hz (it has {listing(map(str, MP3_RATES))})",
+        f"output.sample_rate: mp3 has no {rate} Hz (it has {listing(map(str, MP3_RATES))}); "
+        f"for this file alone: {{file: {file.path}, sample_rate: {mp3_rate(rate)}}}",
     )
 
 

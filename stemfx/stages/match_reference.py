@@ -78,8 +78,8 @@ def match_reference(
     `tone`: an equaliser by thirds of an octave, minimum phase, at most `max_db` up or down. It
     boosts nothing where the mix or the reference has nothing (above the cut-off of an MP3, in
     noise), and does little below 30 Hz.
-    `width`: side over mid, by octaves, linear phase. It widens no range so far that mono playback
-    loses more than 3 dB there (1 dB below 120 Hz).
+    `width`: side over mid, by two thirds of an octave, linear phase. It widens no range so far
+    that mono playback loses more than 3 dB there (1 dB below 120 Hz).
     `dynamics`: where the reference is denser, gentle compression, 4 dB at most. A livelier
     reference changes nothing: what was flattened cannot be raised.
     `loudness`: a gain to the reference's integrated loudness. Peaks may end over full scale, so
@@ -234,14 +234,13 @@ def _tell_readings(
     song: _Reading, reference: _Reading, match: Match, context: StageContext
 ) -> None:
     """Report both songs as they came, and what the curves do."""
-    curves = np.concatenate((match.mid_db, match.side_db))
     context.report(
         lufs_before=round(song.lufs, 2),
         lufs_reference=round(reference.lufs, 2),
         spectral_distance_before_db=round(match.distance_before_db, 2),
         spectral_distance_db=round(match.distance_db, 2),
-        max_boost_db=round(max(0.0, float(curves.max())), 2),
-        max_cut_db=round(max(0.0, -float(curves.min())), 2),
+        max_boost_db=round(max(0.0, float(match.tone_db.max())), 2),
+        max_cut_db=round(max(0.0, -float(match.tone_db.min())), 2),
     )
     if match.width_change_db is not None:
         context.report(width_change_db=round(match.width_change_db, 2) + 0.0)

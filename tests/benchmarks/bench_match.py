@@ -10,7 +10,8 @@ treble cut off at 16 kHz. Then every song against every other. Printed for each:
   and side together, mean over all of each song), equally loud;
 - EQ error: rms of what the mid gained, less what it should have, 40 Hz to 15 kHz, mean taken off;
 - side error: the same for the side, relative to the mid (so it tells the width);
-- LUFS error; attack loss (`stemfx.dsp.harm`, against the song); times real time, CPU, one thread.
+- LUFS error; attack loss (`stemfx.dsp.harm`) against the one right answer, or else against the
+  song; times real time, CPU, one thread.
 
 SONGs are files; left out, three songs that formulas play.
 """
@@ -163,9 +164,11 @@ def errors_db(song: Audio, out: Audio, truth: Truth) -> tuple[float, float]:
     return float(np.std(mid)), float(np.sqrt(np.mean(apart**2)))
 
 
-def attack_loss_db(song: Audio, out: Audio) -> float:
+def attack_loss_db(ideal: Audio, out: Audio) -> float:
+    """Return the loss at equal loudness."""
+    gain_db = (measure(ideal).lufs or 0) - (measure(out).lufs or 0)
     meter = HarmMeter(2, RATE)
-    meter.add(song.samples, out.samples)
+    meter.add(ideal.samples, out.samples * np.float32(10 ** (gain_db / 20)))
     return meter.result().costs(1.0).attack_loss_db
 
 
@@ -187,7 +190,9 @@ def matchering(song: Audio, reference: Audio) -> Audio:
         need_default=False,
         need_no_limiter=True,
     )[1]
-    return Audio(np.ascontiguousarray(out.T, np.float32), RATE)
+    # It brings the reference to full scale first, and takes that back only after its limiter.
+    level = min(1.0, float(np.abs(reference.samples).max()) / Config().threshold)
+    return Audio(np.ascontiguousarray(level * out.T, np.float32), RATE)
 
 
 PEERS: dict[str, Callable[[Audio, Audio], Audio]] = {"ours": ours, "matchering": matchering}
@@ -201,14 +206,26 @@ def compare(title: str, song: Audio, reference: Audio, truth: Truth | None) -> N
         out = process(song, reference)
         fast = song.n_samples / RATE / (time.process_time() - began)
         lufs = (measure(out).lufs or -70) - (measure(reference).lufs or -70)
+        loss_db = attack_loss_db(truth(song) if truth else song, out)
         errors = "                       "
         if truth:
             mid, side = errors_db(song, out, truth)
             errors = f"EQ {mid:4.2f}  side {side:5.2f} dB "
         print(
             f"  {name:12} distance {distance_db(out, reference):5.2f}  {errors}"
-            f"LUFS {lufs:+5.2f}  attacks -{attack_loss_db(song, out):4.2f} dB  {fast:4.0f} x"
+            f"LUFS {lufs:+5.2f}  attacks -{loss_db:4.2f} dB  {fast:4.0f} x"
         )
+
+
+def panned(stems: dict[str, Audio]) -> Audio:
+    """Mix mono stems, each in a place of its own."""
+    places = np.linspace(-0.5, 0.5, len(stems))
+    rows = [
+        np.stack((1 - place, 1 + place))[:, np.newaxis] * stem.samples
+        for place, stem in zip(places, stems.values(), strict=True)
+    ]
+    mix = np.sum(rows, axis=0)
+    return Audio((0.5 / np.abs(mix).max() * mix).astype(np.float32), RATE)
 
 
 def songs() -> dict[str, Audio]:
@@ -219,7 +236,7 @@ def songs() -> dict[str, Audio]:
             "ballad": ("swing ballad", 76, 2),
         }
         return {
-            name: made_song(groove, bpm, tonic=tonic, bars=16).mixture
+            name: panned(made_song(groove, bpm, tonic=tonic, bars=12).stems)
             for name, (groove, bpm, tonic) in made.items()
         }
     import soundfile

@@ -11,14 +11,14 @@ import pytest
 import soundfile
 from scipy.signal import lfilter
 
-from stemfx import io
 from stemfx.audio import BLOCK_SAMPLES, Audio, Block
 from stemfx.delivery import deliver as module
 from stemfx.delivery.deliver import Delivered, deliver
 from stemfx.dsp.limiter import limit
 from stemfx.dsp.loudness import measure
 from stemfx.errors import DiskFullError, OutputError, StemfxError, TagError
-from stemfx.io import Encoding
+from stemfx.io import Encoding, write, writing
+from stemfx.io import encoding as encoding_module
 from stemfx.stage import Notes
 from stemfx.tags import Tags
 
@@ -81,7 +81,7 @@ def test_a_lossy_file_decodes_below_the_ceiling_and_loses_only_tips(
     loud = dense(seconds=1).samples
     signal = Audio(np.concatenate((loud, 0.25 * loud), axis=1), RATE)
     path = tmp_path / "a"
-    io.write(path, signal, encoding)
+    write(path, signal, encoding)
     before = heard(path)
     assert measure(before).true_peak_dbtp > -0.9  # without a remedy it is over
     done, notes = send(path, signal, encoding, ceiling_dbtp=-1.0)
@@ -110,7 +110,7 @@ def test_without_a_ceiling_a_lossy_file_that_would_clip_is_lowered_as_a_whole(
     assert done.gain_db < 0
     assert done.limited_db == 0
     # A gain and nothing else: 0.2 LU, what the codec itself makes of two levels.
-    io.write(tmp_path / "b", signal, encoding)
+    write(tmp_path / "b", signal, encoding)
     expected_lufs = measure(heard(tmp_path / "b")).lufs + done.gain_db
     assert done.lufs == pytest.approx(expected_lufs, abs=0.2)
 
@@ -273,7 +273,7 @@ def test_whatever_fails_the_old_file_stays_and_nothing_else(
         expected = DiskFullError
         monkeypatch.setattr(mutagen.flac.FLAC, "save", full)
         monkeypatch.setattr(mutagen.id3.ID3, "save", full)
-        monkeypatch.setattr(io, "_append_chunks", full)
+        monkeypatch.setattr(writing, "_append_chunks", full)
         if kind == "wav":
             monkeypatch.setattr(module, "wav_chunks", lambda *_: b"LIST\4\0\0\0INFO")
     elif failure == "interrupt":
@@ -303,11 +303,11 @@ def test_a_wav_over_4_gb_has_no_tags_and_says_so(
     signal = Audio(0.3 * dense(seconds=0.5).samples, RATE)
     tags = Tags(title="x" * 200)
     limit_bytes = signal.n_samples * 2 * 3 + 100  # the audio fits, the tags beside it do not
-    monkeypatch.setattr(io, "_WAV_LIMIT_BYTES", limit_bytes)
+    monkeypatch.setattr(encoding_module, "_WAV_LIMIT_BYTES", limit_bytes)
     done, notes = send(tmp_path / "a.wav", signal, Encoding("wav", 24), tags=tags)
     assert codes_of(notes) == ["tags_left_out"]
     assert done.n_samples == signal.n_samples
-    monkeypatch.setattr(io, "_WAV_LIMIT_BYTES", limit_bytes - 200)
+    monkeypatch.setattr(encoding_module, "_WAV_LIMIT_BYTES", limit_bytes - 200)
     done, notes = send(tmp_path / "a.wav", signal, Encoding("wav", 24), tags=tags)
     assert (tmp_path / "a.wav").read_bytes()[:4] == b"RF64"
     assert codes_of(notes) == ["tags_left_out"]

@@ -476,7 +476,8 @@ def test_an_output_with_a_line_break_is_refused(faults):
         ("{master: x.OGG, bit_depth: 16}", ("36: output.bit_depth: ogg has no bit depth, got 16; "
          "leave it out, or write wav or flac")),
         ("{master: x.mp3, sample_rate: 96000}", ("38: output.sample_rate: mp3 has no 96000 Hz (it "
-         "has 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)")),
+         "has 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000); for this file "
+         "alone: {file: x.mp3, sample_rate: 48000}")),
         ("{sample_rate: 4000}", "23: output.sample_rate: 4000 Hz is outside [8000, 192000] Hz"),
         ("{sample_rate: 44.1}", ("23: output.sample_rate: expects a whole number in [8000, 192000] "
          "Hz, got the number 44.1")),
