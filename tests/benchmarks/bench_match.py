@@ -24,7 +24,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from made_songs import made_song
 from numpy.typing import NDArray
 from scipy.signal import csd, firwin, sosfilt, sosfreqz, welch
 
@@ -33,6 +32,9 @@ from stemfx.dsp.harm import HarmMeter
 from stemfx.dsp.loudness import measure
 from stemfx.registry import build_registry
 from stemfx.testing import apply
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from made_songs import made_song
 
 STAGE = build_registry().stages["match_reference"]
 RATE, N = 44_100, 16_384

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy.signal import csd, firwin, sosfilt, sosfreqz, welch
+from scipy.signal import butter, csd, firwin, sosfilt, sosfreqz, welch
 
 from stemfx.audio import Audio
 from stemfx.dsp.density import MAX_REDUCTION_DB
@@ -143,6 +143,20 @@ def test_the_cap_holds_and_what_is_missing_is_told() -> None:
     told = next(f for f in context.findings if f.code == "match_capped")
     assert "max_db 5 was reached" in told.message
     assert float(told.message.split("around ")[1].split(" Hz")[0]) == pytest.approx(1000, rel=0.1)
+
+
+def test_what_a_loud_bass_note_hides_is_changed_no_further_than_it_is_read() -> None:
+    thin = sosfilt(butter(8, 60, "high", fs=RATE, output="sos"), SONG.samples)
+    at_s = np.arange(SONG.n_samples) / RATE
+    song, reference = (
+        Audio((thin + 0.1 * np.sin(2 * np.pi * hz * at_s)).astype(np.float32), RATE)
+        for hz in (52, 44)
+    )
+    _, context = matched(song, reference, match=["tone"], max_db=24.0)
+    # In the bands around both notes one has up to 7.8 dB more than the other. There is nothing
+    # else, so to add what is still missing step by step would end at 24 dB.
+    assert float(context.measurements["max_boost_db"]) < 7.8 + 3.5
+    assert float(context.measurements["max_cut_db"]) < 7.8 + 3.5
 
 
 def test_no_treble_is_cut_or_boosted_for_the_cut_off_of_an_mp3() -> None:
