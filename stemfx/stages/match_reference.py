@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.bandwidth import BandwidthMeter
-from stemfx.dsp.density import Densified, crest_db, densify
+from stemfx.dsp.density import MAX_REDUCTION_DB, Densified, crest_db, densify
 from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LoudnessMeter, TruePeakMeter, metered
 from stemfx.dsp.match_filter import match_taps, matched
 from stemfx.dsp.passages import PassageMeter, Passages
@@ -88,7 +88,7 @@ def match_reference(
     Reports the spectral distance to the reference before and after (rms over thirds of an
     octave), the largest boost and cut, the change of width, loudness and crest of the mix before
     and after and of the reference (the crest: how far the loudest 50 ms stand out of their
-    3 s), the gain and the true peak.
+    3 s; before: after the change of tone), the gain and the true peak.
     """
     if not params.amount or not params.match:
         yield from signal.blocks()
@@ -165,7 +165,8 @@ def _match(
     gain_db = meter.gain_to(target_lufs) or 0.0
     _find_limits(song, reference, match, params, context)
     if stream == signal.blocks and abs(gain_db) < _UNHEARD_LU:
-        context.find("info", "match_idle", "left as it is: in all that is matched, it is alike")
+        if not context.findings:
+            context.find("info", "match_idle", "left as it is: in all that is matched, it is alike")
         yield from signal.blocks()
         return
     peaks, gain = TruePeakMeter(channels), np.float32(db_to_gain(gain_db))
@@ -173,18 +174,11 @@ def _match(
         out = gain * block
         peaks.add(out)
         yield out
-    peak_dbtp = gain_to_db(peaks.true_peak)
     context.report(
         lufs=round(meter.lufs(gain_db) or song.lufs, 2),
         gain_db=round(gain_db, 2),
-        true_peak_dbtp=round(peak_dbtp, 2),
+        true_peak_dbtp=round(gain_to_db(peaks.true_peak), 2),
     )
-    if peak_dbtp > 0:
-        context.find(
-            "info",
-            "match_over_full_scale",
-            f"peaks at {peak_dbtp:+.1f} dBTP would clip in a file; put behind it: - loudness",
-        )
 
 
 def _heard(blocks: Iterator[Block], rate: int, channels: int) -> LoudnessMeter:
@@ -212,7 +206,16 @@ def _densified(
     apart_db = reference.crest_db - crest
     dense = None
     if share and apart_db < -_CREST_TOLERANCE_DB:
-        dense = densify(cells, crest + share * apart_db, rate)
+        wanted_db = crest + share * apart_db
+        dense = densify(cells, wanted_db, rate)
+        short_db = (dense.crest_db if dense else crest) - wanted_db
+        if short_db > _MISSING_DB:
+            context.find(
+                "info",
+                "density_capped",
+                f"compressed by {MAX_REDUCTION_DB:g} dB and no further: to be as dense as asked "
+                f"for, the loudest moments would have to stand out by {short_db:.1f} dB less",
+            )
     elif share and apart_db > _CREST_TOLERANCE_DB:
         context.find(
             "info",
