@@ -26,8 +26,8 @@ from stemfx.dsp.loudness import (
 from stemfx.dsp.true_peak import WidePeakMeter
 from stemfx.dsp.units import db_to_gain, gain_to_db
 
-MARGIN_DB = 0.04
-"""Meters that end elsewhere below Nyquist read up to so much more of music held at a ceiling."""
+MARGIN_DB = 0.03
+"""Meters that end elsewhere below Nyquist read more of music held at a ceiling: up to 0.07 dB."""
 LEVEL_OVER_CEILING_DB = 1.5
 """Where the leveller begins: lower it pumps more, higher the clip tears bass."""
 CLIP_UNDER_CEILING_DB = (0.05, 0.4)
@@ -47,9 +47,10 @@ LOOK_AHEAD_MS = HOLD_MS = 2.0
 """Of the limiter, which takes tenths of a dB: the shorter, the less of the sound it touches."""
 
 AIM_LU = 0.05  # of 0.1 that are promised
-EXCESS_LU = 0.2
-"""So much too loud is lowered afterwards: it costs next to nothing, another run does."""
-GUESS_OVER_LU = 0.08  # for what the limiter takes; rather too loud than not loud enough
+EXCESS_LU = (0.04, 0.2)
+"""What is too loud by less is left so, with its peaks at the ceiling; by no more than the second it
+is lowered to the first: that costs next to nothing, another run does."""
+GUESS_OVER_LU = 0.02  # for what the limiter takes; rather too loud than not loud enough
 NEAR_LU = 0.02  # on excerpts, so that what they are no likeness of has room
 MAX_RUNS = 4
 MAX_GUESSES = 8
@@ -267,9 +268,10 @@ def _whole(
     true_peak_dbtp = gain_to_db(peaks.true_peak)
     # A gain that moves while the sound is full of energy close to Nyquist lets some pass.
     over_db = true_peak_dbtp - ceiling_dbtp
-    excess_lu = _loudness(meter) - target_lufs
+    excess_lu, (kept_lu, most_lu) = _loudness(meter) - target_lufs, EXCESS_LU
     down_db = max(
-        over_db if over_db > TOLERANCE_DB else 0.0, excess_lu if 0 < excess_lu < EXCESS_LU else 0.0
+        over_db if over_db > TOLERANCE_DB else 0.0,
+        excess_lu - kept_lu if kept_lu < excess_lu < most_lu else 0.0,
     )
     return Loud(
         partial(_lowered, spool, down_db),
