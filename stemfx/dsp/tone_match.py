@@ -52,7 +52,8 @@ class Match:
         missing_db: what the reference has more than the song then has, because of the cap.
         distance_before_db: of both spectra, rms over thirds of an octave.
         distance_db: the same afterwards.
-        width_change_db: of the side over the mid, all in all; None where there is no side.
+        sides_db: the side over the mid, all in all, of the song before and after and of the
+            reference; None where there is no side.
     """
 
     freq_hz: Float64s
@@ -61,7 +62,7 @@ class Match:
     missing_db: Float64s
     distance_before_db: float
     distance_db: float
-    width_change_db: float | None
+    sides_db: tuple[float, float, float] | None
 
     @property
     def max_change_db(self) -> float:
@@ -145,7 +146,7 @@ class Matcher:
             missing_db,
             self._distance_db(nothing, nothing),
             self._distance_db(tone_db, width_db),
-            self._width_change_db(tone_db, width_db),
+            self._sides_db(tone_db, width_db),
         )
 
     def _bands(self, octaves: float) -> NDArray[np.float64]:
@@ -255,12 +256,16 @@ class Matcher:
         missing_db = self._missing_db(self._changed(tone_db, width_db))[self._there]
         return float(np.std(missing_db)) if len(missing_db) else 0.0
 
-    def _width_change_db(self, tone_db: Float64s, width_db: Float64s) -> float | None:
+    def _sides_db(self, tone_db: Float64s, width_db: Float64s) -> tuple[float, float, float] | None:
         if not self._has_width:
             return None
-        nothing = np.zeros_like(width_db)
-        after, before = (
-            power_to_db(self._mean(self._changed(tone_db, curve)).sum(axis=1))
-            for curve in (width_db, nothing)
+
+        def side_over_mid_db(layers: Float64s) -> float:
+            mid_db, side_db = power_to_db(self._mean(layers).sum(axis=1))
+            return float(side_db - mid_db)
+
+        return (
+            side_over_mid_db(self._song),
+            side_over_mid_db(self._changed(tone_db, width_db)),
+            side_over_mid_db(self._reference),
         )
-        return float((after[1] - after[0]) - (before[1] - before[0]))

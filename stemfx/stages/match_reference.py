@@ -61,6 +61,7 @@ class _Reading:
     crest_db: float | None
     cliff_hz: float | None
     meter: LoudnessMeter
+    sample_rate: int
 
 
 @stage(MatchReferenceParams)
@@ -86,8 +87,8 @@ def match_reference(
     put `loudness` or `limiter` behind it. Without this trait the mix stays as loud as it was.
 
     Reports the spectral distance to the reference before and after (rms over thirds of an
-    octave), the largest boost and cut, the change of width, loudness and crest of the mix before
-    and after and of the reference (the crest: how far the loudest 50 ms stand out of their
+    octave), the largest boost and cut, and width (side over mid), loudness and crest of the mix
+    before and after and of the reference (the crest: how far the loudest 50 ms stand out of their
     3 s; before: after the change of tone), the gain and the true peak.
     """
     if not params.amount or not params.match:
@@ -136,6 +137,7 @@ def _read(signal: Signal) -> _Reading | None:
         crest_db(loudness.cells()),
         bandwidth.reading().cliff_hz,
         loudness,
+        signal.sample_rate,
     )
 
 
@@ -157,7 +159,7 @@ def _match(
     if match.max_change_db > _UNHEARD_DB:
         stream = partial(matched, signal, *match_taps(match, rate))
         meter = _heard(stream(), rate, channels)
-    dense = _densified(meter, reference, share["dynamics"], rate, context)
+    dense = _densified(meter, song, reference, share["dynamics"], context)
     if dense:
         stream = partial(_dense, dense, stream, rate)
         meter = _heard(stream(), rate, channels)
@@ -193,7 +195,7 @@ def _dense(dense: Densified, stream: Callable[[], Iterator[Block]], rate: int) -
 
 
 def _densified(
-    meter: LoudnessMeter, reference: _Reading, share: float, rate: int, context: StageContext
+    meter: LoudnessMeter, song: _Reading, reference: _Reading, share: float, context: StageContext
 ) -> Densified | None:
     """Return the compression towards a denser reference; None where there is none to do.
 
@@ -201,13 +203,13 @@ def _densified(
     """
     cells = meter.cells()
     crest = crest_db(cells)
-    if crest is None or reference.crest_db is None:
+    if crest is None or song.crest_db is None or reference.crest_db is None:
         return None
     apart_db = reference.crest_db - crest
     dense = None
     if share and apart_db < -_CREST_TOLERANCE_DB:
         wanted_db = crest + share * apart_db
-        dense = densify(cells, wanted_db, rate)
+        dense = densify(cells, wanted_db, song.sample_rate)
         short_db = (dense.crest_db if dense else crest) - wanted_db
         if short_db > _MISSING_DB:
             context.find(
@@ -224,7 +226,7 @@ def _densified(
             f"{apart_db:.1f} dB more, and that cannot be put back",
         )
     context.report(
-        crest_before_db=round(crest, 2),
+        crest_before_db=round(song.crest_db, 2),
         crest_db=round(dense.crest_db if dense else crest, 2),
         crest_reference_db=round(reference.crest_db, 2),
     )
@@ -245,8 +247,10 @@ def _tell_readings(
         max_boost_db=round(max(0.0, float(match.tone_db.max())), 2),
         max_cut_db=round(max(0.0, -float(match.tone_db.min())), 2),
     )
-    if match.width_change_db is not None:
-        context.report(width_change_db=round(match.width_change_db, 2) + 0.0)
+    if match.sides_db is not None:
+        names = ("side_to_mid_before_db", "side_to_mid_db", "side_to_mid_reference_db")
+        told = zip(names, match.sides_db, strict=True)
+        context.report(**{name: round(value, 2) + 0.0 for name, value in told})
 
 
 def _find_limits(

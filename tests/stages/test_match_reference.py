@@ -99,7 +99,12 @@ def test_width_is_found_again_without_touching_the_tone() -> None:
     out, context = matched(SONG, filtered(SONG, FLAT, side_gain=1.2))
     wide_db = gained_db(SONG, out, -1) - gained_db(SONG, out)
     np.testing.assert_allclose(wide_db, 20 * np.log10(1.2), atol=0.1)
-    assert float(context.measurements["width_change_db"]) == pytest.approx(1.58, abs=0.1)
+    before, after, wanted = (
+        float(context.measurements[f"side_to_mid{which}_db"])
+        for which in ("_before", "", "_reference")
+    )
+    assert wanted - before == pytest.approx(1.58, abs=0.05)
+    assert after == pytest.approx(wanted, abs=0.1)
     assert np.abs(gained_db(SONG, out)).max() < 0.2
 
 
