@@ -26,6 +26,7 @@ NOTHING_DB = 75.0
 """A third of an octave so far under the loudest one holds dither."""
 NOISE_DB = 6.0
 """One that stands out of quiet passages by no more holds noise."""
+HEARD_BELOW_HZ = 20_000.0
 CLIFF_ROOM = 0.94  # of a codec's cut-off: nearer to it a spectrum is already falling
 GENTLE_BELOW_HZ = 30.0  # fading to nothing an octave further down
 MAX_MONO_LOSS_DB = 3.0
@@ -102,8 +103,7 @@ class Matcher:
 
     def __init__(self, song: Passages, reference: Passages, highest_hz: float) -> None:
         self._fine_hz = song.freq_hz
-        top_hz = min(song.freq_hz[-1], 20_000.0)
-        n_points = int(_STEPS * np.log2(top_hz / 16.0)) + 1
+        n_points = int(_STEPS * np.log2(song.freq_hz[-1] / 16.0)) + 1
         self._freq_hz = 16.0 * 2 ** (np.arange(n_points) / _STEPS)
         self._song, song_shares = song.layers()
         self._reference, shares = reference.layers()
@@ -115,7 +115,7 @@ class Matcher:
         self._k_gain = song.k_gain
         self._narrow = self._bands(_TONE_OCTAVES)
         self._broad = self._bands(_WIDTH_OCTAVES)
-        self._there = self._freq_hz < CLIFF_ROOM * highest_hz
+        self._there = self._freq_hz < min(CLIFF_ROOM * highest_hz, HEARD_BELOW_HZ)
         self._there &= self._freq_hz >= GENTLE_BELOW_HZ
         for passages, layers in ((song, self._song), (reference, self._reference)):
             power = self._narrow @ self._mean(layers).sum(axis=0)

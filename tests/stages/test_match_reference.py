@@ -174,6 +174,18 @@ def test_no_treble_is_cut_or_boosted_for_the_cut_off_of_an_mp3() -> None:
     assert np.ptp(10 * np.log10(y[1][above] / x[1][above])) < 0.3
 
 
+def test_what_nobody_hears_is_not_boosted() -> None:
+    rate = 96_000
+    song = Audio(SONG.samples, rate)
+    bright = sosfilt(matched_sections([high_shelf(8000, 6.0)], rate), SONG.samples)
+    out, context = matched(song, Audio(bright.astype(np.float32), rate), match=["tone"])
+    x, y = (welch(a.samples[0], rate, nperseg=4096) for a in (song, out))
+    gain_db = 10 * np.log10(y[1] / x[1]) - float(context.measurements["gain_db"])
+    heard, unheard = (x[0] > 10_000) & (x[0] < 18_000), x[0] > 30_000
+    assert gain_db[heard].mean() > 1.5
+    assert gain_db[unheard].max() < 0.1
+
+
 def test_no_noise_is_boosted_where_the_mix_has_no_treble() -> None:
     rng = np.random.default_rng(3)
     taps = firwin(1023, 6_000, fs=RATE)
