@@ -335,7 +335,10 @@ class _Builder:
             sounds = {
                 param: self._sources.decode(f"{step}/{param}", path, is_whole=True)
                 for param, path in call.sounds.items()
-            } | {param: self._sources.as_it_came(name) for param, name in call.songs.items()}
+            } | {
+                param: self._sources.mixture(self._recipe.sources[name], is_whole=True)
+                for param, name in call.songs.items()
+            }
             hears, song = self._song_for(call, track, (*before, *calls[:i]))
             told = self._hits_for(call, prefix, port, known) if call.hears_hits else None
             data = [told] if isinstance(told, Port) else []

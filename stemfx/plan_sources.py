@@ -94,7 +94,7 @@ class SourcePorts:
         self._made[meaning] = self._graph.add(node_id, "decode", work, (), config=config)
         return self._made[meaning]
 
-    def stem(self, source: Source, stem: str, where: str) -> Port:
+    def stem(self, source: Source, stem: str, where: str, *, is_whole: bool = False) -> Port:
         """Return the port of one stem of a source; `where` is what asks for it."""
         if source.stems is None:
             return self.split(source).port(stem, where)
@@ -102,13 +102,8 @@ class SourcePorts:
             hint = did_you_mean(stem, source.stems)
             msg = f"{source.name!r} has no stem {stem!r}{hint} (known: {listing(source.stems)})"
             raise RecipeError([Problem(where, msg)])
-        return self.decode(
-            f"{source.name}/{stem}/decode",
-            source.stems[stem],
-            fold_down=source.fold_down,
-            may_be_silent=True,
-            is_whole=self._recipe.aligns(source.name),
-        )
+        file = source.stems[stem]
+        return self._file_of(source, f"/{stem}", file, may_be_silent=True, is_whole=is_whole)
 
     def offers(self, source: Source, stem: str) -> bool:
         """Tell whether a source gives a stem."""
@@ -146,57 +141,35 @@ class SourcePorts:
             self._split[source.name] = stems
         return self._split[source.name]
 
-    def mixture(self, source: Source) -> Port:
-        """Return the port of what the stems of a source were made from."""
+    def mixture(self, source: Source, *, is_whole: bool = False) -> Port:
+        """Return the port of what the stems of a source were made from; see `decode`."""
         if source.mixture is None:
-            return self.whole(source)
-        return self.decode(
-            f"{source.name}/mixture/decode",
-            source.mixture,
-            fold_down=source.fold_down,
-            may_be_silent=False,
-            is_whole=self._recipe.aligns(source.name),
-        )
+            return self.whole(source, is_whole=is_whole)
+        return self._file_of(source, "/mixture", source.mixture, is_whole=is_whole)
 
-    def whole(self, source: Source) -> Port:
-        """Return the port of a whole source: its file, or all its stems together."""
+    def whole(self, source: Source, *, is_whole: bool = False) -> Port:
+        """Return the port of a source: its file, or all its stems together; see `decode`."""
         if source.file is not None:
-            return self.decode(
-                f"{source.name}/decode",
-                source.file,
-                fold_down=source.fold_down,
-                may_be_silent=False,
-                is_whole=self._recipe.aligns(source.name),
-            )
-        meaning = ("sum", source.name)
+            return self._file_of(source, "", source.file, is_whole=is_whole)
+        meaning = ("sum", source.name, str(is_whole))
         if meaning in self._made:
             return self._made[meaning]
         stems = source.stems or {}
-        ports = tuple(self.stem(source, stem, source.where) for stem in stems)
+        ports = [self.stem(source, stem, source.where, is_whole=is_whole) for stem in stems]
         self._made[meaning] = self._graph.add(f"{source.name}/sum", "mix", Mix(), ports)
         return self._made[meaning]
 
-    def as_it_came(self, name: str) -> Port:
-        """Return the port of a song that is only listened to: whole, and not aligned."""
-        meaning = ("as it came", name)
-        if meaning not in self._made:
-            source = self._recipe.sources[name]
-            one = source.mixture or source.file
-            stems = source.stems or {}
-            files = {"": one} if one else {f"/{stem}": file for stem, file in stems.items()}
-            ports = [
-                self.decode(
-                    f"{name}{part}/decode",
-                    file,
-                    fold_down=source.fold_down,
-                    may_be_silent=one is None,
-                    is_whole=True,
-                )
-                for part, file in files.items()
-            ]
-            summed = self._graph.add(f"{name}/sum", "mix", Mix(), ports) if ports[1:] else ports[0]
-            self._made[meaning] = summed
-        return self._made[meaning]
+    def _file_of(
+        self, source: Source, part: str, path: Path, *, is_whole: bool, may_be_silent: bool = False
+    ) -> Port:
+        """Return the port of a file of a source; songs that are aligned are read whole."""
+        return self.decode(
+            f"{source.name}{part}/decode",
+            path,
+            fold_down=source.fold_down,
+            may_be_silent=may_be_silent,
+            is_whole=is_whole or self._recipe.aligns(source.name),
+        )
 
     def reading(self, name: str) -> Port:
         """Return the port of what a song plays to: tempo, beats and key."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -221,6 +221,25 @@ class FirFilter:
             :, self._overlap :
         ].astype(np.float32)
         return out
+
+
+class Owing(Protocol):
+    """A filter that may owe samples: a call returns what is ready, `flush` the rest."""
+
+    def __call__(self, block: Block) -> Block:
+        """Take the next block."""
+
+    def flush(self) -> Block:
+        """Return what is still owed."""
+
+
+def filtered(blocks: Iterable[Block], running: Owing) -> Iterator[Block]:
+    """Yield all of a stream filtered, contiguous, as many samples as came in; no block is empty."""
+    for block in blocks:
+        if (ready := running(block)).shape[1]:
+            yield np.ascontiguousarray(ready)
+    if (rest := running.flush()).shape[1]:
+        yield np.ascontiguousarray(rest)
 
 
 def fir_beside(

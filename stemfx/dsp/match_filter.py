@@ -16,15 +16,14 @@ import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.equaliser import minimum_phase
-from stemfx.dsp.filters import FirFilter
+from stemfx.dsp.filters import FirFilter, filtered
+from stemfx.dsp.side import filtered_mid_side
 from stemfx.dsp.tone_match import Match
 from stemfx.dsp.units import Float64s
 
 _TONE_S = 0.18
 _WIDTH_S = 0.04  # on either side
 _LEAST_TAPS = 64
-
-_HALF = np.float32(0.5)
 
 
 def match_taps(match: Match, sample_rate: int) -> tuple[Float64s, int]:
@@ -57,19 +56,7 @@ def _fade(n: int) -> Float64s:
 
 
 def matched(signal: Signal, taps: Float64s, centre: int) -> Iterator[Block]:
-    """Yield the signal, filtered; as many samples as it has. Mono is all mid."""
+    """Return the signal, filtered; as many samples as it has. Mono is all mid."""
     channels = signal.channels
     fir = FirFilter(taps[:channels], channels, centre)
-
-    def parts() -> Iterator[Block]:
-        for block in signal.blocks():
-            yield fir(block if channels == 1 else _HALF * _sum_and_difference(block))
-        yield fir.flush()
-
-    for part in parts():
-        if part.shape[1]:
-            yield part if channels == 1 else _sum_and_difference(part)
-
-
-def _sum_and_difference(block: Block) -> Block:
-    return np.stack((block[0] + block[1], block[0] - block[1]))
+    return (filtered if channels == 1 else filtered_mid_side)(signal.blocks(), fir)

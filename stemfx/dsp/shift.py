@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
-from stemfx.dsp.filters import FirFilter
+from stemfx.dsp.filters import FirFilter, filtered
 from stemfx.dsp.resample import rechunk
 
 _HALF = 64  # taps on either side: flat to 0.48 of the sample rate
@@ -112,6 +112,5 @@ class Shifted:
             return
         fir = FirFilter(fractional_delay_taps(fraction), self.channels)
         around = np.zeros((self.channels, margin), np.float32)
-        for block in chain([around], self.source.blocks(BLOCK_SAMPLES), [around]):
-            yield fir(block)
-        yield fir.flush()
+        longer = chain([around], self.source.blocks(BLOCK_SAMPLES), [around])
+        yield from filtered(longer, fir)

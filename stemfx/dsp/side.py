@@ -12,13 +12,14 @@ and so is the largest gain of the side that keeps to a limit:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block
+from stemfx.dsp.filters import Owing, filtered
 from stemfx.dsp.units import Float64s, power_to_db
 
 BAND_EDGES_HZ = (20.0, 120.0, 500.0, 2_000.0, 6_000.0, 20_000.0)
@@ -30,7 +31,19 @@ GATE_DB = 40.0
 ACTIVE_DBFS = -60.0
 WINDOW_S = 0.4  # as correlation meters show it
 TRANSITION_OCTAVES = 0.5
+_HALF = np.float32(0.5)
 _FRAME_S = 0.19  # 5 Hz a bin, so a bass note lies within few, and four frames to a window
+
+
+def sum_and_difference(block: Block) -> Block:
+    """Return twice mid and side of left and right; of mid and side, left and right."""
+    return np.stack((block[0] + block[1], block[0] - block[1]))
+
+
+def filtered_mid_side(blocks: Iterable[Block], running: Owing) -> Iterator[Block]:
+    """Yield stereo whose mid and side went through the two channels of a filter."""
+    halves = (_HALF * sum_and_difference(block) for block in blocks)
+    return map(sum_and_difference, filtered(halves, running))
 
 
 def fold_down_loss_db(mid: float, side: float) -> float:
@@ -135,8 +148,7 @@ class MidSideMeter:
         """Take the next block, `(2, n_samples)`."""
         import scipy.fft
 
-        half = np.float32(0.5)
-        rows = np.stack((half * (block[0] + block[1]), half * (block[0] - block[1])))
+        rows = _HALF * sum_and_difference(block)
         rows = np.concatenate((self._rest, rows), axis=1)
         n = max(0, rows.shape[1] // self._hop - 1)
         self._rest = rows[:, n * self._hop :]

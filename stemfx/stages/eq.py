@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 import numpy as np
@@ -20,6 +20,8 @@ from stemfx.dsp.equaliser import (
     low_shelf,
     magnitude,
 )
+from stemfx.dsp.filters import filtered
+from stemfx.dsp.side import filtered_mid_side
 from stemfx.dsp.units import gain_to_db
 from stemfx.stage import StageContext, StageParams, knob, stage
 from stemfx.stages._shared import need_below_nyquist
@@ -86,7 +88,7 @@ def eq(signal: Signal, params: EqParams, context: StageContext) -> Iterator[Bloc
         except ValueError:
             context.refuse(_too_long(params, signal))
         pre_ringing_ms += equaliser.pre_ringing_ms
-        blocks = _equalised(blocks, equaliser, is_mid_side=is_mid_side)
+        blocks = (filtered_mid_side if is_mid_side else filtered)(blocks, equaliser)
     yield from blocks
     freq_hz = np.geomspace(10, signal.sample_rate / 2, 500)
     db = {part: gain_to_db(magnitude(curve, freq_hz)) for part, curve in curves.items()}
@@ -138,23 +140,6 @@ def _steps(curves: Curves, signal: Signal) -> Iterator[tuple[Pair, bool]]:
         stereo = []
     if is_mid_side:
         yield [stereo + mid, stereo + side], True
-
-
-def _equalised(
-    blocks: Iterable[Block], equaliser: Equaliser, *, is_mid_side: bool
-) -> Iterator[Block]:
-    def parts() -> Iterator[Block]:
-        for block in blocks:
-            yield equaliser(_HALF * _sum_and_difference(block) if is_mid_side else block)
-        yield equaliser.flush()
-
-    for part in parts():
-        if part.shape[1]:
-            yield _sum_and_difference(part) if is_mid_side else np.ascontiguousarray(part)
-
-
-def _sum_and_difference(block: Block) -> Block:
-    return np.stack((block[0] + block[1], block[0] - block[1]))
 
 
 def _too_long(params: EqParams, signal: Signal) -> str:

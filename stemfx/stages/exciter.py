@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal, peak_of
 from stemfx.dsp.board import CALL_SAMPLES, ChangeMeter
-from stemfx.dsp.filters import FirFilter
+from stemfx.dsp.filters import FirFilter, filtered
 from stemfx.dsp.limiter import CHUNK_SAMPLES, Spool, shape
 from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, LevelMeter
 from stemfx.dsp.resample import rechunk
@@ -70,7 +70,7 @@ def exciter(signal: Signal, params: ExciterParams, context: StageContext) -> Ite
         return
     rate, channels, n_samples = signal.sample_rate, signal.channels, signal.n_samples
     source_taps, added_taps = _bands(params.band, freq_hz, rate)
-    band = Spool(_filtered(signal.blocks(), source_taps, channels), rate, channels)
+    band = Spool(filtered(signal.blocks(), FirFilter(source_taps, channels)), rate, channels)
     scale = _scale(band)
     if scale is None:  # nothing to hear of it
         yield from signal.blocks()
@@ -90,7 +90,7 @@ def exciter(signal: Signal, params: ExciterParams, context: StageContext) -> Ite
     for dry, own, added in zip(
         signal.blocks(CALL_SAMPLES),
         band.blocks(CALL_SAMPLES),
-        rechunk(_filtered(harmonics(), added_taps, channels), CALL_SAMPLES),
+        rechunk(filtered(harmonics(), FirFilter(added_taps, channels)), CALL_SAMPLES),
         strict=True,
     ):
         band_power += float(np.sum(np.square(own)))
@@ -165,10 +165,3 @@ def _even(u: Block) -> Block:
 def _even_and_odd(u: Block) -> Block:
     bent: Block = (1 + u) * np.tanh(u)
     return bent
-
-
-def _filtered(blocks: Iterable[Block], taps: NDArray[np.float64], channels: int) -> Iterator[Block]:
-    running = FirFilter(taps, channels)
-    for block in blocks:
-        yield running(block)
-    yield running.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 from pydantic import Field
 
 from stemfx.audio import Block, Signal
@@ -52,7 +51,7 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
     Reports the cuts, and how much this track masks before and after: of all bands in which the
     music is heard, and of the foundations of its tracks while they play.
     """
-    from stemfx.dsp.filters import FirFilter
+    from stemfx.dsp.filters import FirFilter, filtered
     from stemfx.dsp.gap_fit import band_powers, cut_taps, fit_to_gaps
 
     rate, n_samples = signal.sample_rate, signal.n_samples
@@ -89,9 +88,4 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
         yield from signal.blocks()
         return
     fir = FirFilter(cut_taps(found.cut_db, rate), signal.channels)
-    for block in signal.blocks():
-        filtered = fir(block)
-        if filtered.shape[1]:
-            yield np.ascontiguousarray(filtered)
-    if (rest := fir.flush()).shape[1]:
-        yield np.ascontiguousarray(rest)
+    yield from filtered(signal.blocks(), fir)

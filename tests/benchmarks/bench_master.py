@@ -27,8 +27,11 @@ from stemfx.dsp.attacks import attack_change_db
 from stemfx.dsp.loudness import LoudnessMeter
 from stemfx.stages.compress import compress
 from stemfx.stages.eq import eq
+from stemfx.stages.glue import glue
 from stemfx.stages.high_pass import high_pass
 from stemfx.stages.loudness import loudness
+from stemfx.stages.multiband import multiband
+from stemfx.stages.saturate import saturate
 from stemfx.testing import apply
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -304,18 +307,21 @@ def sound(_: Path) -> None:
         print(f"{target:6g} LUFS: {said}")
 
 
-def chain(audio: Audio, target_lufs: float) -> Iterator[tuple[str, float]]:
+def chain(audio: Audio, target_lufs: float, kind: str) -> Iterator[tuple[str, float]]:
+    """Yield each stage of a chain with its seconds: a plain one, the recipe `master`, or all."""
     bands = [
         {"type": "low_shelf", "freq_hz": 80.0, "gain_db": 1.0},
         {"type": "bell", "freq_hz": 300.0, "gain_db": -1.5},
         {"type": "high_shelf", "freq_hz": 9000.0, "gain_db": 1.0},
     ]
-    for stage, params in (
-        (high_pass, {"cutoff_hz": 20.0}),
-        (eq, {"bands": bands}),
-        (compress, {}),
-        (loudness, {"target_lufs": target_lufs}),
-    ):
+    high, end = (high_pass, {"cutoff_hz": 20.0}), (loudness, {"target_lufs": target_lufs})
+    bus, tape = [(multiband, {}), (glue, {})], (saturate, {"kind": "tape", "drive_db": 3.0})
+    chains = {
+        "plain": [high, (eq, {"bands": bands}), (compress, {}), end],
+        "master": [high, *bus, end],
+        "all": [high, (eq, {"bands": bands}), *bus, tape, end],
+    }
+    for stage, params in chains[kind]:
         began = time.process_time()
         audio, _ = apply(stage, audio, **params)
         yield stage.name, time.process_time() - began
@@ -327,10 +333,11 @@ def speed(corpus: Path) -> None:
         song = load(corpus / "songs" / name / "mix.flac", None).samples
         n = 180 * 44_100
         audio = Audio(np.tile(song, (1, -(-n // song.shape[1])))[:, :n], 44_100)
-        for target in (-14.0, -9.0):
-            times = dict(chain(audio, target))
+        for kind, target in (("plain", -14.0), ("plain", -9.0), ("master", -9.0), ("all", -9.0)):
+            times = dict(chain(audio, target, kind))
             said = ", ".join(f"{stage} {s:.2f}" for stage, s in times.items())
-            print(f"{name} {target:g} LUFS: {180 / sum(times.values()):.0f}x real time ({said})")
+            speed_x = 180 / sum(times.values())
+            print(f"{name} {target:g} LUFS, {kind}: {speed_x:.0f}x real time ({said})")
 
 
 def main() -> None:
