@@ -47,7 +47,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session"},
-    {"analysis", "mashup", "explained"},
+    {"analysis", "mashup", "explained", "provenance"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
