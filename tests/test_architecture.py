@@ -46,7 +46,7 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing"},
-    {"report", "report_words", "session"},
+    {"report", "report_words", "session", "bundle"},
     {"analysis", "mashup", "explained"},
     {"cli", "__main__"},
 ]
