@@ -139,6 +139,15 @@ class ModelError(StemfxError):
     code = "model"
 
 
+class LicenceError(StemfxError):
+    """Something in the result may not be sold, or nobody says that it may."""
+
+    code = "licence"
+
+    def __str__(self) -> str:
+        return self.message  # it carries every problem, each with its own place
+
+
 class PluginError(StemfxError):
     """A plugin that clashes with another one or did not keep its contract."""
 

@@ -20,7 +20,7 @@ LAYERS = [
     {"dsp"},
     {
         *("stage", "separator", "kit", "hits", "music_reading", "beat_tracker", "hookspecs"),
-        *("https", "download"),
+        *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
     {
@@ -45,7 +45,7 @@ LAYERS = [
         "plan_results",
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
-    {"scoring", "slicing"},
+    {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle"},
     {"analysis", "mashup", "explained"},
     {"cli", "__main__"},

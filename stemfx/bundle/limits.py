@@ -5,6 +5,9 @@ from __future__ import annotations
 MAX_MANIFEST_BYTES = 4 << 20
 """Of `stemfx.json`: what `MAX_FILES` files with long names take."""
 
+MAX_KEYS = 60_000
+"""Of all objects in the manifest: four of each file, and those of what is needed."""
+
 MAX_FILES = 12_000
 """The largest kits have about 7000 samples, and `stemfx.kit_files` reads up to 10,000."""
 

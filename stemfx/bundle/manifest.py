@@ -11,6 +11,7 @@ from stemfx.bundle.limits import (
     MAX_BUNDLE_BYTES,
     MAX_FILE_BYTES,
     MAX_FILES,
+    MAX_KEYS,
     MAX_NEEDS,
     MAX_TEXT,
 )
@@ -23,6 +24,8 @@ FORMAT = 1
 """The version of the bundle format that this program reads and writes."""
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Texts = Annotated[list[Text], Field(max_length=MAX_NEEDS, fail_fast=True)]
+Needs = Field([], max_length=MAX_NEEDS)
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 
@@ -46,7 +49,7 @@ class PackedPlugin(_Shape):
     version: Text
     licence: Text
     licence_class: Text
-    offers: Annotated[list[Text], Field(max_length=MAX_NEEDS)]
+    offers: Texts
 
 
 class PackedModel(_Shape):
@@ -61,8 +64,8 @@ class PackedModel(_Shape):
     licence_class: Text
     source: Text
     size_bytes: Annotated[int, Field(ge=0)]
-    files: Annotated[dict[Text, Sha256], Field(max_length=MAX_NEEDS)]
-    sources: Annotated[list[Text], Field(max_length=MAX_NEEDS)]
+    files: dict[Text, Sha256]
+    sources: Texts
 
 
 class PackedKit(_Shape):
@@ -90,10 +93,10 @@ class Manifest(_Shape):
     licence: Text = ""
     description: Text = ""
     files: dict[str, PackedFile]
-    sources: dict[str, str] = {}
-    plugins: list[PackedPlugin] = []
-    models: list[PackedModel] = []
-    kits: list[PackedKit] = []
+    sources: dict[str, str] = Field({}, max_length=MAX_NEEDS)
+    plugins: list[PackedPlugin] = Needs
+    models: list[PackedModel] = Needs
+    kits: list[PackedKit] = Needs
 
     def to_bytes(self) -> bytes:
         """Return the text of `stemfx.json`: equal values give equal bytes."""
@@ -153,15 +156,12 @@ def read_manifest(data: bytes, where: str) -> Manifest:
     if type(format_) is not int or format_ != FORMAT:  # to pydantic true and 1.0 are 1
         raise _refused(f"'stemfx_bundle' has to be {FORMAT}", where)
     try:
-        _check_counts(values)
         manifest = Manifest.model_validate(values)
         fault = manifest.fault()
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(step)[:60] for step in first["loc"])
         fault = f"{quote(place)}: {first['msg']}"
-    except _TooManyError as error:
-        fault = str(error)
     if fault:
         raise _refused(fault, where)
     return manifest
@@ -169,42 +169,41 @@ def read_manifest(data: bytes, where: str) -> Manifest:
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
-        values = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+        values = json.loads(
+            data.decode(), object_pairs_hook=_Keys().object, parse_constant=_no_number
+        )
     except RecursionError:
         raise _refused("it nests too deep", where) from None
     except ValueError as error:
-        raise _refused(f"it is no JSON: {str(error)[:200]}", where) from None
+        raise _refused(f"it is no JSON that is used here: {str(error)[:200]}", where) from None
     if not isinstance(values, dict):
         raise _refused("it is no JSON object", where)
     return values
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in values:
-            msg = f"{quote(name)} is in it twice"
+class _Keys:
+    """Makes the objects of a JSON text, and counts: pydantic notes all faults, in memory."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self._count += len(pairs)
+        if self._count > MAX_KEYS:
+            msg = f"it has more than {MAX_KEYS:,} keys"
             raise ValueError(msg)
-        values[name] = value
-    return values
+        values: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in values:
+                msg = f"{quote(name)} is in it twice"
+                raise ValueError(msg)
+            values[name] = value
+        return values
 
 
 def _no_number(text: str) -> float:
     msg = f"{text} is no number"
     raise ValueError(msg)
-
-
-class _TooManyError(ValueError):
-    """A list that is longer than any bundle's: its faults are not even looked for."""
-
-
-def _check_counts(values: dict[str, Any]) -> None:
-    """Bound what is looked at: pydantic notes every fault, and a fault takes memory."""
-    for name, value in values.items():
-        limit = MAX_FILES if name == "files" else MAX_NEEDS
-        if isinstance(value, list | dict) and len(value) > limit:
-            msg = f"{quote(name)} has more than {limit:,} entries"
-            raise _TooManyError(msg)
 
 
 def _refused(fault: str, where: str) -> BundleError:
