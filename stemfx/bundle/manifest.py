@@ -25,7 +25,6 @@ FORMAT = 1
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Texts = Annotated[list[Text], Field(max_length=MAX_NEEDS, fail_fast=True)]
-Needs = Field([], max_length=MAX_NEEDS)
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 
@@ -94,9 +93,9 @@ class Manifest(_Shape):
     description: Text = ""
     files: dict[str, PackedFile]
     sources: dict[str, str] = Field({}, max_length=MAX_NEEDS)
-    plugins: list[PackedPlugin] = Needs
-    models: list[PackedModel] = Needs
-    kits: list[PackedKit] = Needs
+    plugins: list[PackedPlugin] = Field([], max_length=MAX_NEEDS)
+    models: list[PackedModel] = Field([], max_length=MAX_NEEDS)
+    kits: list[PackedKit] = Field([], max_length=MAX_NEEDS)
 
     def to_bytes(self) -> bytes:
         """Return the text of `stemfx.json`: equal values give equal bytes."""
