@@ -112,6 +112,12 @@ class KitError(StemfxError):
         return super().__str__()
 
 
+class BundleError(StemfxError):
+    """A `.stemfx` bundle that is damaged, from a newer program, or not to be trusted."""
+
+    code = "bundle"
+
+
 class WeightsError(StemfxError):
     """A file of weights that cannot be used."""
 
