@@ -42,7 +42,7 @@ def _input_files(recipe: Recipe) -> set[Path]:
     files |= {file for source in recipe.sources.values() for file in source.files}
     files |= {track.asset for track in recipe.tracks.values() if track.asset is not None}
     cover = recipe.output.tags and recipe.output.tags.cover
-    return files | {recipe.path} | ({cover} if cover else set())
+    return files | {*recipe.files} | ({cover} if cover else set())
 
 
 def _on_disk(path: Path) -> tuple[int, int]:

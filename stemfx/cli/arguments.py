@@ -57,6 +57,14 @@ AcceptNoncommercial = Annotated[
         help="Use weights that are licensed for non-commercial use only.",
     ),
 ]
+Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial",
+        help="Refuse what you may not sell: models, kits, plugins and sounds whose licence is "
+        "non-commercial or not stated.",
+    ),
+]
 
 
 class QualityName(StrEnum):
@@ -88,6 +96,7 @@ def request_from(
     offline: bool,
     fold_down: bool = False,
     accept_noncommercial: bool,
+    commercial: bool = False,
 ) -> Request:
     """Read the options that commands share which separate songs or run recipes.
 
@@ -108,6 +117,7 @@ def request_from(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
         on_fetch=fetch_bar,
     )
 

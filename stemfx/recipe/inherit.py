@@ -15,8 +15,12 @@ from stemfx.recipe.yaml_tree import MAX_BYTES, Leaf, Node, Table, parse
 MAX_EXTENDS = 8
 
 
-def load(path: Path, folder: Path, problems: Problems) -> Table:
-    """Return the tree of a recipe, merged over what it extends; marks keep their own file.
+def load(
+    path: Path, folder: Path, problems: Problems, shown: Path | None = None
+) -> tuple[Table, tuple[Path, ...]]:
+    """Return the tree of a recipe, merged over what it extends, and all files that were read.
+
+    Marks keep their own file, under the name that it has beside `shown` (else `path`).
 
     Mappings are merged, everything else is replaced, and a key with nothing after it takes
     what the extended recipe says.
@@ -25,11 +29,12 @@ def load(path: Path, folder: Path, problems: Problems) -> Table:
         RecipeError: a file cannot be read, or is of another format.
     """
     seen = [Path(os.path.realpath(path))]
-    shown = path
-    mark = whole_file(str(path))
+    shown = path if shown is None else shown
+    beside = shown.parent
+    mark = whole_file(str(shown))
     layers: list[Table] = []
     while True:
-        table = _file(shown, mark, len(layers), problems)
+        table = _file(seen[-1], shown, mark, len(layers), problems)
         layers.append(table)
         extends = table.get("extends")
         if extends is None or (isinstance(extends, Leaf) and extends.broken):
@@ -42,11 +47,11 @@ def load(path: Path, folder: Path, problems: Problems) -> Table:
         if len(layers) > MAX_EXTENDS:
             problems.stop(mark, f"at most {MAX_EXTENDS} recipes may extend one another")
         seen.append(base)
-        shown = path.parent / base.relative_to(folder)
+        shown = beside / base.relative_to(folder)
     merged = layers.pop()
     while layers:
         merged = _merged(merged, layers.pop())
-    return merged
+    return merged, tuple(seen)
 
 
 def _base(extends: Node, folder: Path, problems: Problems) -> Path:
@@ -58,18 +63,18 @@ def _base(extends: Node, folder: Path, problems: Problems) -> Path:
         problems.stop(extends.mark, f"extends: {error}")
 
 
-def _file(path: Path, mark: Mark, order: int, problems: Problems) -> Table:
+def _file(path: Path, shown: Path, mark: Mark, order: int, problems: Problems) -> Table:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
-        problems.stop(mark, f"{path} is a folder, not a recipe")
+        problems.stop(mark, f"{shown} is a folder, not a recipe")
     except FileNotFoundError:
-        problems.stop(mark, f"there is no file {Path.cwd() / path}")
+        problems.stop(mark, f"there is no file {Path.cwd() / shown}")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         problems.stop(mark, f"the recipe cannot be read: {reason}")
-    table = parse(data, str(path), order, problems)
+    table = parse(data, str(shown), order, problems)
     _check_format(table, problems)
     return table
 

@@ -38,6 +38,7 @@ class StageCall:
         kits: what each `KitRef` parameter names.
         sources: the source that each `SourceRef` parameter names.
         songs: the source that each `SongRef` parameter names.
+        kit_paths: the file or folder of each `KitRef` parameter that names no installed kit.
     """
 
     stage: Stage
@@ -50,6 +51,7 @@ class StageCall:
     kits: Mapping[str, Kit] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     songs: Mapping[str, str] = field(default_factory=dict)
+    kit_paths: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def hears_hits(self) -> bool:
@@ -248,7 +250,11 @@ class Knob:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole recipe. `values` holds the knobs as they are set; mappings keep the file's order."""
+    """A whole recipe. `values` holds the knobs as they are set; mappings keep the file's order.
+
+    `path` is its name in messages and `folder` where its assets lie, links followed; `files` are
+    the recipe's own file and those that it extends, in that order.
+    """
 
     path: Path
     folder: Path
@@ -267,6 +273,7 @@ class Recipe:
     align: Align | None = None
     sections: tuple[SectionWish, ...] = ()
     checks: tuple[Check, ...] = ()
+    files: tuple[Path, ...] = ()
 
     def aligns(self, source: str) -> bool:
         """Tell whether a source is brought to the tempo and key of the song."""

@@ -18,7 +18,7 @@ from stemfx.recipe.output import read_output
 from stemfx.recipe.paths import check_names
 from stemfx.recipe.problems import Problems
 from stemfx.recipe.separate import read_separate
-from stemfx.recipe.sources import read_sources
+from stemfx.recipe.sources import SourceReader
 from stemfx.recipe.stage_calls import StageReader
 from stemfx.recipe.tracks import TrackReader
 from stemfx.recipe.validate import section
@@ -43,6 +43,9 @@ def read_recipe(
     settings: Mapping[str, str] = _NOTHING,
     sources: Mapping[str, Path] = _NO_FILES,
     explain_unknown_stage: Callable[[str], str] = _no_more,
+    needs_sources: bool = True,
+    is_bundled: bool = False,
+    shown: Path | None = None,
 ) -> Recipe:
     """Read a recipe and everything that it extends.
 
@@ -55,20 +58,27 @@ def read_recipe(
             (`--source NAME=FILE`), or the only source, by the empty name; relative to the
             working directory.
         explain_unknown_stage: one more sentence about a stage that is not there.
+        needs_sources: whether a source without a file is a fault; if not, `NOT_GIVEN` stands for
+            its file, and the recipe can be looked at but not run.
+        is_bundled: the files that a recipe names for its sources are not looked for: they are
+            those of its author. Only `sources` gives files.
+        shown: what the recipe's file is called in messages, if not `path`.
 
     Raises:
         RecipeError: carries every problem, each with `file:line:column`, in file order.
     """
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
-    tree = load(path, folder, problems)
+    tree, files = load(path, folder, problems, shown)
     knobs, values = read_knobs(_section(tree, "params", problems), settings, problems)
     tree = insert(tree.without("params", "extends", "stemfx"), values, problems)
     header = section(tree, Document, "", problems, without=SECTIONS) or Document()
     if header.license and header.licence:
         problems.add(tree.keys["licence"], "`license` and `licence` are the same; keep one")
 
-    found = read_sources(_section(tree, "sources", problems), sources, folder, problems)
+    found = SourceReader(
+        folder, problems, needs_files=needs_sources, uses_named_files=not is_bundled
+    ).sources(_section(tree, "sources", problems), sources)
     table = _section(tree, "tracks", problems)
     names = check_names(table, "track", problems)
     heard = tuple(names if table.entries else found)
@@ -97,7 +107,7 @@ def read_recipe(
     checks = read_checks(tree.get("checks"), problems, has_master=has_master)
     problems.settle()
     return Recipe(
-        path=path,
+        path=path if shown is None else shown,
         folder=folder,
         title=header.title,
         author=header.author,
@@ -114,6 +124,7 @@ def read_recipe(
         align=align,
         sections=parts,
         checks=checks,
+        files=files,
     )
 
 

@@ -19,6 +19,12 @@ from stemfx.recipe.yaml_tree import Leaf, Node, Table
 _WHOLE = ""
 """Stands beside the names of stems for the file that is the source as a whole."""
 
+_MIXTURE = "mixture"
+"""Likewise for the file that given stems were made from, unless a stem is called that."""
+
+NOT_GIVEN = Path()
+"""Stands for the file of a source of which only the name is known."""
+
 
 @dataclass(frozen=True)
 class _Wanted:
@@ -30,42 +36,50 @@ class _Wanted:
     title: str = ""
 
 
-def read_sources(
-    table: Table, overrides: Mapping[str, Path], folder: Path, problems: Problems
-) -> dict[str, Source | None]:
-    """Return every source that the recipe names; None stands for a faulty one."""
-    names = check_names(table, "source", problems)
-    replaced: dict[str, dict[str, _Wanted]] = {name: {} for name in names}
-    for key, file in overrides.items():
-        name, _, stem = key.partition("/")
-        if not key and len(names) == 1:
-            name = names[0]
-        elif not key:
-            problems.add(
-                command_line("--source"),
-                f"{quote(str(file))} could be any of the sources {listing(names)}; write NAME=FILE",
-            )
-            continue
-        if name in replaced:
-            mark = command_line(f"--source {key}")
-            replaced[name][stem] = _Wanted(str(file), Path.cwd(), mark)
-        elif name not in table.entries:
-            problems.add(
-                command_line("--source"),
-                f"the recipe has no source {quote(name)}{did_you_mean(name, names)} "
-                f"(known: {listing(names)})",
-            )
-    reader = _Reader(folder, problems)
-    return {
-        name: reader.source(name, table.entries[name], table.keys[name], replaced[name])
-        for name in names
-    }
-
-
 @dataclass(frozen=True)
-class _Reader:
+class SourceReader:
+    """Reads `sources`.
+
+    Args:
+        folder: where the recipe lies.
+        problems: takes the faults.
+        needs_files: whether a source without a file is one; if not, `NOT_GIVEN` stands for it.
+        uses_named_files: whether the files that the recipe itself names are used.
+    """
+
     folder: Path
     problems: Problems
+    needs_files: bool = True
+    uses_named_files: bool = True
+
+    def sources(self, table: Table, overrides: Mapping[str, Path]) -> dict[str, Source | None]:
+        """Return every source that the recipe names; None stands for a faulty one."""
+        names = check_names(table, "source", self.problems)
+        replaced: dict[str, dict[str, _Wanted]] = {name: {} for name in names}
+        for key, file in overrides.items():
+            name, _, stem = key.partition("/")
+            if not key and len(names) == 1:
+                name = names[0]
+            elif not key:
+                self.problems.add(
+                    command_line("--source"),
+                    f"{quote(str(file))} could be any of the sources {listing(names)}; "
+                    "write NAME=FILE",
+                )
+                continue
+            if name in replaced:
+                mark = command_line(f"--source {key}")
+                replaced[name][stem] = _Wanted(str(file), Path.cwd(), mark)
+            elif name not in table.entries:
+                self.problems.add(
+                    command_line("--source"),
+                    f"the recipe has no source {quote(name)}{did_you_mean(name, names)} "
+                    f"(known: {listing(names)})",
+                )
+        return {
+            name: self.source(name, table.entries[name], table.keys[name], replaced[name])
+            for name in names
+        }
 
     def source(
         self, name: str, node: Node, key: Mark, replaced: Mapping[str, _Wanted]
@@ -77,6 +91,10 @@ class _Reader:
         declared = self._declared(name, node, shape)
         if declared is None:
             return None
+        replaced = dict(replaced)
+        other_mixture = None
+        if shape.mixture is not None and _MIXTURE not in declared:
+            other_mixture = replaced.pop(_MIXTURE, None)
         wanted = self._replaced(name, declared, replaced)
         if wanted is None:
             return None
@@ -84,9 +102,11 @@ class _Reader:
         stems = {stem: file for stem, file in files.items() if file is not None}
         whole = stems.pop(_WHOLE, None)
         told = self._told(shape, node, name)
-        mixture = self._mixture(shape, node, name, is_one_file=_WHOLE in wanted)
+        is_one_file = _WHOLE in wanted
+        mixture = self._mixture(shape, node, name, other_mixture, is_one_file=is_one_file)
         # `--source` may put one file in the place of stems: what those came from is no matter then.
-        is_needed = shape.mixture is not None and not (_WHOLE in wanted and shape.stems)
+        is_needed = self.uses_named_files and shape.mixture is not None
+        is_needed = is_needed and not (is_one_file and shape.stems)
         if len(stems) + (whole is not None) < len(files) or (is_needed and mixture is None):
             return None
         return Source(
@@ -111,7 +131,13 @@ class _Reader:
         return Told(shape.bpm, shape.downbeat_s, key)
 
     def _mixture(
-        self, shape: SourceShape, node: Node, name: str, *, is_one_file: bool
+        self,
+        shape: SourceShape,
+        node: Node,
+        name: str,
+        other: _Wanted | None,
+        *,
+        is_one_file: bool,
     ) -> Path | None:
         if shape.mixture is None or not isinstance(node, Table):
             return None
@@ -121,10 +147,16 @@ class _Reader:
                 what = "is for given `stems`; this source is one file"
                 self.problems.add(mark, f"{title}: {what}")
             return None
+        if other is None and not self.uses_named_files:
+            return None
+        want = other or _Wanted(shape.mixture, self.folder, mark, title)
         try:
-            return source_file(shape.mixture, self.folder)
+            return source_file(want.text, want.folder)
         except PathError as error:
-            self.problems.add(mark, f"{title}: {error}; without it the stems' sum is the mixture")
+            if not self.needs_files and other is None:
+                return NOT_GIVEN
+            hint = f"{title}: {error}; without it the stems' sum is the mixture"
+            self.problems.add(want.mark, hint if want.title else str(error))
             return None
 
     def _shape(self, name: str, node: Node) -> SourceShape | None:
@@ -149,7 +181,8 @@ class _Reader:
             return None
         if shape.file is not None:
             mark = node.where("file") if isinstance(node, Table) else node.mark
-            return {_WHOLE: _Wanted(shape.file, self.folder, mark, title)}
+            named = {_WHOLE: _Wanted(shape.file, self.folder, mark, title)}
+            return dict(named) if self.uses_named_files else {}
         stems = node.get("stems") if isinstance(node, Table) else None
         if shape.stems is None or not isinstance(stems, Table):
             return {}
@@ -161,7 +194,7 @@ class _Reader:
             return None
         return {
             stem: None
-            if (text := shape.stems[stem]) is None
+            if (text := shape.stems[stem]) is None or not self.uses_named_files
             else _Wanted(text, self.folder, stems.where(stem), f"{title}.stems.{stem}")
             for stem in names
         }
@@ -196,6 +229,8 @@ class _Reader:
 
     def _found(self, want: _Wanted | None, key: Mark, name: str, stem: str) -> Path | None:
         option = f"`--source {name}/{stem}=FILE`" if stem else f"`--source {name}=FILE`"
+        if want is None and not self.needs_files:
+            return NOT_GIVEN
         if want is None:
             what = (
                 f"the stem {quote(stem)} of {quote(name)}" if stem else f"the source {quote(name)}"
@@ -205,6 +240,8 @@ class _Reader:
         try:
             return source_file(want.text, want.folder)
         except PathError as error:
+            if want.title and not self.needs_files:
+                return NOT_GIVEN
             hint = f"{want.title}: {error}; give another: {option}"
             self.problems.add(want.mark, hint if want.title else str(error))
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
@@ -124,7 +125,9 @@ class StageReader:
             for param in stage.references("track")
         }
         files, sounds = resolved("file", self._file), resolved("sound", self._file)
-        kits, sources = resolved("kit", self._kit), resolved("source", self._source)
+        kit_paths: dict[str, Path] = {}
+        kits = resolved("kit", partial(self._kit, kit_paths))
+        sources = resolved("source", self._source)
         songs = resolved("song", self._source)
         if params is None:
             return None
@@ -134,7 +137,23 @@ class StageReader:
             for param in stage.references("stem")
             for leaf in _texts(node, param, params)
         )
-        return StageCall(stage, params, str(key), files, heard, stems, sounds, kits, sources, songs)
+        return StageCall(
+            stage,
+            params,
+            str(key),
+            files,
+            heard,
+            stems,
+            sounds,
+            kits,
+            sources,
+            songs,
+            {
+                param: kit_paths[title]
+                for param in kits
+                if (title := f"{name}.{param}") in kit_paths
+            },
+        )
 
     def _why_unknown(self, name: str) -> str:
         try:
@@ -177,12 +196,14 @@ class StageReader:
             self.problems.add(leaf.mark, f"{title}: {error}")
             return None
 
-    def _kit(self, title: str, leaf: Leaf) -> Kit | None:
+    def _kit(self, paths: dict[str, Path], title: str, leaf: Leaf) -> Kit | None:
+        """Return a kit; where it comes from disk, note its path under `title`."""
         named = str(leaf.value)
         if named in self.kits:
             return self.kits[named]
         try:
-            return read_kit(asset(named, self.folder, may_be_folder=True), root=self.folder)
+            paths[title] = asset(named, self.folder, may_be_folder=True)
+            return read_kit(paths[title], root=self.folder)
         except PathError as error:
             near = did_you_mean(named, self.kits)
             why = f"{error}; and no kit is called {quote(named)}{near}"

@@ -8,6 +8,7 @@ import pytest
 
 from stemfx.recipe import json_schema
 from stemfx.recipe.paths import MAX_NAME
+from stemfx.recipe.sources import NOT_GIVEN
 
 SONG = "stemfx: 1\nsources: {song: gen.wav}\n"
 
@@ -536,3 +537,43 @@ def test_every_reference_of_the_schema_leads_somewhere(stages):
                 yield from references(value)
 
     assert {ref.removeprefix("#/$defs/") for ref in references(schema)} <= set(schema["$defs"])
+
+
+LENT = (
+    "stemfx: 1\nsources:\n  song: nix.wav\n"
+    "  own: {stems: {vocals: nix.wav, drums: }, mixture: nix.wav}\n"
+    "tracks: {vocals: {from: song/vocals}, own: {from: own/drums}}\n"
+)
+
+
+def test_a_recipe_can_be_looked_at_without_its_songs(read):
+    song, own = read(LENT, needs_sources=False).sources.values()
+    assert (song.file, own.stems) == (NOT_GIVEN, {"vocals": NOT_GIVEN, "drums": NOT_GIVEN})
+    assert own.mixture == NOT_GIVEN
+
+
+def test_a_bundled_recipe_never_reads_the_files_of_its_author(read, faults, folder):
+    text = LENT.replace("nix.wav", "gen.wav")  # they are there, and still not his to name
+    found = faults(text, is_bundled=True)
+    assert [fault.partition(": ")[2] for fault in found] == [
+        "the source 'song' has no file; give one: `--source song=FILE`",
+        "the stem 'vocals' of 'own' has no file; give one: `--source own/vocals=FILE`",
+        "the stem 'drums' of 'own' has no file; give one: `--source own/drums=FILE`",
+    ]
+    given = {"song": "v.wav", "own/vocals": "v.wav", "own/drums": "d.wav"}
+    given = {name: folder / file for name, file in given.items()}
+    sources = read(text, is_bundled=True, sources=given).sources
+    assert (sources["song"].file, sources["own"].mixture) == (folder / "v.wav", None)
+    given["own/mixture"] = folder / "gen.wav"
+    assert read(text, is_bundled=True, sources=given).sources["own"].mixture == folder / "gen.wav"
+
+
+def test_the_files_of_a_recipe_are_all_that_were_read_under_the_names_they_are_shown(
+    read, faults, folder
+):
+    (folder / "base.yaml").write_text(SONG)
+    recipe = read("stemfx: 1\nextends: base.yaml\n")
+    assert recipe.files == (folder / "r.yaml", folder / "base.yaml")
+    (folder / "base.yaml").write_text(SONG + "titel: x\n")
+    (fault,) = faults("stemfx: 1\nextends: base.yaml\n", shown=Path("lent.stemfx/r.yaml"))
+    assert fault.startswith("lent.stemfx/base.yaml:")
