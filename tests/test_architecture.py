@@ -24,8 +24,7 @@ LAYERS = [
     },
     {"health", "drums", "music", "alignment", "ranking"},
     {
-        *("stages", "separators", "kits", "testing", "testing_separators"),
-        *("testing_beat_trackers", "demo_song"),
+        *("stages", "separators", "kits", "testing", "demo_song"),
     },
     {
         *("recipe", "registered", "registry", "models"),
