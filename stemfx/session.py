@@ -44,6 +44,7 @@ class Request:
     """What the user asks for beside the recipe."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    preset: str = ""
     sources: Mapping[str, Path] = field(default_factory=dict)
     out_folder: Path | None = None
     preview_s: tuple[float, float] | None = None
@@ -87,6 +88,7 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
         path,
         stages=registry.stages,
         kits=registry.kits,
+        preset=request.preset,
         settings=request.settings,
         sources=request.sources,
         explain_unknown_stage=registry.explain_unknown_stage,
