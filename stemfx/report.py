@@ -139,7 +139,8 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
     `master` is the first of `masters`; `stems`, `removed` (what stages took away), `hits` and
-    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`.
+    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`;
+    `record` says where all of it comes from.
     """
     paths: dict[str, Any] = {}
     masters: list[str] = []
@@ -159,6 +160,8 @@ def output_paths(plan: Plan) -> dict[str, Any]:
         paths = {"master": masters[0], "masters": masters, **paths}
     if plan.report is not None:
         paths["report"] = str(plan.report)
+    if plan.record is not None:
+        paths["record"] = str(plan.record)
     return paths
 
 

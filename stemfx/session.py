@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stemfx.cache import Cache
-from stemfx.errors import Problem, RecipeError, UsageError
+from stemfx.errors import LicenceError, Problem, RecipeError, UsageError
 from stemfx.models import (
+    ACCEPTED,
     AUTO,
     STANDARD_STEMS,
+    UNASKED,
     Choice,
     FailureMemory,
     Fetcher,
@@ -33,8 +35,9 @@ from stemfx.plan_stems import Choices
 from stemfx.recipe import Member, Output, Recipe, Separate, Source, Track, read_recipe
 from stemfx.recipe.problems import did_you_mean, listing
 from stemfx.registry import Registry
+from stemfx.requirements import requirements, unclear_licences
 from stemfx.separation import RESIDUAL
-from stemfx.separator import EFFORTS
+from stemfx.separator import EFFORTS, LicenceClass
 from stemfx.shipped import shipped_recipes
 from stemfx.stage import Finding
 
@@ -54,7 +57,15 @@ class Request:
     offline: bool = False
     fold_down: bool = False
     accept_noncommercial: bool = False
+    commercial: bool = False
     on_fetch: OnFetch = tell_on_stderr
+
+    @property
+    def allowed_licences(self) -> Collection[LicenceClass]:
+        """The classes of licence that may be in the result; to sell it goes before all else."""
+        if self.commercial:
+            return {"open"}
+        return ACCEPTED if self.accept_noncommercial else UNASKED
 
 
 def find_recipe(name: str) -> tuple[Path, Path]:
@@ -228,7 +239,7 @@ def _choose_all(
             offline=request.offline,
             where=member.where,
             inside=inside,
-            accept_noncommercial=request.accept_noncommercial,
+            allowed=request.allowed_licences,
         )
 
     named = {m.model: choice_of(m, stems) for m in members if m.model != AUTO}
@@ -255,7 +266,7 @@ def fetch_models(
         registry,
         failure_memory(),
         request.on_fetch,
-        accept_noncommercial=request.accept_noncommercial,
+        allowed=request.allowed_licences,
     )
     return {
         name: [
@@ -313,6 +324,8 @@ def prepare(
     inputs = inspect_inputs(recipe)
     options = Options(folder, request.preview_s, request.device)
     chosen = choose_models(recipe, request, registry) if choices is None else choices
+    if request.commercial:
+        check_commercial(recipe, chosen, registry)
     here = fetch_models(recipe, chosen, request, registry, try_now=False)
     plan = make_plan(recipe, inputs, here, registry, options)
     if may_fetch and any(choice.must_fetch for of_source in here.values() for choice in of_source):
@@ -320,6 +333,19 @@ def prepare(
         plan = make_plan(recipe, inputs, here, registry, options)
     findings = [c.finding for of_source in here.values() for c in of_source if c.finding]
     return plan, list(dict.fromkeys(findings))
+
+
+def check_commercial(recipe: Recipe, choices: Choices, registry: Registry) -> None:
+    """Refuse a recipe whose result may not be sold, as far as licences are known.
+
+    Raises:
+        LicenceError: carries everything that stands in the way.
+    """
+    separators = {name: [c.separator for c in of_source] for name, of_source in choices.items()}
+    unclear = unclear_licences(recipe, requirements(recipe, separators, registry))
+    if unclear:
+        listed = "\n".join(str(problem) for problem in unclear)
+        raise LicenceError(f"--commercial refuses this recipe:\n{listed}", where=unclear[0].where)
 
 
 def cache_folder() -> Path:

@@ -20,7 +20,7 @@ LAYERS = [
     {"dsp"},
     {
         *("stage", "separator", "kit", "hits", "music_reading", "beat_tracker", "hookspecs"),
-        *("https", "download"),
+        *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
     {
@@ -45,9 +45,9 @@ LAYERS = [
         "plan_results",
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
-    {"scoring", "slicing"},
-    {"report", "report_words", "session"},
-    {"analysis", "mashup", "explained"},
+    {"scoring", "slicing", "requirements"},
+    {"report", "report_words", "session", "bundle"},
+    {"analysis", "mashup", "explained", "provenance"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -61,6 +61,14 @@ AcceptNoncommercial = Annotated[
         help="Use weights that are licensed for non-commercial use only.",
     ),
 ]
+Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial",
+        help="Refuse what you may not sell: models, kits, plugins and sounds whose licence is "
+        "non-commercial or not stated.",
+    ),
+]
 
 
 class QualityName(StrEnum):
@@ -93,6 +101,7 @@ def request_from(
     offline: bool,
     fold_down: bool = False,
     accept_noncommercial: bool,
+    commercial: bool = False,
 ) -> Request:
     """Read the options that commands share which separate songs or run recipes.
 
@@ -114,6 +123,7 @@ def request_from(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
         on_fetch=fetch_bar,
     )
 

@@ -241,7 +241,7 @@ def fetch(
 ) -> None:
     """Download the weights of a model now; what, how much and under which licence is said first."""
     from stemfx.cli.screen import fetch_bar, print_json, print_line
-    from stemfx.models import Fetcher, choose
+    from stemfx.models import ACCEPTED, UNASKED, Fetcher, choose
     from stemfx.registry import build_registry
     from stemfx.session import failure_memory
 
@@ -253,7 +253,7 @@ def fetch(
         stems=(),
         offline=False,
         where="NAME",
-        accept_noncommercial=accept_noncommercial,
+        allowed=ACCEPTED if accept_noncommercial else UNASKED,
     )
     Fetcher(registry, failure_memory(), fetch_bar).fetch(choice, is_auto=False, stems=())
     facts = _facts(separator)

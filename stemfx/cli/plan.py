@@ -18,6 +18,7 @@ def plan(
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     accept_noncommercial: a.AcceptNoncommercial = False,
+    commercial: a.Commercial = False,
     json: a.Json = False,
 ) -> None:
     """Show the steps of a recipe, which are cached, the models and the expected cost."""
@@ -40,6 +41,7 @@ def plan(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
     )
     registry = build_registry()
     loaded, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)

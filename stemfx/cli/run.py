@@ -38,6 +38,7 @@ def run(
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     accept_noncommercial: a.AcceptNoncommercial = False,
+    commercial: a.Commercial = False,
     jobs: a.Jobs = None,
     no_cache: a.NoCache = False,
     fail_on: Annotated[
@@ -58,6 +59,7 @@ def run(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
     )
     outcome = run_recipe(a.name_or_path(recipe, "RECIPE"), request, jobs=jobs, keep=not no_cache)
     show(outcome, as_json=json)
@@ -69,6 +71,7 @@ def run_recipe(
 ) -> Outcome:
     """Read, plan and run a recipe with progress on the screen, and write its report."""
     from stemfx.cli.screen import progress_bars
+    from stemfx.provenance import keep_record
     from stemfx.registry import build_registry
     from stemfx.report import write_report
     from stemfx.run import run as run_plan
@@ -79,6 +82,7 @@ def run_recipe(
     plan, notices = prepare(recipe, folder, request, registry, may_fetch=True)
     with open_cache(keep=keep) as cache, progress_bars() as observer:
         outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
+    outcome = keep_record(outcome, registry)
     if plan.report is not None:
         write_report(outcome, plan.report)
     return outcome
