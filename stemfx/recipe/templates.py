@@ -37,8 +37,7 @@ def take_templates(tree: Table, problems: Problems) -> Table:
             continue
         written, stacked[name] = track.entries["template"], track.without("template")
         wanted = _known_name(written, f"tracks.{label(name)}.template", known, problems)
-        template = known.get(wanted)
-        if isinstance(template, Table):
+        if wanted is not None and isinstance(template := known[wanted], Table):
             used.add(wanted)
             n_nodes += measure(template)[0]
             if n_nodes > MAX_NODES:  # each track is read by itself
@@ -51,18 +50,20 @@ def take_templates(tree: Table, problems: Problems) -> Table:
     return replace(tree, entries=entries)
 
 
-def _known_name(written: Node, title: str, known: Mapping[str, Node], problems: Problems) -> str:
-    """Return the template that a track names; nothing where it names none, or a wrong one."""
+def _known_name(
+    written: Node, title: str, known: Mapping[str, Node], problems: Problems
+) -> str | None:
+    """Return the template that a track names, or None after noting that there is no such."""
     if not isinstance(written, Leaf):
         what = f"expects the name of one of `templates`, got {given(written)}"
     elif written.is_null or written.broken:
-        return ""
+        return None
     elif written.text not in known:
         what = unknown(written.text, "`templates`", known)
     else:
         return written.text
     problems.add(written.mark, f"{title}: {what}")
-    return ""
+    return None
 
 
 def _check_flat(templates: Table, problems: Problems) -> None:
