@@ -24,9 +24,9 @@ from stemfx.io import file_sha256, write_text
 from stemfx.licences import licence_class, strictest
 from stemfx.plan import Plan
 from stemfx.registry import SUITE, Registry
-from stemfx.report import json_text
 from stemfx.requirements import Requirements, requirements, unclear_licences
 from stemfx.run import Outcome
+from stemfx.shown import json_text
 from stemfx.stage import Finding
 
 FORMAT = 1

@@ -53,6 +53,7 @@ class Request:
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    preset: str = ""
     sources: Mapping[str, Path] = field(default_factory=dict)
     out_folder: Path | None = None
     preview_s: tuple[float, float] | None = None
@@ -116,6 +117,7 @@ def _read(
         path,
         stages=registry.stages,
         kits=registry.kits,
+        preset=request.preset,
         settings=request.settings,
         sources=request.sources,
         explain_unknown_stage=registry.explain_unknown_stage,

@@ -8,6 +8,7 @@ from stemfx.cli import arguments as a
 def plan(
     recipe: a.Recipe,
     source: a.Sources = None,
+    preset: a.Preset = None,
     set_: a.Settings = None,
     out: a.Out = None,
     preview: a.Preview = None,
@@ -30,6 +31,7 @@ def plan(
 
     request = a.request_from(
         source=source,
+        preset=preset,
         set_=set_,
         out=out,
         preview=preview,

@@ -28,6 +28,7 @@ class FailOn(StrEnum):
 def run(
     recipe: a.Recipe,
     source: a.Sources = None,
+    preset: a.Preset = None,
     set_: a.Settings = None,
     out: a.Out = None,
     preview: a.Preview = None,
@@ -48,6 +49,7 @@ def run(
     """Run a recipe: separate, process, mix, master, write."""
     request = a.request_from(
         source=source,
+        preset=preset,
         set_=set_,
         out=out,
         preview=preview,
