@@ -12,6 +12,7 @@ from pathlib import Path
 from stemfx.bundle.lock import Lock
 from stemfx.bundle.manifest import Manifest
 from stemfx.bundle.opening import is_bundle, opened_bundle
+from stemfx.bundle.stand_ins import with_stand_ins
 from stemfx.cache import Cache
 from stemfx.errors import LicenceError, Problem, RecipeError, StemfxError, UsageError
 from stemfx.models import (
@@ -158,9 +159,12 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
     with opened_bundle(path, beside=cache_folder() / "bundles") as (inside, manifest):
         lock = Lock(manifest, str(path))
         try:
-            lock.check_plugins(registry)
-            if not request.models:
-                lock.check_model_names(registry)
+            if request.needs_sources:
+                lock.check_plugins(registry)
+                if not request.models:
+                    lock.check_model_names(registry)
+            else:
+                registry = with_stand_ins(registry, manifest)
             recipe = _read(
                 inside / manifest.recipe,
                 replace(request, sources=_sources(inside, manifest, request.sources)),

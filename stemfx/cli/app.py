@@ -20,6 +20,7 @@ from stemfx.cli.rank import rank
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 
 app = typer.Typer(
@@ -53,6 +54,7 @@ for command in (
     demo,
     run,
     plan,
+    show,
     separate,
     score,
     check,
