@@ -102,8 +102,12 @@ def choose(
     lost = f" ({separator.card.source})" if separator.card.source and state == "missing" else ""
     raise ModelError(
         f"the weights of {model!r} are not on this machine{lost}"
-        + (" and --offline forbids fetching them" if state == "fetchable" else "")
-        + "; put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
+        + (
+            f" and --offline forbids fetching them; `stemfx models fetch {model}` gets them; or"
+            if state == "fetchable"
+            else ";"
+        )
+        + " put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
         f"`model: {EMBEDDED}`, which is always here",
         where=where,
     )

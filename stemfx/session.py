@@ -135,11 +135,15 @@ def _read(
 
 @dataclass(frozen=True)
 class Opened:
-    """A recipe that is ready to be planned, and what its bundle was made with, if it is one's."""
+    """A recipe that is ready to be planned; what its bundle was made with, if it is of one.
+
+    `record` is the `run.json` that its author's run has left, where that came along.
+    """
 
     recipe: Recipe
     out_folder: Path
     lock: Lock | None = None
+    record: Path | None = None
 
 
 @contextmanager
@@ -156,7 +160,7 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
         recipe, folder = load_recipe(name, request, registry)
         yield Opened(recipe, folder)
         return
-    with opened_bundle(path, beside=cache_folder() / "bundles") as (inside, manifest):
+    with opened_bundle(path, beside=cache_folder() / "scratch") as (inside, manifest):
         lock = Lock(manifest, str(path))
         try:
             if request.needs_sources:
@@ -172,7 +176,10 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
                 is_bundled=True,
                 shown=path / manifest.recipe,
             )
-            yield Opened(recipe, request.out_folder or path.resolve().parent, lock)
+            record = next(
+                (inside / n for n, f in manifest.files.items() if f.role == "record"), None
+            )
+            yield Opened(recipe, request.out_folder or path.resolve().parent, lock, record)
         except StemfxError as error:
             _show_elsewhere(error, inside, path)
             raise

@@ -84,7 +84,7 @@ def run_recipe(
         )
         with open_cache(keep=keep) as cache, progress_bars() as observer:
             outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
-        outcome = keep_record(outcome, registry)
+        outcome = keep_record(outcome, registry, opened.record)
     if plan.report is not None:
         write_report(outcome, plan.report)
     return outcome
