@@ -73,9 +73,6 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) and "stemfx_run" in content else None
 
 
-_DECIDES = ("sources", "preview_s")
-
-
 def compared(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Finding]:
     """Tell whether a run of the same songs and settings gave the same bytes as its author's.
 
@@ -85,8 +82,7 @@ def compared(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Find
         theirs: a stranger's record: any of its values may be anything.
         own: that of the run that is over.
     """
-    same_input = all(theirs.get(name) == _as_json(own[name]) for name in _DECIDES)
-    if not same_input or _of(theirs, "recipe", "params") != _as_json(own["recipe"]["params"]):
+    if _inputs(theirs) != _inputs(json.loads(json_text(own))):
         return
     results = {name: facts["sha256"] for name, facts in own["outputs"].items() if facts}
     differ = [n for n, sha in results.items() if _of(theirs, "outputs", n, "sha256") != sha]
@@ -108,9 +104,16 @@ def compared(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Find
     )
 
 
-def _as_json(value: Any) -> Any:
-    """Return a value as it comes back from a file."""
-    return json.loads(json_text(value))
+def _inputs(content: Mapping[str, Any]) -> list[Any]:
+    """Return what the result is made of: knobs, the part that is rendered, songs under any name."""
+    songs = _of(content, "sources")
+    sources = songs if isinstance(songs, Mapping) else {}
+    hashes = {
+        name: _of(files, "sha256") or {stem: _of(files, stem, "sha256") for stem in files}
+        for name, files in sources.items()
+        if isinstance(files, Mapping)
+    }
+    return [_of(content, "recipe", "params"), _of(content, "preview_s"), hashes]
 
 
 def _of(content: Any, *path: str) -> Any:

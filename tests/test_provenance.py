@@ -150,6 +150,7 @@ def codes(record: dict) -> list[str]:
 
 def test_the_same_songs_and_settings_give_the_same_bytes_or_what_differs_is_told():
     assert codes(theirs()) == ["same_bytes"]
+    assert codes(theirs(sources={"song": {"file": "my.wav", "sha256": "aa"}})) == ["same_bytes"]
     other = theirs(
         outputs={"a.wav": {"sha256": "22"}},
         made_with={"stemfx": "1", "packages": {"numpy": "2.0"}},
