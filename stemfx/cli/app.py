@@ -15,6 +15,7 @@ from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, schema, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
@@ -23,6 +24,7 @@ from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.unpack import unpack
 
 app = typer.Typer(
     name="stemfx",
@@ -65,6 +67,8 @@ for command in (
     hits,
     kit,
     slice_,
+    pack,
+    unpack,
     recipes,
     stages,
     plugins,
