@@ -163,10 +163,9 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
     Raises:
         UsageError, RecipeError, BundleError: it cannot be found, read or trusted.
     """
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser it never raises
+    path, folder = find_recipe(name)
     if not is_bundle(path):
-        recipe, folder = load_recipe(name, request, registry)
-        yield Opened(recipe, folder)
+        yield Opened(_read(path, request, registry), request.out_folder or folder)
         return
     with opened_bundle(path, beside=cache_folder() / "scratch") as (inside, manifest):
         lock = Lock(manifest, str(path))
@@ -187,7 +186,7 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
             record = next(
                 (inside / n for n, f in manifest.files.items() if f.role == "record"), None
             )
-            yield Opened(recipe, request.out_folder or path.resolve().parent, lock, record)
+            yield Opened(recipe, request.out_folder or folder, lock, record)
         except StemfxError as error:
             _show_elsewhere(error, inside, path)
             raise

@@ -80,7 +80,8 @@ def test_all_words_have_to_be_found_in_any_case_and_a_name_goes_first(
 ) -> None:
     (own / "night.yaml").write_text(OWN)
     names = [r["name"] for r in listed(capsys, "MASTER")["recipes"]]
-    assert names[:3] == ["master", "master-to-reference", "warm-master"]
+    assert names[0] == "master"
+    assert set(names[1:3]) == {"master-to-reference", "warm-master"}
     assert [r["name"] for r in listed(capsys, "techno", "DEESS", "late")["recipes"]] == ["night"]
     assert listed(capsys, "late", "tape")["recipes"] == []
     assert execute(["recipes", "late", "tape"]) == 0
