@@ -174,12 +174,3 @@ def recipes(json: a.Json = False) -> None:
     console = table_console()
     console.print(table)
     console.print(plain(f"recipes folder: {recipes_folder()}"), soft_wrap=True)
-
-
-def schema() -> None:
-    """Print the JSON Schema of recipes with every installed stage, for editors."""
-    from stemfx.cli.screen import print_json
-    from stemfx.recipe import json_schema
-    from stemfx.registry import build_registry
-
-    print_json(json_schema(build_registry().stages))
