@@ -112,6 +112,12 @@ class KitError(StemfxError):
         return super().__str__()
 
 
+class BundleError(StemfxError):
+    """A `.stemfx` bundle that is damaged, from a newer program, or not to be trusted."""
+
+    code = "bundle"
+
+
 class WeightsError(StemfxError):
     """A file of weights that cannot be used."""
 
@@ -131,6 +137,15 @@ class ModelError(StemfxError):
     """A separation model that is unknown, not here, or not what it claims to be."""
 
     code = "model"
+
+
+class LicenceError(StemfxError):
+    """Something in the result may not be sold, or nobody says that it may."""
+
+    code = "licence"
+
+    def __str__(self) -> str:
+        return self.message  # it carries every problem, each with its own place
 
 
 class PluginError(StemfxError):

@@ -425,6 +425,11 @@ class Node:
     is_told: bool = False
 
 
+def seed_of(node: Node) -> int:
+    """Return where a node's random numbers come from: the same work has the same."""
+    return int(node.key[:8], 16)
+
+
 class Graph:
     """Collects nodes, each after those that it reads.
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +22,10 @@ from stemfx.stage import Finding
 AUTO = "auto"
 EMBEDDED = "embedded"
 NONCOMMERCIAL: LicenceClass = "non-commercial"
+UNASKED: Collection[LicenceClass] = frozenset({"open", "not stated"})
+"""The classes of licence that are allowed while the user has said nothing."""
+ACCEPTED: Collection[LicenceClass] = frozenset({*UNASKED, NONCOMMERCIAL})
+"""Those that are when the user accepts weights for non-commercial use only."""
 ACCEPT_VARIABLE = "STEMFX_ACCEPT_NONCOMMERCIAL"
 STANDARD_STEMS = ("vocals", "drums", "bass", "other")
 """What `auto` looks for when nothing in particular is asked."""
@@ -29,11 +33,16 @@ STANDARD_STEMS = ("vocals", "drums", "bass", "other")
 
 @dataclass(frozen=True)
 class Choice:
-    """The model that will be used; `must_fetch` when its weights are not here yet."""
+    """The model that will be used.
+
+    `must_fetch` when its weights are not here yet; `is_auto` when nobody named it, so that another
+    one will do.
+    """
 
     separator: Separator
     must_fetch: bool = False
     finding: Finding | None = None
+    is_auto: bool = False
 
 
 def choose(
@@ -44,7 +53,7 @@ def choose(
     offline: bool,
     where: str,
     inside: Path | None = None,
-    accept_noncommercial: bool = False,
+    allowed: Collection[LicenceClass] = UNASKED,
 ) -> Choice:
     """Resolve a model's name, a path to a model file or folder, or `auto`.
 
@@ -64,24 +73,22 @@ def choose(
        cannot be compared must not be picked over what can. A plugin joins 1 and 3 by stating
        `sdr` on its card.
 
-    Weights for non-commercial use only are chosen, by whatever way, when `accept_noncommercial`:
-    that is the user's to say, never a recipe's.
+    Only weights of an `allowed` class of licence are chosen, by whatever way: which these are is
+    the user's to say, never a recipe's.
 
     Opens no connection.
 
     Raises:
         ModelError: unknown model, not a model, its weights are not here and cannot be had, or
-            their licence was not accepted.
+            their licence is not among the allowed ones.
     """
     if model == AUTO:
-        best = _choose_best(
-            registry, stems, offline=offline, accept_noncommercial=accept_noncommercial
-        )
-        return _opened(best)
+        best = _choose_best(registry, stems, offline=offline, allowed=allowed)
+        return replace(_opened(best), is_auto=True)
     if clash := registry.clashes.get(("model", model)):
         raise ModelError(clash, where=where)
     separator = registry.separators.get(model) or _open(registry, model, where, inside)
-    check_licence(separator.card, accepted=accept_noncommercial, where=where)
+    check_licence(separator.card, allowed, where=where)
     state, trouble = ask_weights(separator)
     if trouble:
         msg = f"the plugin of {model!r} cannot say where its weights are ({trouble})"
@@ -95,8 +102,12 @@ def choose(
     lost = f" ({separator.card.source})" if separator.card.source and state == "missing" else ""
     raise ModelError(
         f"the weights of {model!r} are not on this machine{lost}"
-        + (" and --offline forbids fetching them" if state == "fetchable" else "")
-        + "; put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
+        + (
+            f" and --offline forbids fetching them; `stemfx models fetch {model}` gets them; or"
+            if state == "fetchable"
+            else ";"
+        )
+        + " put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
         f"`model: {EMBEDDED}`, which is always here",
         where=where,
     )
@@ -112,13 +123,23 @@ def _opened(choice: Choice) -> Choice:
     )
 
 
-def check_licence(card: ModelCard, *, accepted: bool, where: str | None = None) -> None:
-    """Refuse weights for non-commercial use only until the user has accepted that.
+def check_licence(
+    card: ModelCard, allowed: Collection[LicenceClass], *, where: str | None = None
+) -> None:
+    """Refuse weights of a class of licence that the user has not allowed.
 
     Raises:
-        ModelError: they are, and nobody has.
+        ModelError: they are of one.
     """
-    if card.licence_class == NONCOMMERCIAL and not accepted:
+    if card.licence_class in allowed:
+        return
+    if "not stated" not in allowed:
+        raise ModelError(
+            f"--commercial refuses the weights of {card.name!r} ({card.licence}); `stemfx models` "
+            f"tells whose licence lets you sell the result, as that of `{EMBEDDED}` does",
+            where=where,
+        )
+    if card.licence_class == NONCOMMERCIAL:
         raise ModelError(
             f"the weights of {card.name!r} are for non-commercial use only ({card.licence}); if "
             f"that is yours, pass --accept-noncommercial or set {ACCEPT_VARIABLE}=1",
@@ -152,15 +173,19 @@ def _open(registry: Registry, model: str, where: str, inside: Path | None) -> Se
 
 
 def _choose_best(
-    registry: Registry, stems: Sequence[str], *, offline: bool, accept_noncommercial: bool
+    registry: Registry,
+    stems: Sequence[str],
+    *,
+    offline: bool,
+    allowed: Collection[LicenceClass],
 ) -> Choice:
     stems = stems or STANDARD_STEMS
     able = [s for s in registry.separators.values() if set(stems) <= set(s.card.stems)]
-    if able and not accept_noncommercial:
+    if able:
         first = able[0].card
-        able = [s for s in able if s.card.licence_class != NONCOMMERCIAL]
+        able = [s for s in able if s.card.licence_class in allowed]
         if not able:
-            check_licence(first, accepted=False)
+            check_licence(first, allowed)
     if not able:
         known = sorted({stem for s in registry.separators.values() for stem in s.card.stems})
         raise ModelError(
@@ -183,6 +208,8 @@ def _choose_best(
         return Choice(max(quick, key=_serves_most), must_fetch=True)
     if own:
         because = " and --offline is set" if fetchable else ""
+        if "not stated" not in allowed:
+            because = f" whose licence lets you sell the result{because}"
         return Choice(own[0], finding=_embedded(f"no better weights are here{because}"))
     if here:
         return Choice(here[0])
@@ -273,15 +300,13 @@ class Fetcher:
         memory: FailureMemory,
         on_fetch: OnFetch = tell_on_stderr,
         *,
-        accept_noncommercial: bool = False,
+        allowed: Collection[LicenceClass] = UNASKED,
     ) -> None:
         self._registry, self._memory, self._on_fetch = registry, memory, on_fetch
-        self._accept_noncommercial = accept_noncommercial
+        self._allowed = allowed
         self._tried: dict[str, ModelError | None] = {}
 
-    def fetch(
-        self, choice: Choice, *, is_auto: bool, stems: Sequence[str], try_now: bool = True
-    ) -> Choice:
+    def fetch(self, choice: Choice, *, stems: Sequence[str], try_now: bool = True) -> Choice:
         """Return a choice whose weights are here; `auto` falls back to what was here before.
 
         `auto` does not try again what failed a short while ago. Without `try_now` nothing is
@@ -294,7 +319,7 @@ class Fetcher:
         if not choice.must_fetch:
             return choice
         name = choice.separator.card.name
-        if is_auto and name not in self._tried and (recent := self._memory.recent(name)):
+        if choice.is_auto and name not in self._tried and (recent := self._memory.recent(name)):
             self._tried[name] = recent
         if name not in self._tried:
             if not try_now:
@@ -305,16 +330,11 @@ class Fetcher:
         error = self._tried[name]
         if error is None:
             return Choice(choice.separator)
-        if not is_auto:
+        if not choice.is_auto:
             raise error
         try:
             local = _opened(
-                _choose_best(
-                    self._registry,
-                    stems,
-                    offline=True,
-                    accept_noncommercial=self._accept_noncommercial,
-                )
+                _choose_best(self._registry, stems, offline=True, allowed=self._allowed)
             )
         except ModelError:
             raise error from None

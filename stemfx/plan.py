@@ -52,13 +52,17 @@ from stemfx.separation import RESIDUAL
 from stemfx.separator import Separator
 from stemfx.stage import Finding
 
+RECORD = Path("run.json")
+"""What a run leaves beside its results, for whoever asks where they come from."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """The graph in an order in which it can be run, and what the run should write.
 
     `separators` has the models of every source that is separated; `outputs` names the nodes of
-    the results: `master`, `measure` (its reading), `stems`, `hits`.
+    the results: `master`, `measure` (its reading), `stems`, `hits`. `record` is the file that will
+    say where they come from, and `hashes` has the SHA-256 of every audio file that is read.
     """
 
     recipe: Recipe
@@ -69,15 +73,22 @@ class Plan:
     outputs: Mapping[str, str] = field(default_factory=dict)
     out_folder: Path = Path()
     report: Path | None = None
-    is_preview: bool = False
+    record: Path | None = None
+    hashes: Mapping[Path, str] = field(default_factory=dict)
+    preview_s: tuple[float, float] | None = None
     findings: tuple[Finding, ...] = ()
 
     @property
     def targets(self) -> list[Path]:
         """Every file that a run writes."""
         written = [node.work.paths for node in self.nodes.values() if isinstance(node.work, Result)]
-        report = [] if self.report is None else [self.report]
-        return [path for paths in written for path in paths] + report
+        beside = [path for path in (self.report, self.record) if path is not None]
+        return [path for paths in written for path in paths] + beside
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether only a part is rendered."""
+        return self.preview_s is not None
 
 
 @dataclass(frozen=True)
@@ -268,7 +279,9 @@ class _Builder:
             if report is None
             else results.target(report, self._recipe.output.report_where),
             findings=(*self._findings(), *results.findings()),
-            is_preview=self._options.preview_s is not None,
+            record=results.target(RECORD, str(self._recipe.path)),
+            hashes=self._inputs.hashes,
+            preview_s=self._options.preview_s,
         )
         _refuse_equal_targets(plan)
         return plan

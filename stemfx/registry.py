@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import pluggy
 
@@ -27,13 +27,19 @@ from stemfx.stage import Stage, StageParams
 
 GROUP = "stemfx"
 SUITE = "stemfx-suite"
+LICENCE = "GPL-3.0-or-later"
+"""Of the suite itself."""
+Kind = Literal["stage", "model", "kit", "hit classifier", "beat tracker"]
 Openers = Mapping[str, Callable[[Path], Separator | None]]
 BUILT_IN = ("stemfx.stages", "stemfx.separators", "stemfx.kits", "stemfx.drums")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: what it offers, or why it is broken."""
+    """One entry point: what it offers, or why it is broken.
+
+    `licence` is what its package states, as an SPDX expression where it has one; else empty.
+    """
 
     name: str
     distribution: str
@@ -44,6 +50,7 @@ class Plugin:
     hit_classifiers: tuple[str, ...] = ()
     beat_trackers: tuple[str, ...] = ()
     broken: str | None = None
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +116,10 @@ class Registry:
         if broken:
             message += f"; a broken plugin may have provided it: {broken}"
         raise PluginError(message)
+
+    def owner(self, kind: Kind, name: str) -> Plugin | None:
+        """Return the plugin that offers something; None when none does, or two do."""
+        return None if (kind, name) in self.clashes else self._owners.get((kind, name))
 
     def _release(self, kind: str, name: str) -> str:
         owner = self._owners[kind, name]
@@ -186,7 +197,7 @@ def build_registry(extra: Iterable[tuple[str, Any]] = ()) -> Registry:
     for module in BUILT_IN:
         name = module.rpartition(".")[2]
         point = EntryPoint(name=name, value=module, group=GROUP)
-        collector.load(name, SUITE, __version__, point.load)
+        collector.load(name, SUITE, __version__, point.load, LICENCE)
     found = [
         (point.name, point.dist.name if point.dist else "unknown", point)
         for point in entry_points(group=GROUP)
@@ -194,10 +205,22 @@ def build_registry(extra: Iterable[tuple[str, Any]] = ()) -> Registry:
     ]
     for name, distribution, point in sorted(found, key=lambda one: (*one[:2], one[2].value)):
         version = point.dist.version if point.dist else "0"
-        collector.load(name, distribution, version, point.load)
+        licence = _licence_of(point.dist) if point.dist else ""
+        collector.load(name, distribution, version, point.load, licence)
     for name, plugin in extra:
         collector.load(name, "extra", "0", partial(_same, plugin))
     return collector.registry()
+
+
+def _licence_of(package: Distribution) -> str:
+    """Return the licence that a package states: its SPDX expression, else what it has instead."""
+    facts = package.metadata
+    stated = next((str(facts[n]) for n in ("License-Expression", "License") if n in facts), "")
+    if stated.strip():
+        return stated.strip().partition("\n")[0][:200]
+    classifiers = facts.get_all("Classifier") or []
+    named = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License :: ")]
+    return " AND ".join(named)
 
 
 def _same(plugin: object) -> object:
@@ -286,17 +309,26 @@ class _Collector:
             told = "; ".join(problems)
             self._plugins.append(Plugin("registered", "your models", __version__, broken=told))
 
-    def load(self, name: str, distribution: str, version: str, load: Callable[[], object]) -> None:
+    def load(
+        self,
+        name: str,
+        distribution: str,
+        version: str,
+        load: Callable[[], object],
+        licence: str = "",
+    ) -> None:
         """Load one plugin; it is listed as broken whatever goes wrong."""
         try:
-            self._take(name, distribution, version, load())
+            self._take(name, distribution, version, load(), licence)
         except KeyboardInterrupt:
             raise
         # Not only Exception: a plugin may call sys.exit(), and a panic in Rust is neither.
         except BaseException as error:  # noqa: BLE001 - it is listed
             self._plugins.append(Plugin(name, distribution, version, broken=_told(error)))
 
-    def _take(self, name: str, distribution: str, version: str, module: object) -> None:
+    def _take(
+        self, name: str, distribution: str, version: str, module: object, licence: str
+    ) -> None:
         # A manager of its own: what one plugin leaves half registered is not in another's way.
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
@@ -325,6 +357,7 @@ class _Collector:
             tuple(kits),
             tuple(classifiers),
             tuple(trackers),
+            licence=licence,
         )
         self._claim(
             plugin,

@@ -37,6 +37,7 @@ from stemfx.graph import (
     Separate,
     StemWork,
     Tells,
+    seed_of,
 )
 from stemfx.io import check_writable, file_sha256
 from stemfx.plan import Plan
@@ -382,8 +383,8 @@ class _Loop:
             inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
             return {DATA: operations.find(work, inputs, self._data(node), notes)}
         elif isinstance(work, Apply):
-            seed = int(node.key[:8], 16)
-            blocks = operations.apply_stage(work, inputs, self._data(node), seed, notes)
+            data = self._data(node)
+            blocks = operations.apply_stage(work, inputs, data, seed_of(node), notes)
             store.one(blocks, inputs[0].sample_rate)
         elif isinstance(work, Makes):
             blocks = operations.blocks(work, inputs, self._data(node), notes)

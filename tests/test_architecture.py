@@ -15,17 +15,16 @@ PACKAGE = Path(stemfx.__file__).parent
 
 # Who may import whom: a module may import from its own layer and from those below it.
 LAYERS = [
-    {"errors", "clock", "shipped", "__init__"},
+    {"errors", "clock", "shipped", "shown", "__init__"},
     {"audio"},
     {"dsp"},
     {
         *("stage", "separator", "kit", "hits", "music_reading", "beat_tracker", "hookspecs"),
-        *("https", "download"),
+        *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
     {
-        *("stages", "separators", "kits", "testing", "testing_separators"),
-        *("testing_beat_trackers", "demo_song"),
+        *("stages", "separators", "kits", "testing", "demo_song"),
     },
     {
         *("recipe", "registered", "registry", "models"),
@@ -45,9 +44,9 @@ LAYERS = [
         "plan_results",
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
-    {"scoring", "slicing"},
-    {"report", "report_words", "session"},
-    {"analysis", "mashup", "explained"},
+    {"scoring", "slicing", "requirements"},
+    {"report", "report_words", "session", "bundle"},
+    {"analysis", "mashup", "explained", "provenance", "overview"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -20,7 +20,7 @@ from stemfx.cli import execute
 from stemfx.errors import ModelError
 from stemfx.hookspecs import hookimpl
 from stemfx.io import Encoding, write
-from stemfx.models import choose, fetch_notice
+from stemfx.models import ACCEPTED, choose, fetch_notice
 from stemfx.recipe import Member
 from stemfx.registry import Registry, build_registry
 from stemfx.separator import Progress, Separator, WeightsState
@@ -464,9 +464,7 @@ def test_auto_never_takes_noncommercial_weights_unasked(umx_nc: NonCommercial) -
         assert chosen.separator.card.licence_class != "non-commercial"
         with pytest.raises(ModelError, match="'banjo' are for non-commercial use only"):
             choose(found, "auto", stems=("banjo",), offline=offline, where="")
-        chosen = choose(
-            found, "auto", stems=FOUR, offline=offline, where="", accept_noncommercial=True
-        )
+        chosen = choose(found, "auto", stems=FOUR, offline=offline, where="", allowed=ACCEPTED)
         assert chosen.separator is umx_nc
 
 

@@ -21,6 +21,7 @@ from stemfx.cli.run import run
 from stemfx.cli.schema import schema
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ for command in (
     demo,
     run,
     plan,
+    show,
     separate,
     score,
     check,

@@ -30,6 +30,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Turn a knob of the recipe."),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Turn the knobs as a preset of the recipe says."),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the results; default: the recipe's folder."),
@@ -57,6 +61,14 @@ AcceptNoncommercial = Annotated[
         help="Use weights that are licensed for non-commercial use only.",
     ),
 ]
+Commercial = Annotated[
+    bool,
+    typer.Option(
+        "--commercial",
+        help="Refuse what you may not sell: models, kits, plugins and sounds whose licence is "
+        "non-commercial or not stated.",
+    ),
+]
 
 
 class QualityName(StrEnum):
@@ -79,6 +91,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 def request_from(
     *,
     source: list[str] | None = None,
+    preset: str | None = None,
     set_: list[str] | None = None,
     out: Path | None = None,
     preview: str | None = None,
@@ -88,6 +101,7 @@ def request_from(
     offline: bool,
     fold_down: bool = False,
     accept_noncommercial: bool,
+    commercial: bool = False,
 ) -> Request:
     """Read the options that commands share which separate songs or run recipes.
 
@@ -99,6 +113,7 @@ def request_from(
 
     return Request(
         settings=parse_pairs(set_, "--set"),
+        preset=preset_name(preset),
         sources=parse_sources(source),
         out_folder=None if out is None else user_path(out, "--out"),
         preview_s=parse_preview(preview),
@@ -108,8 +123,20 @@ def request_from(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
         on_fetch=fetch_bar,
     )
+
+
+def preset_name(text: str | None) -> str:
+    """Return the name of a preset, or nothing where none is asked for.
+
+    Raises:
+        UsageError: an empty name, as `--preset "$EMPTY"` gives it.
+    """
+    if text == "":
+        raise UsageError("a name is needed here; `stemfx recipes` lists presets", where="--preset")
+    return text or ""
 
 
 def device_name(text: str) -> str:

@@ -23,7 +23,7 @@ def stages(
     from stemfx.cli.screen import print_json, table_console
     from stemfx.recipe.problems import did_you_mean
     from stemfx.registry import build_registry
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     registry = build_registry()
     if name is not None and name not in registry.stages:
@@ -121,7 +121,7 @@ def plugins(json: a.Json = False) -> None:
 
     from stemfx.cli.screen import print_json, table_console
     from stemfx.registry import build_registry
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     found = build_registry().plugins
     if json:
@@ -151,8 +151,8 @@ def recipes(json: a.Json = False) -> None:
     from rich.table import Table
 
     from stemfx.cli.screen import print_json, table_console
-    from stemfx.report import plain
     from stemfx.shipped import recipes_folder, shipped_recipes
+    from stemfx.shown import plain
 
     listed = []
     for name, path in shipped_recipes().items():

@@ -28,6 +28,7 @@ class FailOn(StrEnum):
 def run(
     recipe: a.Recipe,
     source: a.Sources = None,
+    preset: a.Preset = None,
     set_: a.Settings = None,
     out: a.Out = None,
     preview: a.Preview = None,
@@ -37,6 +38,7 @@ def run(
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     accept_noncommercial: a.AcceptNoncommercial = False,
+    commercial: a.Commercial = False,
     jobs: a.Jobs = None,
     no_cache: a.NoCache = False,
     fail_on: Annotated[
@@ -47,6 +49,7 @@ def run(
     """Run a recipe: separate, process, mix, master, write."""
     request = a.request_from(
         source=source,
+        preset=preset,
         set_=set_,
         out=out,
         preview=preview,
@@ -56,6 +59,7 @@ def run(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
     )
     outcome = run_recipe(a.name_or_path(recipe, "RECIPE"), request, jobs=jobs, keep=not no_cache)
     show(outcome, as_json=json)
@@ -67,16 +71,20 @@ def run_recipe(
 ) -> Outcome:
     """Read, plan and run a recipe with progress on the screen, and write its report."""
     from stemfx.cli.screen import progress_bars
+    from stemfx.provenance import keep_record
     from stemfx.registry import build_registry
     from stemfx.report import write_report
     from stemfx.run import run as run_plan
-    from stemfx.session import load_recipe, open_cache, prepare
+    from stemfx.session import open_cache, opened_recipe, prepare
 
     registry = build_registry()
-    recipe, folder = load_recipe(name, request, registry)
-    plan, notices = prepare(recipe, folder, request, registry, may_fetch=True)
-    with open_cache(keep=keep) as cache, progress_bars() as observer:
-        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
+    with opened_recipe(name, request, registry) as opened:
+        plan, notices = prepare(
+            opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
+        )
+        with open_cache(keep=keep) as cache, progress_bars() as observer:
+            outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
+        outcome = keep_record(outcome, registry, opened.record)
     if plan.report is not None:
         write_report(outcome, plan.report)
     return outcome

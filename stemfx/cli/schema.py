@@ -29,7 +29,7 @@ def schema(
     """
     from stemfx.cli.screen import print_json
     from stemfx.registry import build_registry
-    from stemfx.report import json_text
+    from stemfx.shown import json_text
 
     made = schema_of(build_registry())
     if output is None:
@@ -84,7 +84,7 @@ def _check_free(path: Path) -> None:
 def _tell(path: Path) -> None:
     from rich.console import Console
 
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     line = f"# yaml-language-server: $schema=./{path.name}"
     told = (

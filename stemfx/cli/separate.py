@@ -59,12 +59,14 @@ def separate(
     offline: a.Offline = False,
     fold_down: a.FoldDown = False,
     accept_noncommercial: a.AcceptNoncommercial = False,
+    commercial: a.Commercial = False,
     no_cache: a.NoCache = False,
     json: a.Json = False,
 ) -> None:
     """Split a song into stems that sum to it."""
     from stemfx.cli.screen import print_json, progress_bars, table_console
     from stemfx.graph import Separate as SeparateWork
+    from stemfx.provenance import keep_record
     from stemfx.recipe import Member, Separate
     from stemfx.recipe.separate import effort_of
     from stemfx.registry import build_registry
@@ -80,6 +82,7 @@ def separate(
         offline=offline,
         fold_down=fold_down,
         accept_noncommercial=accept_noncommercial,
+        commercial=commercial,
     )
     numbers = {"overlap": overlap, "shifts": shifts, "segment_s": segment}
     effort, asked = effort_of(quality.value if quality else "normal", numbers)
@@ -95,7 +98,7 @@ def separate(
     recipe, choices = recipe_for_stems(song, request, registry, separate=how, stems=stem or ())
     plan, notices = prepare(recipe, folder, request, registry, may_fetch=True, choices=choices)
     with open_cache(keep=not no_cache) as cache, progress_bars() as observer:
-        outcome = run(plan, cache, observer=observer, notices=notices)
+        outcome = keep_record(run(plan, cache, observer=observer, notices=notices), registry)
     if not json:
         print_outcome(outcome, table_console())
         return

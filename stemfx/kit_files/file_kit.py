@@ -40,6 +40,7 @@ class FileKit(Kit):
         licence: as the kit says; empty if it does not.
         author: likewise.
         ignored: what is there and not played.
+        named: the files that describe it, and those that these name, where a file describes it.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class FileKit(Kit):
         licence: str = "",
         author: str = "",
         ignored: Sequence[Ignored] = (),
+        named: Sequence[Path] = (),
     ) -> None:
         self.name = name
         self.drums = {c: tuple(drums[c]) for c in DRUM_CLASSES if drums.get(c)}
@@ -58,6 +60,7 @@ class FileKit(Kit):
         self.licence = licence
         self.author = author
         self.ignored = tuple(ignored)
+        self.named = tuple(named)
         self.summary = f"{len(self.files)} samples ({format})"
         self._decoded: OrderedDict[tuple[Take, int], Audio] = OrderedDict()
         self._powers: dict[Take, float] = {}

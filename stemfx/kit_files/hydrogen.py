@@ -55,7 +55,8 @@ def read_hydrogen(xml: Path, root: Path, *, shown: str) -> FileKit:
         raise KitError(
             "this is no Hydrogen drum kit (<drumkit_info> with an <instrumentList>)", where=shown
         )
-    reader = _Reader(Folder(root, xml.parent), shown)
+    folder = Folder(root, xml.parent)
+    reader = _Reader(folder, shown)
     for instrument in instruments.findall("instrument"):
         reader.take(instrument)
     if not reader.drums:
@@ -69,6 +70,7 @@ def read_hydrogen(xml: Path, root: Path, *, shown: str) -> FileKit:
         licence="" if licence == "undefined license" else licence,
         author=_text(tree, "author"),
         ignored=reader.ignored,
+        named=(xml, *folder.found),
     )
 
 

@@ -21,11 +21,14 @@ class Folder:
     Args:
         root: where the kit ends.
         base: the folder that names are relative to, in `root`.
+
+    `found` collects every file that was asked for and is there, once, in order.
     """
 
     def __init__(self, root: Path, base: Path | None = None) -> None:
         self.root = Path(os.path.realpath(root))
         self.base = Path(os.path.realpath(base or root))
+        self.found: dict[Path, None] = {}
         self._names: Callable[[Path], dict[str, str]] = cache(_names_in)
 
     def find(self, name: str, where: str) -> Path:
@@ -66,6 +69,7 @@ class Folder:
         if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises on names that are too long
             what = "is a folder, not a sample" if os.path.isdir(path) else "is not there"  # noqa: PTH112
             raise KitError(f"{quote(name)} {what}; check the name", where=where)
+        self.found[path] = None
         return path
 
 

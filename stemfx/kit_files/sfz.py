@@ -66,7 +66,9 @@ def read_sfz(path: Path, root: Path) -> FileKit:
             f"{first.reason}); stemfx goes by the name of a sample, then by its General MIDI key",
             where=str(path),
         )
-    return FileKit(path.stem, drums, format="SFZ", ignored=regions.ignored)
+    return FileKit(
+        path.stem, drums, format="SFZ", ignored=regions.ignored, named=(path, *folder.found)
+    )
 
 
 class _Regions:

@@ -97,11 +97,28 @@ def output_path(text: str) -> Path:
     Raises:
         PathError: it is not.
     """
-    _check_portable(text, "results go to the folder that `--out DIR` names")
+    says = "`--out DIR` says where that is"
+    return path_inside(
+        text, f"the output folder; {says}", "results go to the folder that `--out DIR` names"
+    )
+
+
+def path_inside(text: str, outside: str, instead: str) -> Path:
+    """Return a relative path that stays inside its folder on every system.
+
+    Args:
+        text: the path as somebody wrote it.
+        outside: what it must not lead out of, for the message.
+        instead: what to do instead of naming an absolute path, for the message.
+
+    Raises:
+        PathError: it does not.
+    """
+    _check_portable(text, instead)
     path = PurePosixPath(text)
     for part in path.parts:
         if part == "..":
-            msg = f"{quote(text)} leads out of the output folder; `--out DIR` says where that is"
+            msg = f"{quote(text)} leads out of {outside}"
             raise PathError(msg)
         if part[-1] in ". " or _is_device(part) or len(part.encode()) > _MAX_NAME_BYTES:
             msg = f"{quote(part)} cannot be a file name on every system; choose another"

@@ -28,7 +28,7 @@ _ROOT = "#/definitions/"
 _WITHOUT_KNOBS = ("stemfx", "extends", "params", "presets")
 """What is read before knobs are put in place."""
 
-_NAMED = ("params", "sources", "sections", "tracks", "templates")
+_NAMED = ("params", "presets", "sources", "sections", "templates", "tracks")
 _NAME = r"^(?![. ])[^\x00-\x1f!-,/:-@\[-\^`{-\x7f]{1,64}(?<![. ])$"
 """What `paths.name_fault` takes, but for signs outside ASCII and the devices of Windows."""
 
@@ -56,7 +56,9 @@ def json_schema(stages: Mapping[str, Stage], known: Known | None = None) -> Sche
     known = known or Known()
     told = Document.model_json_schema(by_alias=True, schema_generator=Generator)
     shapes = told["$defs"]
-    values = Values(shapes, shared={"TrackShape": "track"}, empties=True)
+    values = Values(
+        shapes, shared={"TrackShape": "track", "TemplateShape": "template"}, empties=True
+    )
     literal = Values(shapes, empties=True, knobs=False)
     properties = {
         key: or_null((literal if key in _WITHOUT_KNOBS else values).described(about))
@@ -66,8 +68,13 @@ def json_schema(stages: Mapping[str, Stage], known: Known | None = None) -> Sche
         "const": FORMAT,
         "description": told["properties"]["stemfx"]["description"],
     }
-    track = Values(shapes, empties=True).described({"$ref": "TrackShape"})
-    _refine(properties, track, known)
+    alone = Values(shapes, empties=True)
+    template = alone.described({"$ref": "TemplateShape"})
+    _refine(properties, template, known)
+    own = alone.described(shapes["TrackShape"]["properties"]["template"])
+    track = template | {"properties": {"template": or_null(own), **template["properties"]}}
+    track["description"] = shapes["TrackShape"]["description"]
+    stage = _stage_entry(stages, known)
     return {
         "$schema": DRAFT,
         "title": "stemfx recipe",
@@ -77,7 +84,7 @@ def json_schema(stages: Mapping[str, Stage], known: Known | None = None) -> Sche
         "properties": properties,
         "if": {"required": ["extends"]},
         "else": _ALONE,
-        "definitions": {"stage": _stage_entry(stages, known), "track": or_null(track)},
+        "definitions": {"stage": stage, "template": or_null(template), "track": or_null(track)},
     }
 
 
@@ -162,21 +169,21 @@ _RESULT_TOLD = "expected: a name inside the output folder, with `/` between fold
 _REPORTS = ("html", "json")
 
 
-def _refine(properties: dict[str, Schema], track: Schema, known: Known) -> None:
+def _refine(properties: dict[str, Schema], template: Schema, known: Known) -> None:
     """Add what the readers of the sections know beside the shapes."""
     for key in _NAMED:
-        if key in properties:
-            properties[key]["propertyNames"] = {"pattern": _NAME}
+        properties[key]["propertyNames"] = {"pattern": _NAME}
     stems = properties["sources"]["additionalProperties"]["properties"]["stems"]
     stems |= {"propertyNames": {"pattern": _NAME}, "minProperties": 1}
     properties["tracks"]["properties"] = {stem: {"$ref": f"{_ROOT}track"} for stem in known.stems}
 
     _limit_text(properties["extends"], _ASSET, _ASSET_TOLD)
-    origin = track["properties"]["from"]
+    origin = template["properties"]["from"]
     _limit_text(origin, _ASSET, "expected: SOURCE/STEM, SOURCE, or a file in the recipe's folder")
     origin["minItems"] = 1
     bars = origin["items"]["properties"]["bars"]
     origin["items"]["properties"]["bars"] = or_null(_bars(bars["description"]))
+    template["properties"]["from"] = _text_first(origin)
     properties["sections"]["additionalProperties"] |= {
         "properties": {"bars": or_null(_bars("of the song: 1-16 or 5"))},
         "additionalProperties": or_null(_bars("where in that source these bars are")),
@@ -208,7 +215,7 @@ def _refine(properties: dict[str, Schema], track: Schema, known: Known) -> None:
     for named in (master, items, master["properties"]["file"], items["properties"]["file"]):
         _limit_result(named, tuple(BIT_DEPTHS))
     del master["required"]
-    output["master"], track["properties"]["from"] = _text_first(master), _text_first(origin)
+    output["master"] = _text_first(master)
 
 
 def _bars(about: str) -> Schema:

@@ -213,6 +213,9 @@ TAKEN = [
     "tracks: {pad: {from: pad.wav}, all: {from: song}, 'Ä ö-1.2': {from: song/guitar}}",
     "tracks: {drums: {stages: [{replace_drums: {kit: synth, classes: [kick, snare]}}]}}",
     "master: [{compress: {makeup_db: auto, release_ms: 100}}, {compress: {makeup_db: 3}}]",
+    # Templates and presets.
+    "templates: {v: {stages: [deess], gain_db: }, w: }\ntracks: {a: {from: song, template: v}}",
+    "params: {a: 3, b: x}\npresets: {loud: {a: 4}, none: , 'two words': {a: , b: y}}",
     # With `extends` what is missing comes from below.
     "extends: base.yaml\nparams: {a: {max: 9}}",
     "extends: base.yaml\nparams: {a: {default: , min: 1}}",
@@ -311,6 +314,10 @@ FAULTS = [
         "- loudness:\n      target_lufs: ${target_lufs}\n      ceil",
         "- loudness:\n    target_lufs: ${target_lufs}\n    ceil",
     ),
+    ("remix", "tracks:", "templates: {v: {template: w}}\ntracks:"),
+    ("remix", "tracks:", "templates: {v: {stagse: []}}\ntracks:"),
+    ("remix", "tracks:", "presets: {loud: {vocal_db: [3]}}\ntracks:"),
+    ("remix", "tracks:", "presets: {loud: 3}\ntracks:"),
     ("mashup", "tempo: b ", "tempo: 500 "),
     ("mashup", "tempo: b ", "temp: b "),
     ("mashup", "key: c ", "max_semitones: 7 "),
@@ -361,6 +368,7 @@ ONLY_THE_READER_KNOWS = [
     *(
         "`from` is needed",
         "is unknown in `sections`",
+        "is unknown in `templates`",
         "is unknown in sections.",
         "extends: expects",
     ),
@@ -415,7 +423,8 @@ def documents(schema: dict[str, Any], depth: int = 0) -> st.SearchStrategy[Any]:
 
 
 def _mappings(schema: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
-    known = schema.get("properties", {})
+    # What a track replaces of its template is never looked at.
+    known = {key: told for key, told in schema.get("properties", {}).items() if key != "template"}
     names = st.lists(st.sampled_from([*known, "x"]), max_size=3, unique=True)
 
     @st.composite
