@@ -23,6 +23,7 @@ from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.validate import validate
 
 app = typer.Typer(
     name="stemfx",
@@ -56,6 +57,7 @@ for command in (
     run,
     plan,
     show,
+    validate,
     separate,
     score,
     check,

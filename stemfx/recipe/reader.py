@@ -49,6 +49,7 @@ def read_recipe(
     needs_sources: bool = True,
     is_bundled: bool = False,
     shown: Path | None = None,
+    content: bytes | None = None,
 ) -> Recipe:
     """Read a recipe and everything that it extends.
 
@@ -67,13 +68,14 @@ def read_recipe(
         is_bundled: the files that a recipe names for its sources are not looked for: they are
             those of its author. Only `sources` gives files.
         shown: what the recipe's file is called in messages, if not `path`.
+        content: what stands for the recipe's text, if not what is in `path`: unsaved work.
 
     Raises:
         RecipeError: carries every problem, each with `file:line:column`, in file order.
     """
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
-    tree, files = load(path, folder, problems, shown)
+    tree, files = load(path, folder, problems, shown, content)
     tree = take_templates(tree, problems)
     knobs, values = read_knobs(_section(tree, "params", problems), problems)
     presets = read_presets(_section(tree, "presets", problems), knobs, values, problems)
