@@ -12,7 +12,7 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, schema, stages
+from stemfx.cli.listings import plugins, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.pack import pack
@@ -20,11 +20,13 @@ from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
+from stemfx.cli.schema import schema
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 from stemfx.cli.unpack import unpack
+from stemfx.cli.validate import validate
 
 app = typer.Typer(
     name="stemfx",
@@ -58,6 +60,7 @@ for command in (
     run,
     plan,
     show,
+    validate,
     separate,
     score,
     check,
