@@ -23,9 +23,7 @@ LAYERS = [
         *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
-    {
-        *("stages", "separators", "kits", "testing", "demo_song"),
-    },
+    {"stages", "separators", "kits", "testing", "demo_song"},
     {
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
@@ -46,7 +44,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle"},
-    {"analysis", "mashup", "explained", "provenance"},
+    {"analysis", "mashup", "explained", "new_plugin", "plugin_templates", "provenance"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -15,6 +15,7 @@ from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.new_plugin import new_plugin
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
 from stemfx.cli.run import run
@@ -65,8 +66,9 @@ for command in (
     recipes,
     stages,
     plugins,
+    new_plugin,
     cache,
     schema,
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(models, name="models")
