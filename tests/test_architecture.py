@@ -15,7 +15,7 @@ PACKAGE = Path(stemfx.__file__).parent
 
 # Who may import whom: a module may import from its own layer and from those below it.
 LAYERS = [
-    {"errors", "clock", "shipped", "__init__"},
+    {"errors", "clock", "shipped", "shown", "__init__"},
     {"audio"},
     {"dsp"},
     {
@@ -44,7 +44,8 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle"},
-    {"analysis", "mashup", "explained", "new_plugin", "plugin_templates", "provenance"},
+    {"analysis", "mashup", "explained", "provenance", "overview"},
+    {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

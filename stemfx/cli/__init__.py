@@ -175,7 +175,7 @@ def _tell(failure: _Failure, *, as_json: bool) -> None:
         return
     told = f"{where}: {message}" if where and not message.startswith(where) else message
     if not told.replace("\n", "").isprintable():
-        from stemfx.report import visible
+        from stemfx.shown import visible
 
         told = visible(told)
     with suppress(OSError):  # nobody reads it

@@ -20,7 +20,8 @@ def print_song(
     """Print the reading of a song, its sections a line each, then the findings."""
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain
 
     console.print(plain(path, "bold"), soft_wrap=True)
     if analysis is not None:

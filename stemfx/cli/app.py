@@ -12,15 +12,17 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, recipes, schema, stages
+from stemfx.cli.listings import recipes, schema, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.new_plugin import new_plugin
 from stemfx.cli.plan import plan
+from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 
 app = typer.Typer(
@@ -54,6 +56,7 @@ for command in (
     demo,
     run,
     plan,
+    show,
     separate,
     score,
     check,

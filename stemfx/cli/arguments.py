@@ -30,6 +30,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Turn a knob of the recipe."),
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Turn the knobs as a preset of the recipe says."),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the results; default: the recipe's folder."),
@@ -87,6 +91,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 def request_from(
     *,
     source: list[str] | None = None,
+    preset: str | None = None,
     set_: list[str] | None = None,
     out: Path | None = None,
     preview: str | None = None,
@@ -108,6 +113,7 @@ def request_from(
 
     return Request(
         settings=parse_pairs(set_, "--set"),
+        preset=preset_name(preset),
         sources=parse_sources(source),
         out_folder=None if out is None else user_path(out, "--out"),
         preview_s=parse_preview(preview),
@@ -120,6 +126,17 @@ def request_from(
         commercial=commercial,
         on_fetch=fetch_bar,
     )
+
+
+def preset_name(text: str | None) -> str:
+    """Return the name of a preset, or nothing where none is asked for.
+
+    Raises:
+        UsageError: an empty name, as `--preset "$EMPTY"` gives it.
+    """
+    if text == "":
+        raise UsageError("a name is needed here; `stemfx recipes` lists presets", where="--preset")
+    return text or ""
 
 
 def device_name(text: str) -> str:

@@ -186,7 +186,8 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
     from rich.text import Text
 
     from stemfx.cli.check_loudness import loudness_table
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain
 
     table = Table()
     table.add_column("file", overflow="fold")
@@ -214,7 +215,8 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
 def _print_set(found: SetHealth, console: Console) -> None:
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain
 
     against = "" if found.null_db is None else f", null {found.null_db:.1f} dB against the mixture"
     console.print(plain(f"{len(found.stems)} stems of one song{against}", "bold"), soft_wrap=True)

@@ -24,7 +24,7 @@ def loudness_table(examined: Sequence[tuple[Path, FileHealth]]) -> Table | None:
 
     from stemfx.dsp.targets import TARGETS
     from stemfx.health.playback import PLAYERS, playback
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     players = [name for name in PLAYERS if name != "ebu"]
     heard = [(path, health.level) for path, health in examined if health.level.lufs is not None]

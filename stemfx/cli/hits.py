@@ -146,7 +146,8 @@ def _print(one: Heard, console: Console) -> None:
     from rich.text import Text
 
     from stemfx.hits import DRUM_CLASSES
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain
 
     console.print(plain(one.path, "bold"), soft_wrap=True)
     for finding in one.findings:

@@ -39,7 +39,7 @@ def kit(
     from stemfx.cli.screen import print_json, table_console
     from stemfx.kit_files import FileKit
     from stemfx.registry import build_registry
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     installed = build_registry().kits
     if name is None:
@@ -93,7 +93,7 @@ def _list(kits: Sequence[Kit], *, json: bool) -> None:
     from rich.table import Table
 
     from stemfx.cli.screen import print_json, table_console
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     if json:
         print_json({"schema": 1, "kits": [to_json(each) for each in kits]})
@@ -183,7 +183,7 @@ def _table(found: Kit) -> Any:
     from rich.table import Table
 
     from stemfx.kit_files import FileKit
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     table = Table()
     table.add_column("class")

@@ -1,4 +1,4 @@
-"""`stemfx stages`, `plugins`, `recipes`, `schema`: what is there."""
+"""`stemfx stages`, `recipes`, `schema`: what is there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stages(
     from stemfx.cli.screen import print_json, table_console
     from stemfx.recipe.problems import did_you_mean
     from stemfx.registry import build_registry
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     registry = build_registry()
     if name is not None and name not in registry.stages:
@@ -113,46 +113,14 @@ def _range(parameter: dict[str, Any]) -> str:
     return " | ".join([*map(str, parameter["choices"]), *span])
 
 
-def plugins(json: a.Json = False) -> None:
-    """List the plugins, what each offers, and which are broken and why."""
-    from dataclasses import asdict
-
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.registry import build_registry
-    from stemfx.report import plain
-
-    found = build_registry().plugins
-    if json:
-        print_json({"schema": 1, "plugins": [asdict(plugin) for plugin in found]})
-        return
-    table = Table("plugin", "package", "offers")
-    for plugin in found:
-        offers = {
-            "stages": plugin.stages,
-            "models": plugin.separators,
-            "kits": plugin.kits,
-            "hit classifiers": plugin.hit_classifiers,
-            "beat trackers": plugin.beat_trackers,
-        }
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
-        table.add_row(
-            plain(plugin.name),
-            plain(f"{plugin.distribution} {plugin.version}"),
-            plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
-        )
-    table_console().print(table)
-
-
 def recipes(json: a.Json = False) -> None:
     """List the recipes that come with stemfx; `stemfx run NAME` runs one."""
     import yaml
     from rich.table import Table
 
     from stemfx.cli.screen import print_json, table_console
-    from stemfx.report import plain
     from stemfx.shipped import recipes_folder, shipped_recipes
+    from stemfx.shown import plain
 
     listed = []
     for name, path in shipped_recipes().items():

@@ -239,7 +239,8 @@ def _print(
 
     from stemfx.alignment.camelot import named
     from stemfx.alignment.moves import in_words
-    from stemfx.report import LEVEL_STYLE, plain, visible
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain, visible
 
     key = f", {named(proposal.key_name)}" if proposal.key_name else ""
     table = Table(title=plain(f"{proposal.bpm:.4g} BPM{key}"), title_justify="left")

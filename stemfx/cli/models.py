@@ -70,7 +70,7 @@ def _print_table(separators: list[Separator], folder: Path) -> None:
     from rich.table import Table
 
     from stemfx.cli.screen import table_console
-    from stemfx.report import plain
+    from stemfx.shown import plain
 
     table = Table("model", "stems", "size", "SDR", "licence of the weights")
     table.add_column("weights", overflow="fold")
@@ -114,8 +114,8 @@ def show(context: typer.Context, name: str, json: a.Json = False) -> None:
     """Show one model in full: stems, figures, files and their hashes."""
     from stemfx.cli.screen import print_json, table_console
     from stemfx.registry import build_registry, files_of
-    from stemfx.report import plain
     from stemfx.separators.weights import sha256
+    from stemfx.shown import plain
 
     separator = _known(build_registry(), name)
     facts = _facts(separator)
@@ -255,7 +255,7 @@ def fetch(
         where="NAME",
         allowed=ACCEPTED if accept_noncommercial else UNASKED,
     )
-    Fetcher(registry, failure_memory(), fetch_bar).fetch(choice, is_auto=False, stems=())
+    Fetcher(registry, failure_memory(), fetch_bar).fetch(choice, stems=())
     facts = _facts(separator)
     if json:
         print_json({"schema": 1, "models": [facts]})

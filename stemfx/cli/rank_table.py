@@ -10,7 +10,7 @@ from rich.table import Table
 
 from stemfx.ranking.measurements import STEM, TAKE, Measure
 from stemfx.ranking.order import Ranked
-from stemfx.report import plain
+from stemfx.shown import plain
 
 _TAKE_COLUMNS = {
     "LUFS": "lufs",

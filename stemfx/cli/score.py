@@ -91,8 +91,9 @@ def _print(scored: Score) -> None:
     from rich.text import Text
 
     from stemfx.cli.screen import table_console
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
     from stemfx.scoring.measure import MEASURES
+    from stemfx.shown import plain
 
     columns = {**scored.stems, "mean": scored.mean} if len(scored.stems) > 1 else scored.stems
     table = Table("measure")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -20,12 +20,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from stemfx.graph import Node
-from stemfx.models import fetch_notice
-from stemfx.report import json_text, plain, visible
-from stemfx.run import NodeResult, Observer, SilentObserver
-from stemfx.separator import ModelCard, silent
-from stemfx.separator import Progress as FetchProgress
+from stemfx.shown import json_text, plain, visible
+
+if TYPE_CHECKING:  # commands that run nothing answer at once
+    from stemfx.graph import Node
+    from stemfx.run import NodeResult, Observer
+    from stemfx.separator import ModelCard
+    from stemfx.separator import Progress as FetchProgress
 
 
 def print_json(value: Any) -> None:
@@ -69,6 +70,8 @@ class _Bars:
 @contextmanager
 def progress_bars() -> Iterator[Observer]:
     """Show progress while the block runs."""
+    from stemfx.run import SilentObserver
+
     console = Console(stderr=True)
     if not console.is_terminal:
         yield SilentObserver()
@@ -87,6 +90,9 @@ def progress_bars() -> Iterator[Observer]:
 @contextmanager
 def fetch_bar(card: ModelCard) -> Iterator[FetchProgress]:
     """Say on stderr what is downloaded, how much and under which licence; show how far it is."""
+    from stemfx.models import fetch_notice
+    from stemfx.separator import silent
+
     console = Console(stderr=True, highlight=False)
     console.print(plain(fetch_notice(card)), soft_wrap=True)
     if not console.is_terminal:

@@ -138,7 +138,8 @@ def _print(sliced: Sequence[SlicedSong], folder: Path, console: Console) -> None
     from rich.table import Table
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE, plain
+    from stemfx.report import LEVEL_STYLE
+    from stemfx.shown import plain
 
     for one in sliced:
         reading = one.reading
@@ -174,7 +175,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    from stemfx.report import visible
+    from stemfx.shown import visible
 
     console = Console(stderr=True)
     if not console.is_terminal:

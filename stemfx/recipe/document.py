@@ -136,8 +136,8 @@ class SeparateShape(Shape):
     residual: Residual = Field("other", description="where mixture minus sum of stems goes")
 
 
-class TrackShape(Shape):
-    """One layer of the mix."""
+class TemplateShape(Shape):
+    """What several tracks have in common."""
 
     from_: str | list[TakeShape] | None = Field(
         None,
@@ -149,6 +149,12 @@ class TrackShape(Shape):
     gain_db: float = knob(0.0, low=-96, high=24, unit="dB", help="level after the stages")
     pan: float = knob(0.0, low=-1, high=1, help="-1 left, 0 centre, 1 right")
     mute: bool = Field(False, description="leave it out of the mix")
+
+
+class TrackShape(TemplateShape):
+    """One layer of the mix."""
+
+    template: str | None = Field(None, description="one of `templates`, on which this track builds")
 
 
 class MixShape(Shape):
@@ -216,11 +222,17 @@ class Document(Shape):
     description: str = Field("", description="more than the title says")
     extends: str | None = Field(None, description="a recipe in this folder to build on")
     params: dict[str, KnobShape | bool | float | str] = Field({}, description="knobs")
+    presets: dict[str, dict[str, bool | float | str | None]] = Field(
+        {}, description="named settings of the knobs, for `--preset NAME`"
+    )
     sources: dict[str, SourceShape | str | None] = Field({}, description="songs, by name")
     separate: SeparateShape | None = None
     align: AlignShape | None = None
     sections: dict[str, dict[str, Bars]] = Field(
         {}, description="parts of the song: its bars, and where in a source these are, if elsewhere"
+    )
+    templates: dict[str, TemplateShape | None] = Field(
+        {}, description="what tracks have in common, by name; `template: NAME` in a track takes it"
     )
     tracks: dict[str, TrackShape | None] = Field({}, description="layers of the mix, by name")
     mix: MixShape | None = None
@@ -230,8 +242,8 @@ class Document(Shape):
 
 
 SECTIONS = (
-    *("params", "sources", "separate", "align", "sections", "tracks", "mix", "master"),
-    *("checks", "output"),
+    *("params", "presets", "sources", "separate", "align", "sections", "templates", "tracks"),
+    *("mix", "master", "checks", "output"),
 )
 """The keys of `Document` that have readers of their own."""
 

@@ -50,7 +50,7 @@ def load(
         shown = beside / base.relative_to(folder)
     merged = layers.pop()
     while layers:
-        merged = _merged(merged, layers.pop())
+        merged = merged_over(merged, layers.pop())
     return merged, tuple(seen)
 
 
@@ -98,13 +98,17 @@ def _check_format(table: Table, problems: Problems) -> None:
         problems.add(node.mark, f"stemfx: expects the number {FORMAT}, got {given(node)}")
 
 
-def _merged(base: Table, over: Table) -> Table:
+def merged_over(base: Table, over: Table) -> Table:
+    """Return `over` on `base`: mappings are merged, the rest is replaced, nothing keeps the base's.
+
+    Marks stay those of where each value was written.
+    """
     entries, keys = dict(base.entries), dict(base.keys)
     for name, node in over.entries.items():
         below = base.get(name)
         if below is not None and over.get(name) is None:
             continue
         both = isinstance(below, Table) and isinstance(node, Table)
-        entries[name] = _merged(below, node) if both else node  # type: ignore[arg-type]
+        entries[name] = merged_over(below, node) if both else node  # type: ignore[arg-type]
         keys[name] = over.keys[name]
     return replace(over, entries=entries, keys=keys)

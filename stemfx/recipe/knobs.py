@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -30,10 +30,8 @@ MAX_KNOB_TEXT = 256
 _INSERT = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 
 
-def read_knobs(
-    table: Table, settings: Mapping[str, str], problems: Problems
-) -> tuple[dict[str, Knob], dict[str, Leaf]]:
-    """Return the knobs and the value each is set to; a faulty knob's value is broken."""
+def read_knobs(table: Table, problems: Problems) -> tuple[dict[str, Knob], dict[str, Leaf]]:
+    """Return the knobs and the default of each; a faulty knob's value is broken."""
     knobs: dict[str, Knob] = {}
     values: dict[str, Leaf] = {}
     for name in check_names(table, "knob", problems):
@@ -41,16 +39,30 @@ def read_knobs(
         values[name] = value
         if knob is not None:
             knobs[name] = knob
+    return knobs, values
+
+
+def turned(
+    knobs: Mapping[str, Knob],
+    values: Mapping[str, Leaf],
+    settings: Mapping[str, str],
+    problems: Problems,
+) -> dict[str, Leaf]:
+    """Return the values with some set from text (`--set NAME=VALUE`); a faulty one is broken."""
+    set_to = dict(values)
     for name, text in settings.items():
         if name in knobs:
-            values[name] = _set(knobs[name], text, problems)
+            set_to[name] = _set(knobs[name], text, problems)
         elif name not in values:
-            problems.add(
-                command_line("--set"),
-                f"the recipe has no knob {quote(name)}{did_you_mean(name, values)} "
-                f"(known: {listing(values)})",
-            )
-    return knobs, values
+            problems.add(command_line("--set"), no_knob(name, values))
+    return set_to
+
+
+def no_knob(name: str, known: Iterable[str]) -> str:
+    """Say that the recipe has no such knob, and which one was probably meant."""
+    known = list(known)
+    hint = did_you_mean(name, known)
+    return f"the recipe has no knob {quote(name)}{hint} (known: {listing(known)})"
 
 
 def _knob(name: str, node: Node, key: Mark, problems: Problems) -> tuple[Knob | None, Leaf]:
@@ -70,7 +82,7 @@ def _knob(name: str, node: Node, key: Mark, problems: Problems) -> tuple[Knob | 
             problems.add(default.mark, f"{title}: a knob needs a `default`")
         elif fault:
             problems.add(node.mark, f"{title}: {fault}")
-        elif fault := _fault(default, knob):
+        elif fault := knob_fault(default, knob):
             problems.add(default.mark, f"{title}.default: {fault}")
         else:
             return knob, default
@@ -96,13 +108,13 @@ def _set(knob: Knob, text: str, problems: Problems) -> Leaf:
     leaf = (
         Leaf(mark, text, text, True) if is_text else Leaf(mark, text.strip(), resolve(text.strip()))
     )
-    if fault := _fault(leaf, knob):
+    if fault := knob_fault(leaf, knob):
         problems.add(mark, fault)
         return replace(leaf, value=None, broken=True)
     return leaf
 
 
-def _fault(leaf: Leaf, knob: Knob) -> str | None:
+def knob_fault(leaf: Leaf, knob: Knob) -> str | None:
     """Say why a knob cannot have a value, or return None."""
     if has_control(leaf.text):
         return f"control characters are not allowed; got {quote(leaf.text)}"
@@ -195,9 +207,5 @@ class _Insertion:
         name = written.strip()
         value = self._values.get(name)
         if value is None:
-            self._problems.add(
-                leaf.mark,
-                f"the recipe has no knob {quote(name)}{did_you_mean(name, self._values)} "
-                f"(known: {listing(self._values)})",
-            )
+            self._problems.add(leaf.mark, no_knob(name, self._values))
         return value if value and not value.broken else None

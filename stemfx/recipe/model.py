@@ -253,7 +253,8 @@ class Recipe:
     """A whole recipe. `values` holds the knobs as they are set; mappings keep the file's order.
 
     `path` is its name in messages and `folder` where its assets lie, links followed; `files` are
-    the recipe's own file and those that it extends, in that order.
+    the recipe's own file and those that it extends, in that order. `presets` are its named
+    settings of knobs, and `preset` is the one in use, if any.
     """
 
     path: Path
@@ -274,6 +275,8 @@ class Recipe:
     sections: tuple[SectionWish, ...] = ()
     checks: tuple[Check, ...] = ()
     files: tuple[Path, ...] = ()
+    presets: Mapping[str, Mapping[str, KnobValue]] = field(default_factory=dict)
+    preset: str = ""
 
     def aligns(self, source: str) -> bool:
         """Tell whether a source is brought to the tempo and key of the song."""

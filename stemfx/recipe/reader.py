@@ -12,14 +12,16 @@ from stemfx.recipe.align import read_align, read_sections
 from stemfx.recipe.checks import read_checks
 from stemfx.recipe.document import SECTIONS, Document, MixShape
 from stemfx.recipe.inherit import load
-from stemfx.recipe.knobs import insert, read_knobs
-from stemfx.recipe.model import Recipe
+from stemfx.recipe.knobs import insert, read_knobs, turned
+from stemfx.recipe.model import KnobValue, Recipe
 from stemfx.recipe.output import read_output
 from stemfx.recipe.paths import check_names
+from stemfx.recipe.presets import choose_preset, read_presets
 from stemfx.recipe.problems import Problems
 from stemfx.recipe.separate import read_separate
 from stemfx.recipe.sources import SourceReader
 from stemfx.recipe.stage_calls import StageReader
+from stemfx.recipe.templates import check_unused, take_templates
 from stemfx.recipe.tracks import TrackReader
 from stemfx.recipe.validate import section
 from stemfx.recipe.wording import given
@@ -40,6 +42,7 @@ def read_recipe(
     *,
     stages: Mapping[str, Stage],
     kits: Mapping[str, Kit] = _NO_KITS,
+    preset: str = "",
     settings: Mapping[str, str] = _NOTHING,
     sources: Mapping[str, Path] = _NO_FILES,
     explain_unknown_stage: Callable[[str], str] = _no_more,
@@ -53,7 +56,8 @@ def read_recipe(
         path: the recipe's file.
         stages: the stages that a recipe may call.
         kits: the drum kits that it may name.
-        settings: values of knobs, as text (`--set NAME=VALUE`).
+        preset: the recipe's named setting of its knobs to use (`--preset NAME`), if any.
+        settings: values of knobs, as text (`--set NAME=VALUE`); they go before the preset's.
         sources: files that replace sources, by `song`, or stems, by `song/vocals`
             (`--source NAME=FILE`), or the only source, by the empty name; relative to the
             working directory.
@@ -70,8 +74,12 @@ def read_recipe(
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
     tree, files = load(path, folder, problems, shown)
-    knobs, values = read_knobs(_section(tree, "params", problems), settings, problems)
-    tree = insert(tree.without("params", "extends", "stemfx"), values, problems)
+    tree = take_templates(tree, problems)
+    knobs, values = read_knobs(_section(tree, "params", problems), problems)
+    presets = read_presets(_section(tree, "presets", problems), knobs, values, problems)
+    values |= choose_preset(preset, presets, problems)
+    values = turned(knobs, values, settings, problems)
+    tree = insert(tree.without("params", "presets", "extends", "stemfx"), values, problems)
     header = section(tree, Document, "", problems, without=SECTIONS) or Document()
     if header.license and header.licence:
         problems.add(tree.keys["licence"], "`license` and `licence` are the same; keep one")
@@ -86,6 +94,7 @@ def read_recipe(
     align = read_align(tree.get("align"), found, problems)
     parts = read_sections(_section(tree, "sections", problems), found, align, problems)
     tracks = TrackReader(found, calls, folder, align, parts, problems).tracks(table, names)
+    check_unused(_section(tree, "templates", problems), calls, problems)
     played = (tree.get("sources"), tree.get("tracks"))
     if all(node is None or (isinstance(node, Table) and not node.entries) for node in played):
         problems.add(tree.mark, "there is nothing to play; name a song under `sources`")
@@ -114,7 +123,7 @@ def read_recipe(
         licence=header.license or header.licence,
         description=header.description,
         knobs=knobs,
-        values={name: leaf.value for name, leaf in values.items() if leaf.value is not None},
+        values=_bare(values),
         sources={name: source for name, source in found.items() if source},
         separate=separate,
         tracks=tracks,
@@ -125,7 +134,13 @@ def read_recipe(
         sections=parts,
         checks=checks,
         files=files,
+        presets={name: _bare(settings) for name, settings in presets.items()},
+        preset=preset,
     )
+
+
+def _bare(values: Mapping[str, Leaf]) -> dict[str, KnobValue]:
+    return {name: leaf.value for name, leaf in values.items() if leaf.value is not None}
 
 
 def _section(tree: Table, name: str, problems: Problems) -> Table:

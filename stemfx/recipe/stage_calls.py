@@ -50,6 +50,10 @@ class StageReader:
 
     def calls(self, node: Node | None, title: str, track: str | None) -> tuple[StageCall, ...]:
         """Return the calls of one list; `track` is the track that it belongs to, if any."""
+        calls = (self._call(entry, title, track) for entry in self._entries(node, title))
+        return tuple(call for call in calls if call)
+
+    def _entries(self, node: Node | None, title: str) -> tuple[Node, ...]:
         if node is None or (isinstance(node, Leaf) and node.broken):
             return ()
         if not isinstance(node, Items):
@@ -58,8 +62,7 @@ class StageReader:
                 f"{title}: expects a list of stages, each after a `-`, got {given(node)}",
             )
             return ()
-        calls = (self._call(entry, title, track) for entry in node.nodes)
-        return tuple(call for call in calls if call)
+        return node.nodes
 
     def check_loops(self) -> None:
         """Note every loop of tracks that listen to one another: none could be first."""
@@ -87,7 +90,15 @@ class StageReader:
         """Note that one track plays what comes from another."""
         self._edges.setdefault((track, heard), mark)
 
-    def _call(self, entry: Node, title: str, track: str | None) -> StageCall | None:
+    def check_shapes(self, node: Node | None, title: str) -> None:
+        """Note the faults of a list of stages, whatever its parameters refer to."""
+        for entry in self._entries(node, title):
+            if called := self._called(entry, title):
+                stage, _, table = called
+                validated(table, stage.params, stage.name, self.problems)
+
+    def _called(self, entry: Node, title: str) -> tuple[Stage, Mark, Table] | None:
+        """Return the stage that an entry calls, the place of its name, and its parameters."""
         name, key, node = self._named(entry, title)
         if not name:
             return None
@@ -105,6 +116,14 @@ class StageReader:
                     f"{name}: expects a mapping of its parameters ({known}), got {given(node)}",
                 )
             return None
+        return stage, key, node
+
+    def _call(self, entry: Node, title: str, track: str | None) -> StageCall | None:
+        called = self._called(entry, title)
+        if called is None:
+            return None
+        stage, key, node = called
+        name = stage.name
         params = validated(node, stage.params, name, self.problems)
 
         def resolved(kind: ReferenceKind, find: Callable[[str, Leaf], _Found | None]) -> Any:

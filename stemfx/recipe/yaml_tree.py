@@ -280,7 +280,7 @@ class _Builder:
             fault = "is inside what it repeats" if event.anchor in self._anchors else "is unknown"
             self._problems.add(mark, f"the alias {quote('*' + event.anchor)} {fault}")
             return Leaf(mark, "", None, broken=True)
-        size, height = _measure(node)
+        size, height = measure(node)
         self._spend(mark, size - 1, depth + height - 1)
         return node
 
@@ -326,12 +326,12 @@ class _Builder:
         return table
 
 
-def _measure(node: Node) -> tuple[int, int]:
+def measure(node: Node) -> tuple[int, int]:
     """Return how many nodes a tree has and how deep it is; costs what `_spend` then charges."""
     if isinstance(node, Leaf):
         return 1, 1
     inner = node.nodes if isinstance(node, Items) else node.entries.values()
-    sizes = [_measure(child) for child in inner]
+    sizes = [measure(child) for child in inner]
     # A table's keys were charged where they stand; repeating them costs nothing new.
     return 1 + sum(size for size, _ in sizes), 1 + max((height for _, height in sizes), default=0)
 

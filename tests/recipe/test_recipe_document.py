@@ -72,8 +72,8 @@ def test_every_problem_is_reported_at_once_and_in_file_order(faults):
         (
             "r.yaml:3:1: 'trakcs' is unknown in a recipe; did you mean 'tracks'? "
             "(known: stemfx, title, "
-            "author, license, licence, description, extends, params, sources, separate, "
-            "align, sections, tracks, mix, "
+            "author, license, licence, description, extends, params, presets, sources, separate, "
+            "align, sections, templates, tracks, mix, "
             "master, checks, output)"
         ),
         (
@@ -352,8 +352,8 @@ def test_names_that_one_file_system_takes_for_one_are_refused(faults):
 def test_a_track_of_the_wrong_kind_says_what_a_track_is(faults):
     assert faults(SONG + "tracks: {x: gen.wav}\n") == [
         (
-            "r.yaml:3:13: tracks.x: expects a mapping of from, stages, gain_db, pan, mute, got the "
-            "text 'gen.wav'"
+            "r.yaml:3:13: tracks.x: expects a mapping of from, stages, gain_db, pan, mute, "
+            "template, got the text 'gen.wav'"
         )
     ]
 
