@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,18 +102,15 @@ def _show(plugin: Plugin, registry: Registry) -> None:
 
 def _offers(plugin: Plugin, registry: Registry) -> Iterator[tuple[str, str, str]]:
     """Yield kind, name and summary of what a plugin offers, and nobody else does too."""
-    for name in plugin.stages:
-        if name in registry.stages:
-            yield "stage", name, registry.stages[name].summary
-    for name in plugin.separators:
-        if name in registry.separators:
-            yield "model", name, registry.separators[name].card.summary
-    for name in plugin.kits:
-        if name in registry.kits:
-            yield "kit", name, registry.kits[name].summary
-    for name in plugin.hit_classifiers:
-        if name in registry.hit_classifiers:
-            yield "hit classifier", name, registry.hit_classifiers[name].summary
-    for name in plugin.beat_trackers:
-        if name in registry.beat_trackers:
-            yield "beat tracker", name, registry.beat_trackers[name].summary
+    everything: tuple[tuple[str, Sequence[str], Mapping[str, object]], ...] = (
+        ("stage", plugin.stages, registry.stages),
+        ("model", plugin.separators, registry.separators),
+        ("kit", plugin.kits, registry.kits),
+        ("hit classifier", plugin.hit_classifiers, registry.hit_classifiers),
+        ("beat tracker", plugin.beat_trackers, registry.beat_trackers),
+    )
+    for kind, names, known in everything:
+        for name in names:
+            if thing := known.get(name):
+                summary = getattr(getattr(thing, "card", thing), "summary", "")
+                yield kind, name, str(summary)

@@ -22,7 +22,8 @@ def test_it_finds_the_beats_of_a_click() -> None:
 
 
 def test_stemfx_takes_it() -> None:
-    name, module = NewPluginTracker.name, stemfx.plugin_templates.beat_tracker
+    name = NewPluginTracker.name
+    module = stemfx.plugin_templates.beat_tracker
     mine = [] if name in build_registry().beat_trackers else [("mine", module)]
     found = build_registry(mine).beat_trackers[name]
     assert isinstance(found, NewPluginTracker)

@@ -24,7 +24,8 @@ def test_low_is_a_kick_high_a_hat_and_between_them_a_snare() -> None:
 
 
 def test_stemfx_takes_it() -> None:
-    name, module = NewPluginClassifier.name, stemfx.plugin_templates.hit_classifier
+    name = NewPluginClassifier.name
+    module = stemfx.plugin_templates.hit_classifier
     mine = [] if name in build_registry().hit_classifiers else [("mine", module)]
     found = build_registry(mine).hit_classifiers[name]
     assert isinstance(found, NewPluginClassifier)
