@@ -23,9 +23,7 @@ LAYERS = [
         *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
-    {
-        *("stages", "separators", "kits", "testing", "demo_song"),
-    },
+    {"stages", "separators", "kits", "testing", "demo_song"},
     {
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
@@ -47,6 +45,7 @@ LAYERS = [
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle", "recipe_book"},
     {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
+    {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -12,11 +12,13 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, stages
+from stemfx.cli.listings import stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.new_plugin import new_plugin
 from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
+from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
@@ -75,8 +77,9 @@ for command in (
     recipes,
     stages,
     plugins,
+    new_plugin,
     cache,
     schema,
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(models, name="models")

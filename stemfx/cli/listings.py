@@ -1,4 +1,4 @@
-"""`stemfx stages`, `plugins`: what is there."""
+"""`stemfx stages`: every stage, and what its parameters are."""
 
 from __future__ import annotations
 
@@ -111,35 +111,3 @@ def _range(parameter: dict[str, Any]) -> str:
     bounds = ["" if bound is None else str(bound) for bound in (low, high)]
     span = [" .. ".join(bounds).strip()] if any(bounds) else []
     return " | ".join([*map(str, parameter["choices"]), *span])
-
-
-def plugins(json: a.Json = False) -> None:
-    """List the plugins, what each offers, and which are broken and why."""
-    from dataclasses import asdict
-
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.registry import build_registry
-    from stemfx.shown import plain
-
-    found = build_registry().plugins
-    if json:
-        print_json({"schema": 1, "plugins": [asdict(plugin) for plugin in found]})
-        return
-    table = Table("plugin", "package", "offers")
-    for plugin in found:
-        offers = {
-            "stages": plugin.stages,
-            "models": plugin.separators,
-            "kits": plugin.kits,
-            "hit classifiers": plugin.hit_classifiers,
-            "beat trackers": plugin.beat_trackers,
-        }
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
-        table.add_row(
-            plain(plugin.name),
-            plain(f"{plugin.distribution} {plugin.version}"),
-            plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
-        )
-    table_console().print(table)
