@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
+from stemfx.cli import completion
 from stemfx.errors import EXIT_EXPECTED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def validate(
         typer.Argument(
             metavar="FILE...",
             help="Recipes, bundles, or folders of them; - reads a recipe from standard input.",
+            autocompletion=completion.recipes,
         ),
     ],
     stdin_name: Annotated[
