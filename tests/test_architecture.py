@@ -45,7 +45,7 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "session", "bundle"},
+    {"report", "report_words", "session", "bundle", "recipe_book"},
     {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
     {"cli", "__main__"},
 ]

@@ -33,6 +33,7 @@ sources: {song: , beat: b.wav}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STEMFX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("STEMFX_RECIPES", str(tmp_path / "own"))
     monkeypatch.setenv("PYTHONPATH", str(Path(stemfx.__file__).parents[1]))  # these lines' code
     (tmp_path / "mine.yaml").write_text(RECIPE)
     return tmp_path
@@ -60,10 +61,13 @@ def in_shell(shell: str, words: str) -> str:
     return done.stdout
 
 
-def test_recipes_are_the_shipped_ones_and_those_here(folder: Path) -> None:
-    for name in ("notes.txt", ".hidden.yaml", "b.stemfx"):
+def test_recipes_are_those_with_a_name_and_those_here(folder: Path) -> None:
+    (folder / "own").mkdir()
+    for name in ("notes.txt", ".hidden.yaml", "b.stemfx", "own/club.yaml"):
         (folder / name).touch()
-    assert set(offered(completion.recipes)) == {*shipped_recipes(), "mine.yaml", "b.stemfx"}
+    (folder / "own" / "sent.stemfx").write_bytes(b"\xff")
+    expected = {*shipped_recipes(), "club", "sent", "mine.yaml", "b.stemfx"}
+    assert set(offered(completion.recipes)) == expected
     assert offered(completion.recipes, "mi") == ["mine.yaml"]
     assert offered(completion.recipes, "./") == []  # then the shell offers files
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Recipe = Annotated[
     str,
     typer.Argument(
-        help="A recipe file, or the name of a shipped recipe.", autocompletion=completion.recipes
+        help="A recipe file, or the name of a recipe.", autocompletion=completion.recipes
     ),
 ]
 Sources = Annotated[

@@ -37,7 +37,7 @@ def glance(path: Path) -> dict[str, dict[str, Any]]:
 
 def title_of(path: Path) -> str:
     """Return what a recipe says that it does; its first lines are enough."""
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         lines = dict(line.partition(":")[::2] for line in file.read(2000).splitlines())
     return (lines.get("description") or lines.get("title") or "").strip()
 
