@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
+from stemfx.cli import completion
 from stemfx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def stages(
-    name: Annotated[str | None, typer.Argument(help="Show only this stage.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show only this stage.", autocompletion=completion.stages)
+    ] = None,
     json: a.Json = False,
 ) -> None:
     """List the stages, or one with its parameters, units, ranges and defaults."""

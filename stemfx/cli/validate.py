@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
+from stemfx.cli import completion
 from stemfx.errors import EXIT_EXPECTED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def validate(
         typer.Argument(
             metavar="FILE...",
             help="Recipes, bundles, or folders of them; - reads a recipe from standard input.",
+            autocompletion=completion.recipes,
         ),
     ],
     stdin_name: Annotated[
@@ -103,15 +105,13 @@ def _json(name: str, faults: tuple[Fault, ...]) -> dict[str, Any]:
 
 
 def _absolute(name: str) -> str:
-    from stemfx.errors import StemfxError
-    from stemfx.session import find_recipe
+    from stemfx.shipped import own_recipes, shipped_recipes
 
     if name == _STDIN:
         return name
-    try:
-        return str(find_recipe(name)[0].absolute())
-    except StemfxError:
-        return str(Path(name).absolute())
+    path = Path(name)
+    named = {} if path.exists() else shipped_recipes() | own_recipes()
+    return str(named.get(name, path).absolute())
 
 
 def _print(found: dict[str, tuple[Fault, ...]]) -> None:
