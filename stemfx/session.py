@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,8 @@ from stemfx.registry import Registry
 from stemfx.requirements import requirements, unclear_licences
 from stemfx.separation import RESIDUAL
 from stemfx.separator import EFFORTS, LicenceClass
-from stemfx.shipped import shipped_recipes
+from stemfx.shipped import own_recipes, shipped_recipes
+from stemfx.shown import visible
 from stemfx.stage import Finding
 
 
@@ -69,21 +71,27 @@ class Request:
 
 
 def find_recipe(name: str) -> tuple[Path, Path]:
-    """Return (recipe file, default output folder) for a path or the name of a shipped recipe.
+    """Return (recipe file, default output folder) for a path or the name of a recipe.
 
-    A shipped recipe writes into the current folder, any other beside itself.
+    A name is that of one of the user's own recipes or of one that comes with stemfx. Where it is
+    both, the user's is taken, and stderr says so. What is found by its name writes into the
+    current folder, any other recipe beside itself.
 
     Raises:
-        UsageError: there is no such file and no shipped recipe of that name.
+        UsageError: there is no such file and no recipe of that name.
     """
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser it never raises
     if path.is_file():
         return path, path.resolve().parent
-    shipped = shipped_recipes()
-    if name in shipped:
-        return shipped[name], Path.cwd()
+    own, shipped = own_recipes(), shipped_recipes()
+    if name in own and name in shipped:
+        which = f"{name!r} is your own recipe {own[name]}; that of stemfx is {shipped[name]}"
+        print(f"stemfx: {visible(which)}", file=sys.stderr, flush=True)  # noqa: T201
+    named = shipped | own
+    if name in named:
+        return named[name], Path.cwd()
     raise UsageError(
-        f"no such recipe file{did_you_mean(name, shipped)} (shipped: {listing(shipped)})",
+        f"no such recipe file{did_you_mean(name, named)} (by name: {listing(named)})",
         where=name,
     )
 

@@ -46,7 +46,7 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "session", "bundle"},
+    {"report", "report_words", "session", "bundle", "recipe_book"},
     {"analysis", "mashup", "explained", "provenance"},
     {"cli", "__main__"},
 ]

@@ -12,11 +12,12 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, recipes, schema, stages
+from stemfx.cli.listings import plugins, schema, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
+from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate

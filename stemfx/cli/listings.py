@@ -1,4 +1,4 @@
-"""`stemfx stages`, `plugins`, `recipes`, `schema`: what is there."""
+"""`stemfx stages`, `plugins`, `schema`: what is there."""
 
 from __future__ import annotations
 
@@ -143,37 +143,6 @@ def plugins(json: a.Json = False) -> None:
             plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
         )
     table_console().print(table)
-
-
-def recipes(json: a.Json = False) -> None:
-    """List the recipes that come with stemfx; `stemfx run NAME` runs one."""
-    import yaml
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.shipped import recipes_folder, shipped_recipes
-    from stemfx.shown import plain
-
-    listed = []
-    for name, path in shipped_recipes().items():
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        listed.append(
-            {
-                "name": name,
-                "title": document.get("title", ""),
-                "description": document.get("description", ""),
-                "path": str(path.resolve()),
-            }
-        )
-    if json:
-        print_json({"schema": 1, "recipes": listed})
-        return
-    table = Table("recipe", "what it does")
-    for recipe in listed:
-        table.add_row(plain(recipe["name"]), plain(recipe["description"] or recipe["title"]))
-    console = table_console()
-    console.print(table)
-    console.print(plain(f"recipes folder: {recipes_folder()}"), soft_wrap=True)
 
 
 def schema() -> None:
