@@ -33,11 +33,16 @@ STANDARD_STEMS = ("vocals", "drums", "bass", "other")
 
 @dataclass(frozen=True)
 class Choice:
-    """The model that will be used; `must_fetch` when its weights are not here yet."""
+    """The model that will be used.
+
+    `must_fetch` when its weights are not here yet; `is_auto` when nobody named it, so that another
+    one will do.
+    """
 
     separator: Separator
     must_fetch: bool = False
     finding: Finding | None = None
+    is_auto: bool = False
 
 
 def choose(
@@ -78,7 +83,8 @@ def choose(
             their licence is not among the allowed ones.
     """
     if model == AUTO:
-        return _opened(_choose_best(registry, stems, offline=offline, allowed=allowed))
+        best = _choose_best(registry, stems, offline=offline, allowed=allowed)
+        return replace(_opened(best), is_auto=True)
     if clash := registry.clashes.get(("model", model)):
         raise ModelError(clash, where=where)
     separator = registry.separators.get(model) or _open(registry, model, where, inside)
@@ -96,8 +102,12 @@ def choose(
     lost = f" ({separator.card.source})" if separator.card.source and state == "missing" else ""
     raise ModelError(
         f"the weights of {model!r} are not on this machine{lost}"
-        + (" and --offline forbids fetching them" if state == "fetchable" else "")
-        + "; put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
+        + (
+            f" and --offline forbids fetching them; `stemfx models fetch {model}` gets them; or"
+            if state == "fetchable"
+            else ";"
+        )
+        + " put them into the models folder (`stemfx models` shows it), pass --model PATH, or use "
         f"`model: {EMBEDDED}`, which is always here",
         where=where,
     )
@@ -296,9 +306,7 @@ class Fetcher:
         self._allowed = allowed
         self._tried: dict[str, ModelError | None] = {}
 
-    def fetch(
-        self, choice: Choice, *, is_auto: bool, stems: Sequence[str], try_now: bool = True
-    ) -> Choice:
+    def fetch(self, choice: Choice, *, stems: Sequence[str], try_now: bool = True) -> Choice:
         """Return a choice whose weights are here; `auto` falls back to what was here before.
 
         `auto` does not try again what failed a short while ago. Without `try_now` nothing is
@@ -311,7 +319,7 @@ class Fetcher:
         if not choice.must_fetch:
             return choice
         name = choice.separator.card.name
-        if is_auto and name not in self._tried and (recent := self._memory.recent(name)):
+        if choice.is_auto and name not in self._tried and (recent := self._memory.recent(name)):
             self._tried[name] = recent
         if name not in self._tried:
             if not try_now:
@@ -322,7 +330,7 @@ class Fetcher:
         error = self._tried[name]
         if error is None:
             return Choice(choice.separator)
-        if not is_auto:
+        if not choice.is_auto:
             raise error
         try:
             local = _opened(

@@ -22,7 +22,8 @@ from stemfx.errors import StemfxError
 from stemfx.graph import Apply, Node, seed_of
 from stemfx.io import file_sha256, write_text
 from stemfx.licences import licence_class, strictest
-from stemfx.plan import Plan
+from stemfx.plan import RECORD, Plan
+from stemfx.recipe import Recipe
 from stemfx.registry import SUITE, Registry
 from stemfx.requirements import Requirements, requirements, unclear_licences
 from stemfx.run import Outcome
@@ -33,10 +34,15 @@ FORMAT = 1
 _LARGEST = 4 << 20
 
 
-def keep_record(outcome: Outcome, registry: Registry) -> Outcome:
+def keep_record(outcome: Outcome, registry: Registry, authors: Path | None = None) -> Outcome:
     """Write the record of a run beside its results; return the run with what there is to say of it.
 
     A file of that name that stemfx has not written is somebody's own, and stays.
+
+    Args:
+        outcome: the run.
+        registry: of what is installed.
+        authors: the record that came with a bundle, to be compared with.
 
     Raises:
         OutputError: it cannot be written.
@@ -44,26 +50,94 @@ def keep_record(outcome: Outcome, registry: Registry) -> Outcome:
     path = outcome.plan.record
     if path is None:
         return outcome
-    if path.exists() and not is_record(path):
+    own = record(outcome.plan, registry)
+    told = [] if authors is None else list(compared(read_record(authors) or {}, own))
+    if path.exists() and read_record(path) is None:
         message = (
             f"{path} is there and no record of stemfx; it was not written over, so nothing says "
             "where these results come from: move it, or pass --out DIR"
         )
-        told = Finding("warn", "record_in_the_way", message)
-        plan = replace(outcome.plan, record=None)
-        return replace(outcome, plan=plan, notices=(*outcome.notices, told))
-    write_text(path, json_text(record(outcome.plan, registry), indent=1) + "\n")
-    return outcome
+        told.append(Finding("warn", "record_in_the_way", message))
+        outcome = replace(outcome, plan=replace(outcome.plan, record=None))
+    else:
+        write_text(path, json_text(own, indent=1) + "\n")
+    return replace(outcome, notices=(*outcome.notices, *told))
 
 
-def is_record(path: Path) -> bool:
-    """Tell whether a file is a record that a run has left."""
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Return the record that a run has left; None when a file is none. Nothing in it is checked."""
     try:
         with path.open("rb") as file:
             content = json.loads(file.read(_LARGEST))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and "stemfx_run" in content
+        return None
+    return content if isinstance(content, dict) and "stemfx_run" in content else None
+
+
+def record_of(recipe: Recipe, needed: Requirements) -> Path | None:
+    """Return the record in the recipe's folder, if a run of just this recipe has left it.
+
+    Just this: with all files as they are now.
+    """
+    path = recipe.folder / RECORD
+    found = read_record(path)
+    assets = {str(a.path): _file(a.sha256, a.size_bytes) for a in needed.assets}
+    is_named = any(asset.file == path for asset in needed.assets)
+    return path if found and found.get("assets") == assets and not is_named else None
+
+
+def compared(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Finding]:
+    """Tell whether a run of the same songs and settings gave the same bytes as its author's.
+
+    If not, then what differs of all that decides them. Of other songs there is nothing to tell.
+
+    Args:
+        theirs: a stranger's record: any of its values may be anything.
+        own: that of the run that is over.
+    """
+    if _inputs(theirs) != _inputs(json.loads(json_text(own))):
+        return
+    results = {name: facts["sha256"] for name, facts in own["outputs"].items() if facts}
+    differ = [n for n, sha in results.items() if _of(theirs, "outputs", n, "sha256") != sha]
+    if not differ:
+        message = "the results are the same, to the byte, as those of the bundle's author"
+        yield Finding("info", "same_bytes", message)
+        return
+    because = [
+        f"{name} {str(_of(theirs, *path, name))[:20]} (here: {version})"
+        for path in (("made_with",), ("made_with", "packages"))
+        for name, version in _text_of(own, *path).items()
+        if _of(theirs, *path, name) != version
+    ]
+    others = f": made with {', '.join(because)}" if because else "; another processor may round so"
+    yield Finding(
+        "info",
+        "other_bytes",
+        f"{', '.join(differ)}: not the same bytes as those of the bundle's author{others}",
+    )
+
+
+def _inputs(content: Mapping[str, Any]) -> list[Any]:
+    """Return what the result is made of: knobs, the part that is rendered, songs under any name."""
+    songs = _of(content, "sources")
+    sources = songs if isinstance(songs, Mapping) else {}
+    hashes = {
+        name: _of(files, "sha256") or {stem: _of(files, stem, "sha256") for stem in files}
+        for name, files in sources.items()
+        if isinstance(files, Mapping)
+    }
+    return [_of(content, "recipe", "params"), _of(content, "preview_s"), hashes]
+
+
+def _of(content: Any, *path: str) -> Any:
+    for name in path:
+        content = content.get(name) if isinstance(content, Mapping) else None
+    return content
+
+
+def _text_of(content: Any, *path: str) -> dict[str, str]:
+    found = _of(content, *path)
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def record(plan: Plan, registry: Registry) -> dict[str, Any]:

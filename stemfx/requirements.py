@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from stemfx.errors import Problem, RecipeError
+from stemfx.errors import Problem
 from stemfx.io import file_sha256
 from stemfx.kit import Kit
 from stemfx.kit_files import FileKit
@@ -122,12 +122,11 @@ def requirements(recipe: Recipe, separators: Separators, registry: Registry) -> 
 
     Raises:
         AudioFileError: an asset cannot be read.
-        RecipeError: a model that the recipe names lies outside its folder.
     """
     return Requirements(
         tuple(_assets(recipe, separators, registry)),
         tuple(_plugins(recipe, separators, registry)),
-        tuple(_models(separators, registry)),
+        tuple(_models(recipe, separators, registry)),
         tuple(_kits(recipe, registry)),
     )
 
@@ -139,10 +138,11 @@ def _assets(recipe: Recipe, separators: Separators, registry: Registry) -> Itera
     roles: dict[Path, Role] = {}
     for role, file in (*_named_files(recipe), *_model_files(recipe, separators, registry)):
         roles.setdefault(Path(os.path.realpath(file)), role)
-    own = recipe.files[:1]
-    for file in (*own, *sorted(set(roles) - set(own), key=lambda path: path.as_posix())):
-        relative = PurePosixPath(file.relative_to(recipe.folder).as_posix())
-        yield Asset(relative, file, roles[file], file_sha256(file), file.stat().st_size)
+    own = recipe.files[0]
+    names = {file: PurePosixPath(file.relative_to(recipe.folder)) for file in roles if file != own}
+    names[own] = PurePosixPath(recipe.path.name)  # it may be a link to anywhere
+    for file in (own, *sorted(set(roles) - {own}, key=lambda path: path.as_posix())):
+        yield Asset(names[file], file, roles[file], file_sha256(file), file.stat().st_size)
 
 
 def _named_files(recipe: Recipe) -> Iterator[tuple[Role, Path]]:
@@ -181,21 +181,19 @@ def _model_files(
     recipe: Recipe, separators: Separators, registry: Registry
 ) -> Iterator[tuple[Role, Path]]:
     for separator in _each(separators):
-        if not _is_known(separator, registry):
-            for file in files_of(separator):
-                if not Path(os.path.realpath(file)).is_relative_to(recipe.folder):
-                    said = f"the model {separator.card.name!r} lies outside the recipe's folder"
-                    raise RecipeError([Problem(recipe.separate.where, f"{said}: {file}")])
-                yield "model", file
+        if _is_inside(separator, recipe, registry):
+            yield from (("model", file) for file in files_of(separator))
+
+
+def _is_inside(separator: Separator, recipe: Recipe, registry: Registry) -> bool:
+    """Tell whether a model is one of files in the recipe's folder, and has no name here."""
+    files = files_of(separator) if separator.card.name not in registry.separators else ()
+    inside = [Path(os.path.realpath(file)).is_relative_to(recipe.folder) for file in files]
+    return bool(inside) and all(inside)
 
 
 def _each(separators: Separators) -> list[Separator]:
     return list({id(one): one for of_source in separators.values() for one in of_source}.values())
-
-
-def _is_known(separator: Separator, registry: Registry) -> bool:
-    """Tell whether a model has a name on this machine, so that it is no file of the recipe's."""
-    return separator.card.name in registry.separators
 
 
 # --- what is installed ---------------------------------------------------------------------
@@ -241,7 +239,7 @@ def _is_installed(kit: Kit, registry: Registry) -> bool:
     return registry.kits.get(kit.name) is kit
 
 
-def _models(separators: Separators, registry: Registry) -> Iterator[NeededModel]:
+def _models(recipe: Recipe, separators: Separators, registry: Registry) -> Iterator[NeededModel]:
     for separator in _each(separators):
         card = separator.card
         here = files_of(separator) if weights_of(separator) == "here" else ()
@@ -254,7 +252,7 @@ def _models(separators: Separators, registry: Registry) -> Iterator[NeededModel]
             card.size_bytes,
             {file.name: weights_sha256(file) for file in sorted(here)},
             tuple(name for name, of_source in separators.items() if separator in of_source),
-            is_inside=not _is_known(separator, registry),
+            is_inside=_is_inside(separator, recipe, registry),
         )
 
 

@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from stemfx.bundle.lock import Lock
+from stemfx.bundle.manifest import Manifest
+from stemfx.bundle.opening import is_bundle, opened_bundle
+from stemfx.bundle.stand_ins import with_stand_ins
 from stemfx.cache import Cache
-from stemfx.errors import LicenceError, Problem, RecipeError, UsageError
+from stemfx.errors import LicenceError, Problem, RecipeError, StemfxError, UsageError
 from stemfx.models import (
     ACCEPTED,
     AUTO,
@@ -46,7 +50,10 @@ from stemfx.stage import Finding
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for beside the recipe."""
+    """What the user asks for beside the recipe.
+
+    `needs_sources` is for `read_recipe`: a recipe that is only looked at needs no songs.
+    """
 
     settings: Mapping[str, str] = field(default_factory=dict)
     preset: str = ""
@@ -60,6 +67,7 @@ class Request:
     fold_down: bool = False
     accept_noncommercial: bool = False
     commercial: bool = False
+    needs_sources: bool = True
     on_fetch: OnFetch = tell_on_stderr
 
     @property
@@ -103,6 +111,17 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
         UsageError, RecipeError: it cannot be found or read.
     """
     path, folder = find_recipe(name)
+    return _read(path, request, registry), request.out_folder or folder
+
+
+def _read(
+    path: Path,
+    request: Request,
+    registry: Registry,
+    *,
+    is_bundled: bool = False,
+    shown: Path | None = None,
+) -> Recipe:
     recipe = read_recipe(
         path,
         stages=registry.stages,
@@ -111,12 +130,92 @@ def load_recipe(name: str, request: Request, registry: Registry) -> tuple[Recipe
         settings=request.settings,
         sources=request.sources,
         explain_unknown_stage=registry.explain_unknown_stage,
+        needs_sources=request.needs_sources,
+        is_bundled=is_bundled,
+        shown=shown,
     )
     recipe = replace(recipe, separate=_overridden(recipe.separate, request))
     if request.fold_down:
         folded = {name: replace(s, fold_down=True) for name, s in recipe.sources.items()}
         recipe = replace(recipe, sources=folded)
-    return recipe, request.out_folder or folder
+    return recipe
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recipe that is ready to be planned; what its bundle was made with, if it is of one.
+
+    `record` is the `run.json` that its author's run has left, where that came along.
+    """
+
+    recipe: Recipe
+    out_folder: Path
+    lock: Lock | None = None
+    record: Path | None = None
+
+
+@contextmanager
+def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[Opened]:
+    """Open a recipe or a bundle; what a bundle holds lies in a private folder while the block runs.
+
+    A bundle writes beside itself, and its songs are those that came along or that `request` has.
+
+    Raises:
+        UsageError, RecipeError, BundleError: it cannot be found, read or trusted.
+    """
+    path, folder = find_recipe(name)
+    if not is_bundle(path):
+        yield Opened(_read(path, request, registry), request.out_folder or folder)
+        return
+    with opened_bundle(path, beside=cache_folder() / "scratch") as (inside, manifest):
+        lock = Lock(manifest, str(path))
+        try:
+            if request.needs_sources:
+                lock.check_plugins(registry)
+                if not request.models:
+                    lock.check_model_names(registry)
+            else:
+                registry = with_stand_ins(registry, manifest)
+            recipe = _read(
+                inside / manifest.recipe,
+                replace(request, sources=_sources(inside, manifest, request.sources)),
+                registry,
+                is_bundled=True,
+                shown=path / manifest.recipe,
+            )
+            record = next(
+                (inside / n for n, f in manifest.files.items() if f.role == "record"), None
+            )
+            yield Opened(recipe, request.out_folder or folder, lock, record)
+        except StemfxError as error:
+            _show_elsewhere(error, inside, path)
+            raise
+
+
+def _sources(inside: Path, manifest: Manifest, given: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the files of a bundle's sources; a song that is given replaces all that is packed."""
+    replaced = {name for name in given if "/" not in name}
+    packed = {
+        name: inside / file
+        for name, file in manifest.sources.items()
+        if "" not in replaced and name.partition("/")[0] not in replaced
+    }
+    return {**packed, **given}
+
+
+def _show_elsewhere(error: StemfxError, inside: Path, path: Path) -> None:
+    """Say of everything in an error that lies in a private folder that it lies in the bundle."""
+
+    def shown(text: str) -> str:
+        return text.replace(str(inside), str(path))
+
+    error.message = shown(error.message)
+    error.where = None if error.where is None else shown(error.where)
+    error.args = (error.message,)
+    if isinstance(error, RecipeError):
+        error.problems = tuple(
+            Problem(shown(problem.where), shown(problem.message)) for problem in error.problems
+        )
 
 
 def _overridden(separate: Separate, request: Request) -> Separate:
@@ -206,8 +305,12 @@ def _recipe_for_stems(
     )
 
 
-def choose_models(recipe: Recipe, request: Request, registry: Registry) -> dict[str, list[Choice]]:
+def choose_models(
+    recipe: Recipe, request: Request, registry: Registry, lock: Lock | None = None
+) -> dict[str, list[Choice]]:
     """Choose the models of every source that has to be separated. Nothing is downloaded.
+
+    With a `lock`, `auto` is what it was when the bundle was made, unless `request` names models.
 
     Raises:
         ModelError: a model is unknown or its weights cannot be had.
@@ -216,13 +319,15 @@ def choose_models(recipe: Recipe, request: Request, registry: Registry) -> dict[
     if all(member.model == AUTO for member in members):
         _check_stems(recipe, registry)
     inside = None if request.models else recipe.folder
-    return {
-        source.name: _choose_all(
-            members, _stems_of(recipe, source), request, registry, inside=inside
-        )
-        for source in used_sources(recipe)
-        if needs_separation(recipe, source)
-    }
+    named = [member.model for member in members]
+    chosen = {}
+    for source in used_sources(recipe):
+        if needs_separation(recipe, source):
+            locked = lock and not request.models and lock.model_of(source.name, named)
+            own = [replace(m, model=locked) if locked and m.model == AUTO else m for m in members]
+            stems = _stems_of(recipe, source)
+            chosen[source.name] = _choose_all(own, stems, request, registry, inside=inside)
+    return chosen
 
 
 def _stems_of(recipe: Recipe, source: Source) -> list[str]:
@@ -278,13 +383,8 @@ def fetch_models(
     )
     return {
         name: [
-            fetcher.fetch(
-                choice,
-                is_auto=member.model == AUTO,
-                stems=_stems_of(recipe, recipe.sources[name]),
-                try_now=try_now,
-            )
-            for member, choice in zip(recipe.separate.members, of_source, strict=True)
+            fetcher.fetch(choice, stems=_stems_of(recipe, recipe.sources[name]), try_now=try_now)
+            for choice in of_source
         ]
         for name, of_source in choices.items()
     }
@@ -321,8 +421,11 @@ def prepare(
     *,
     may_fetch: bool,
     choices: Choices | None = None,
+    lock: Lock | None = None,
 ) -> tuple[Plan, list[Finding]]:
     """Look at the inputs, choose the models (unless `choices` has them) and build the plan.
+
+    With a `lock` the models are those that the bundle was made with, to the byte.
 
     What can be told before a download is told before it: the plan is built once without.
 
@@ -331,15 +434,20 @@ def prepare(
     """
     inputs = inspect_inputs(recipe)
     options = Options(folder, request.preview_s, request.device)
-    chosen = choose_models(recipe, request, registry) if choices is None else choices
+    if choices is None:
+        choices = choose_models(recipe, request, registry, lock)
     if request.commercial:
-        check_commercial(recipe, chosen, registry)
-    here = fetch_models(recipe, chosen, request, registry, try_now=False)
+        check_commercial(recipe, choices, registry)
+    here = fetch_models(recipe, choices, request, registry, try_now=False)
     plan = make_plan(recipe, inputs, here, registry, options)
     if may_fetch and any(choice.must_fetch for of_source in here.values() for choice in of_source):
         here = fetch_models(recipe, here, request, registry, try_now=True)
         plan = make_plan(recipe, inputs, here, registry, options)
     findings = [c.finding for of_source in here.values() for c in of_source if c.finding]
+    if lock is not None:
+        findings += lock.notes(registry)
+        if not request.models:
+            lock.check_models(plan.separators)
     return plan, list(dict.fromkeys(findings))
 
 

@@ -24,8 +24,7 @@ LAYERS = [
     },
     {"health", "drums", "music", "alignment", "ranking"},
     {
-        *("stages", "separators", "kits", "testing", "testing_separators"),
-        *("testing_beat_trackers", "demo_song"),
+        *("stages", "separators", "kits", "testing", "demo_song"),
     },
     {
         *("recipe", "registered", "registry", "models"),
@@ -47,7 +46,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle", "recipe_book"},
-    {"analysis", "mashup", "explained", "provenance"},
+    {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -104,6 +103,8 @@ HEAVY = {
         (["stages"], HEAVY),
         (["plugins"], HEAVY),
         (["models"], HEAVY),
+        (["validate", "remix"], HEAVY),
+        (["schema"], HEAVY),
     ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], unwanted: set[str]) -> None:

@@ -197,6 +197,7 @@ def test_a_preview_has_its_pair_and_files_under_names_of_their_own(folder: Path)
         "ab/after-preview.wav",
         "ab/before-preview.wav",
         "c-preview.mp3",
+        "run-preview.json",
     ]
     assert samples(folder / "ab/before-preview.wav").shape == (2, RATE)
 

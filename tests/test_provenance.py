@@ -11,6 +11,7 @@ from kit_making import strike
 
 from stemfx.cli import execute
 from stemfx.io import Encoding, write
+from stemfx.provenance import compared
 from stemfx.testing import example_audio
 
 RECIPE = """stemfx: 1
@@ -128,3 +129,53 @@ def test_of_several_models_auto_takes_one_whose_result_may_be_sold(folder, capsy
     assert execute([*arguments, "--commercial"]) == 0
     chosen = json.loads(capsys.readouterr().out)["separators"]["song"]
     assert chosen["licence_class"] == "open"
+
+
+OWN = {
+    "made_with": {"stemfx": "1", "packages": {"numpy": "2.1"}},
+    "recipe": {"params": {"gain": 1}},
+    "preview_s": (0.0, 5.0),
+    "sources": {"song": {"file": "a.wav", "sha256": "aa"}},
+    "outputs": {"a.wav": {"sha256": "11", "size_bytes": 4}},
+}
+
+
+def theirs(**changed: object) -> dict:
+    return json.loads(json.dumps(OWN | changed))
+
+
+def codes(record: dict) -> list[str]:
+    return [finding.code for finding in compared(record, OWN)]
+
+
+def test_the_same_songs_and_settings_give_the_same_bytes_or_what_differs_is_told():
+    assert codes(theirs()) == ["same_bytes"]
+    assert codes(theirs(sources={"song": {"file": "my.wav", "sha256": "aa"}})) == ["same_bytes"]
+    other = theirs(
+        outputs={"a.wav": {"sha256": "22"}},
+        made_with={"stemfx": "1", "packages": {"numpy": "2.0"}},
+    )
+    (finding,) = compared(other, OWN)
+    assert finding.code == "other_bytes"
+    assert "a.wav: not the same bytes" in finding.message
+    assert "numpy 2.0 (here: 2.1)" in finding.message
+    assert "stemfx" not in finding.message  # it is the same
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        theirs(sources={"song": {"file": "b.wav", "sha256": "bb"}}),
+        theirs(recipe={"params": {"gain": 2}}),
+        theirs(preview_s=None),
+        {},
+        theirs(recipe="hostile", outputs=[1]),
+        theirs(recipe={"params": None}),
+    ],
+)
+def test_of_other_songs_or_settings_there_is_nothing_to_tell(record):
+    assert codes(record) == []
+
+
+def test_a_strangers_record_may_hold_anything():
+    assert codes(theirs(outputs=7, made_with=[1])) == ["other_bytes"]

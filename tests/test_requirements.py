@@ -9,7 +9,6 @@ import soundfile
 from engine import PartialSeparator, registry
 from kit_making import strike
 
-from stemfx.errors import RecipeError
 from stemfx.licences import licence_class
 from stemfx.recipe import read_recipe
 from stemfx.requirements import requirements, unclear_licences
@@ -102,15 +101,21 @@ def test_a_model_is_told_with_the_hashes_of_its_files(folder):
     assert model.files == {"w.safetensors": hashlib.sha256(b"numbers").hexdigest()}
 
 
-def test_a_model_file_must_lie_in_the_folder_of_the_recipe(folder):
+def test_a_model_that_lies_in_the_folder_of_the_recipe_comes_along(folder):
     class Own(PartialSeparator):
         card = replace(PartialSeparator.card, name="mine")
+        path = folder / "mine.ckpt"
 
         def files(self):
-            return (Path(__file__),)
+            return (self.path,)
 
-    with pytest.raises(RecipeError, match="'mine' lies outside the recipe's folder"):
-        needed(folder, separator=Own())
+    Own.path.write_bytes(b"numbers")
+    _, found = needed(folder, separator=Own())
+    assert [str(asset.path) for asset in found.assets if asset.role == "model"] == ["mine.ckpt"]
+    assert found.models[0].is_inside
+    Own.path = Path(__file__)  # by `--model`: the user's own matter
+    _, found = needed(folder, separator=Own())
+    assert not found.models[0].is_inside
 
 
 @pytest.mark.parametrize(

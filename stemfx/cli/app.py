@@ -12,16 +12,21 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, schema, stages
+from stemfx.cli.listings import plugins, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
+from stemfx.cli.schema import schema
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
+from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.unpack import unpack
+from stemfx.cli.validate import validate
 
 app = typer.Typer(
     name="stemfx",
@@ -54,6 +59,8 @@ for command in (
     demo,
     run,
     plan,
+    show,
+    validate,
     separate,
     score,
     check,
@@ -63,6 +70,8 @@ for command in (
     hits,
     kit,
     slice_,
+    pack,
+    unpack,
     recipes,
     stages,
     plugins,

@@ -1,4 +1,4 @@
-"""`stemfx stages`, `plugins`, `schema`: what is there."""
+"""`stemfx stages`, `plugins`: what is there."""
 
 from __future__ import annotations
 
@@ -143,12 +143,3 @@ def plugins(json: a.Json = False) -> None:
             plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
         )
     table_console().print(table)
-
-
-def schema() -> None:
-    """Print the JSON Schema of recipes with every installed stage, for editors."""
-    from stemfx.cli.screen import print_json
-    from stemfx.recipe import json_schema
-    from stemfx.registry import build_registry
-
-    print_json(json_schema(build_registry().stages))

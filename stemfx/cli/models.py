@@ -255,7 +255,7 @@ def fetch(
         where="NAME",
         allowed=ACCEPTED if accept_noncommercial else UNASKED,
     )
-    Fetcher(registry, failure_memory(), fetch_bar).fetch(choice, is_auto=False, stems=())
+    Fetcher(registry, failure_memory(), fetch_bar).fetch(choice, stems=())
     facts = _facts(separator)
     if json:
         print_json({"schema": 1, "models": [facts]})

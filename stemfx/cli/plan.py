@@ -27,7 +27,7 @@ def plan(
     from stemfx.registry import build_registry
     from stemfx.report import plan_json, print_plan
     from stemfx.run import missing_nodes
-    from stemfx.session import load_recipe, open_cache, prepare
+    from stemfx.session import open_cache, opened_recipe, prepare
 
     request = a.request_from(
         source=source,
@@ -44,11 +44,13 @@ def plan(
         commercial=commercial,
     )
     registry = build_registry()
-    loaded, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)
-    made, notices = prepare(loaded, folder, request, registry, may_fetch=False)
-    with open_cache() as cache:
-        missing = missing_nodes(made, cache, verify=False)
-        told = explained(made, cache)
+    with opened_recipe(a.name_or_path(recipe, "RECIPE"), request, registry) as opened:
+        made, notices = prepare(
+            opened.recipe, opened.out_folder, request, registry, may_fetch=False, lock=opened.lock
+        )
+        with open_cache() as cache:
+            missing = missing_nodes(made, cache, verify=False)
+            told = explained(made, cache)
     if json:
         align = {} if told is None else {"align": told.to_json()}
         print_json(plan_json(made, missing, notices) | align)

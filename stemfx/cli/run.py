@@ -75,14 +75,16 @@ def run_recipe(
     from stemfx.registry import build_registry
     from stemfx.report import write_report
     from stemfx.run import run as run_plan
-    from stemfx.session import load_recipe, open_cache, prepare
+    from stemfx.session import open_cache, opened_recipe, prepare
 
     registry = build_registry()
-    recipe, folder = load_recipe(name, request, registry)
-    plan, notices = prepare(recipe, folder, request, registry, may_fetch=True)
-    with open_cache(keep=keep) as cache, progress_bars() as observer:
-        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
-    outcome = keep_record(outcome, registry)
+    with opened_recipe(name, request, registry) as opened:
+        plan, notices = prepare(
+            opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
+        )
+        with open_cache(keep=keep) as cache, progress_bars() as observer:
+            outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
+        outcome = keep_record(outcome, registry, opened.record)
     if plan.report is not None:
         write_report(outcome, plan.report)
     return outcome

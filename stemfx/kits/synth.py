@@ -177,11 +177,11 @@ class SynthKit(Kit):
             velocity: (0, 1]. The amplitude follows it; a one-pole low-pass closes with it,
                 geometrically from `OPEN_HZ` at 1 to the drum's `dull_hz` at 0.
             sample_rate: in Hz; above the kit's own 48 kHz nothing is added.
-            variant: there is one of each drum.
+            variant: there is one of each drum, "".
             take: there is one of each drum.
 
         Raises:
-            KeyError: the kit has no such class.
+            KeyError: the kit has no such class or variant.
             ValueError: the velocity lies outside (0, 1].
         """
         from scipy.signal import butter, sosfilt
@@ -189,6 +189,8 @@ class SynthKit(Kit):
         if not 0.0 < velocity <= 1.0:
             msg = f"velocity must be in (0, 1]; got {velocity}"
             raise ValueError(msg)
+        if variant:
+            raise KeyError(variant)
         hit = _full_hit(drum_class)
         cutoff_hz = DRUMS[drum_class].dull_hz ** (1.0 - velocity) * OPEN_HZ**velocity
         low_pass = butter(1, cutoff_hz, fs=RENDER_HZ, output="sos")

@@ -52,13 +52,14 @@ def read_head(
     preset: str = "",
     settings: Mapping[str, str],
     shown: Path | None = None,
+    content: bytes | None = None,
 ) -> Head:
     """Read a recipe's head; see `read_recipe` for what the arguments are.
 
     Raises:
         RecipeError: nothing can be made of a file; lesser faults are noted.
     """
-    tree, files = load(path, folder, problems, shown)
+    tree, files = load(path, folder, problems, shown, content)
     tree = take_templates(tree, problems)
     knobs, values = read_knobs(subtree(tree, "params", problems), problems)
     presets = read_presets(subtree(tree, "presets", problems), knobs, values, problems)

@@ -46,6 +46,7 @@ def read_recipe(
     needs_sources: bool = True,
     is_bundled: bool = False,
     shown: Path | None = None,
+    content: bytes | None = None,
 ) -> Recipe:
     """Read a recipe and everything that it extends.
 
@@ -64,13 +65,16 @@ def read_recipe(
         is_bundled: the files that a recipe names for its sources are not looked for: they are
             those of its author. Only `sources` gives files.
         shown: what the recipe's file is called in messages, if not `path`.
+        content: what stands for the recipe's text, if not what is in `path`: unsaved work.
 
     Raises:
         RecipeError: carries every problem, each with `file:line:column`, in file order.
     """
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
-    head = read_head(path, folder, problems, preset=preset, settings=settings, shown=shown)
+    head = read_head(
+        path, folder, problems, preset=preset, settings=settings, shown=shown, content=content
+    )
     tree, header = head.tree, head.header
     found = SourceReader(
         folder, problems, needs_files=needs_sources, uses_named_files=not is_bundled

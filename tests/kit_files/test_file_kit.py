@@ -49,14 +49,7 @@ def test_takes_are_counted_and_another_one_is_refused(layered):
         layered.sample("snare", 0.5, 44_100, take=2)
 
 
-def test_an_unknown_class_variant_and_velocity_are_refused(layered):
-    for ask in (
-        lambda: layered.sample("kick", 1.0, 44_100),
-        lambda: layered.variants("kick"),
-        lambda: layered.sample("snare", 1.0, 44_100, variant="808"),
-    ):
-        with pytest.raises(KeyError):
-            ask()
+def test_an_impossible_velocity_is_refused(layered):
     for velocity in (0.0, 1.01, float("nan")):
         with pytest.raises(ValueError, match=r"velocity must be in \(0, 1\]"):
             layered.sample("snare", velocity, 44_100)

@@ -8,6 +8,7 @@ from kit_making import layout
 
 from stemfx.kit_files import KitSample, read_kit, write_h2drumkit, write_sfz
 from stemfx.kit_files.xml_tree import parse_xml
+from stemfx.testing import check_kit
 
 
 @pytest.fixture
@@ -47,6 +48,13 @@ def written(folder, samples, suffix):
     write = write_sfz if suffix == "sfz" else write_h2drumkit
     write(path, samples, name="Mine & Yours", licence="CC0-1.0", author="Ada <a@b>")
     return path
+
+
+@pytest.mark.parametrize("suffix", ["sfz", "h2drumkit"])
+def test_a_kit_from_disk_keeps_the_laws_of_kits(folder, samples, suffix):
+    kit = read_kit(written(folder, samples, suffix))
+    kit.licence = "CC0-1.0"  # the laws want one, and SFZ has no place for it
+    assert set(check_kit(kit).values()) == {"held"}
 
 
 @pytest.mark.parametrize("suffix", ["sfz", "h2drumkit"])

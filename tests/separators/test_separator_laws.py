@@ -14,7 +14,7 @@ from stemfx.audio import Signal
 from stemfx.separator import SeparationContext, Separator, StemBlock
 from stemfx.separators import stemfx_open_model
 from stemfx.separators.embedded import Embedded
-from stemfx.testing_separators import LAWS, Case, Law, check_separator
+from stemfx.testing.separators import LAWS, Case, Law, check_separator
 
 # demucs' own lines, not ours: its transformer and julius use what torch has renamed since.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

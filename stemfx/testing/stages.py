@@ -1,51 +1,40 @@
-"""The conformance suite: hold any stage, built-in or yours, to the laws of `stemfx.stage`.
-
-In a plugin's tests:
-
-    from stemfx.testing import apply, check_stage
-
-    def test_tilt_keeps_the_laws():
-        check_stage(tilt, gain_db=3.0)
-
-    def test_tilt_reports_its_gain():
-        out, context = apply(tilt, song, gain_db=3.0)
-        assert context.measurements["gain_db"] == 3.0
+"""The laws of `stemfx.stage`, and how to run one stage.
 
 Pass parameters that make the stage *work*, so that the laws are put to the test. A law that
-does not apply to a stage (as its flags say) is skipped with its reason. Broken laws raise
-`AssertionError` with the stage, the law and the number that was measured.
+does not apply to a stage (as its flags say) is skipped with its reason.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from stemfx.audio import BLOCK_SAMPLES, Audio, Block, Signal
+from stemfx.audio import BLOCK_SAMPLES, Audio, Signal
 from stemfx.errors import StageError
 from stemfx.hits import Hit
 from stemfx.kit import Kit
 from stemfx.kits.synth import SynthKit
 from stemfx.music_reading import MusicReading
 from stemfx.stage import HitParams, ReferenceKind, Song, Stage, StageContext, StageParams
+from stemfx.testing.signals import (
+    RaggedSignal,
+    example_audio,
+    example_hit,
+    example_hits,
+    example_reading,
+    example_reference,
+    example_song,
+    null_db,
+    require,
+)
 
 NULL_DB = -120.0
 """What counts as nothing: twenty bits down, far under any 16-bit file, above float32 rounding."""
-
-RAGGED = (1, 7, 1000, 65_536, 333, 16)
-"""Block lengths that `RaggedSignal` deals out: shorter, longer and odd to any inner framing."""
-
-
-def _require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads like assert
-    if not condition:
-        raise AssertionError(message)
 
 
 # ---------------------------------------------------------------------------- running a stage
@@ -110,7 +99,7 @@ def apply(
         _check_block(stage, block)
         blocks.append(block)
     if stage.is_check:
-        _require(not blocks, f"{stage.name} is a check and must not yield")
+        require(not blocks, f"{stage.name} is a check and must not yield")
         return Audio(audio.read(), audio.sample_rate), context
     return Audio.from_blocks(blocks, audio.sample_rate, audio.channels), context
 
@@ -131,157 +120,12 @@ def analysed(stage: Stage, settings: StageParams, song: Song) -> Song:
 
 def _check_block(stage: Stage, block: Any) -> None:
     where = f"{stage.name} yielded"
-    _require(isinstance(block, np.ndarray), f"{where} a {type(block).__name__}, not an array")
-    _require(block.dtype == np.float32, f"{where} {block.dtype}; a block is float32")
-    _require(block.ndim == 2, f"{where} shape {block.shape}; a block is (channels, n_samples)")
-    _require(block.shape[1] > 0, f"{where} a block without samples")
-    _require(block.flags.c_contiguous, f"{where} a block that is not C-contiguous")
-    _require(bool(np.isfinite(block).all()), f"{where} NaN or infinity")
-
-
-def null_db(expected: Signal, actual: Signal) -> float:
-    """Return the level of actual - expected relative to expected, in dB (-inf: equal bits)."""
-    left, right = (s.read().astype(np.float64) for s in (expected, actual))
-    _require(left.shape == right.shape, f"shapes differ: {left.shape} and {right.shape}")
-    error, reference = float(np.sum((right - left) ** 2)), float(np.sum(left**2))
-    if error == 0:
-        return -math.inf
-    return 10.0 * math.log10(error / reference) if reference else math.inf
-
-
-# ---------------------------------------------------------------------------- signals
-
-
-def example_audio(duration_s: float = 1.0, sample_rate: int = 44_100, seed: int = 0) -> Audio:
-    """Make a stereo signal with something for every stage to act on, peak -6 dBFS.
-
-    A bass note left of the middle, a chord, hits with noisy tails, all of it swelling and
-    decaying by 23 dB: left and right are alike and yet different, loud and yet quiet.
-    """
-    rng = np.random.default_rng(seed)
-    n_samples = round(duration_s * sample_rate)
-    t = np.arange(n_samples) / sample_rate
-    hit = np.exp(-12.0 * (t % 0.33))
-    noise = rng.standard_normal((2, n_samples)) * hit
-    tones = [np.sin(2 * np.pi * hz * t + seed) for hz in (55.0, 220.0, 277.2, 3000.0)]
-    left = tones[0] + 0.5 * tones[1] + 0.2 * tones[3] * hit + 0.3 * noise[0]
-    right = 0.6 * tones[0] + 0.5 * tones[2] + 0.3 * noise[0] + 0.2 * noise[1]
-    samples = np.stack((left, right)) * (0.07 + np.exp(-8.0 * (t % 0.5)))
-    return Audio((0.5 / np.abs(samples).max() * samples).astype(np.float32), sample_rate)
-
-
-def example_song(own: Signal) -> Song:
-    """Make a song of which `own` is one stem; two others of its length are there beside it."""
-    mine = own.read()
-    stems = {"vocals": Audio(mine, own.sample_rate)}
-    for seed, name in enumerate(("drums", "other"), start=11):
-        made = example_audio(own.n_samples / own.sample_rate, own.sample_rate, seed).samples
-        stems[name] = Audio(np.ascontiguousarray(made[: own.channels]), own.sample_rate)
-    mixture = np.stack([stem.samples for stem in stems.values()]).sum(axis=0)
-    return Song(stems, "vocals", Audio(mixture, own.sample_rate))
-
-
-def example_reference(own: Signal) -> Audio:
-    """Make a song to compare with: brighter, narrower and louder than `example_audio`, 2 s."""
-    made = example_audio(2.0, own.sample_rate, 9).samples
-    treble = np.diff(made, axis=1, prepend=np.float32(0))
-    bright = 1.5 * made + 2.0 * treble
-    return Audio((bright + 0.3 * bright[::-1]).astype(np.float32), own.sample_rate)
-
-
-def example_hit(sample_rate: int) -> Audio:
-    """Return a sound to play: a snare of the built-in kit, mono."""
-    return SynthKit().sample("snare", 0.9, sample_rate)
-
-
-def example_hits(signal: Signal) -> tuple[Hit, ...]:
-    """Return a kick and a snare in turn, four a second, as long as the signal lasts."""
-    duration_s = signal.n_samples / signal.sample_rate
-    times = np.arange(0.05, duration_s, 0.25)
-    return tuple(
-        Hit(float(time_s), "kick" if i % 2 == 0 else "snare", 0.5 + 0.1 * (i % 5))
-        for i, time_s in enumerate(times)
-    )
-
-
-def example_reading(signal: Signal) -> MusicReading:
-    """Return what a song as long as the signal plays to: 120 beats a minute, in A minor."""
-    duration_s = signal.n_samples / signal.sample_rate
-    beats_s = tuple(float(t) for t in np.arange(0.0, duration_s, 0.5))
-    return MusicReading(
-        bpm=120.0,
-        bpm_confidence=1.0,
-        beats_s=beats_s,
-        downbeats_s=beats_s[::4],
-        key="A minor",
-        key_confidence=1.0,
-        key_runner_up="C major",
-        tuning_cents=0.0,
-        duration_s=duration_s,
-    )
-
-
-def tone(
-    freq_hz: float,
-    *,
-    peak_dbfs: float = -6.0,
-    duration_s: float = 1.0,
-    sample_rate: int = 44_100,
-    channels: int = 2,
-) -> Audio:
-    """Make a sine, the same on every channel."""
-    t = np.arange(round(duration_s * sample_rate)) / sample_rate
-    sine = 10.0 ** (peak_dbfs / 20.0) * np.sin(2.0 * np.pi * freq_hz * t)
-    return Audio(np.tile(sine.astype(np.float32), (channels, 1)), sample_rate)
-
-
-def rms_dbfs(signal: Signal, start_s: float = 0.0, stop_s: float | None = None) -> float:
-    """Return the root mean square over all channels of a stretch, in dB re full scale.
-
-    A steady sine reads 3.01 dB below its peak.
-    """
-    rate = signal.sample_rate
-    stretch = signal.read(round(start_s * rate), None if stop_s is None else round(stop_s * rate))
-    power = float(np.mean(np.square(stretch, dtype=np.float64)))
-    return 10.0 * math.log10(power) if power else -math.inf
-
-
-@dataclass(frozen=True)
-class RaggedSignal:
-    """A signal whose blocks have odd and changing lengths wherever a stage does not ask for one."""
-
-    audio: Audio
-
-    @property
-    def sample_rate(self) -> int:
-        """Sampling rate in Hz."""
-        return self.audio.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Number of channels."""
-        return self.audio.channels
-
-    @property
-    def n_samples(self) -> int:
-        """Length in samples per channel."""
-        return self.audio.n_samples
-
-    def blocks(self, n_samples: int | None = None) -> Iterator[Block]:
-        """Yield blocks of `n_samples`, or of the lengths in `RAGGED` when left open."""
-        if n_samples is not None:
-            yield from self.audio.blocks(n_samples)
-            return
-        start = 0
-        for length in cycle(RAGGED):
-            if start >= self.n_samples:
-                return
-            yield self.read(start, start + length)
-            start += length
-
-    def read(self, start: int = 0, stop: int | None = None) -> Block:
-        """Return samples `start` up to `stop`."""
-        return self.audio.read(start, stop)
+    require(isinstance(block, np.ndarray), f"{where} a {type(block).__name__}, not an array")
+    require(block.dtype == np.float32, f"{where} {block.dtype}; a block is float32")
+    require(block.ndim == 2, f"{where} shape {block.shape}; a block is (channels, n_samples)")
+    require(block.shape[1] > 0, f"{where} a block without samples")
+    require(block.flags.c_contiguous, f"{where} a block that is not C-contiguous")
+    require(bool(np.isfinite(block).all()), f"{where} NaN or infinity")
 
 
 # ---------------------------------------------------------------------------- the laws
@@ -366,7 +210,7 @@ def _expected_channels(case: Case, channels: int) -> int:
 
 def _require_null(case: Case, expected: Audio, actual: Audio, broken: str) -> None:
     measured = null_db(expected, actual)
-    _require(
+    require(
         measured <= NULL_DB,
         f"{case.stage.name}: {broken} (off by {measured:.1f} dB, allowed {NULL_DB:g} dB)",
     )
@@ -375,10 +219,10 @@ def _require_null(case: Case, expected: Audio, actual: Audio, broken: str) -> No
 def is_documented(case: Case) -> str | None:
     """Say what a stage does in a line, and what every parameter does in another."""
     name = case.stage.name
-    _require(name.isidentifier() and name == name.lower(), f"{name!r} is not snake_case")
-    _require(bool(case.stage.summary), f"{name} has no docstring")
+    require(name.isidentifier() and name == name.lower(), f"{name!r} is not snake_case")
+    require(bool(case.stage.summary), f"{name} has no docstring")
     for param, info in case.stage.params.model_fields.items():
-        _require(bool(info.description), f"{name}.{param} has no help")
+        require(bool(info.description), f"{name}.{param} has no help")
     return None
 
 
@@ -387,7 +231,7 @@ def leaves_its_input_alone(case: Case) -> str | None:
     samples = np.array(example_audio().samples)
     before = samples.copy()
     case.run(Audio(samples, 44_100))
-    _require(np.array_equal(before, samples), f"{case.stage.name} changed its input")
+    require(np.array_equal(before, samples), f"{case.stage.name} changed its input")
     return None
 
 
@@ -398,7 +242,7 @@ def keeps_the_shape(case: Case) -> str | None:
     audio = example_audio()
     out = case.run(audio)
     expected = (_expected_channels(case, audio.channels), audio.n_samples)
-    _require(
+    require(
         out.samples.shape == expected,
         f"{case.stage.name} gave {out.samples.shape} for {audio.samples.shape}, not {expected}",
     )
@@ -410,7 +254,7 @@ def takes_mono(case: Case) -> str | None:
     stereo = example_audio()
     out = case.run(Audio(stereo.samples[:1], stereo.sample_rate))
     expected = _expected_channels(case, 1)
-    _require(
+    require(
         out.channels == expected,
         f"{case.stage.name} gave {out.channels} channel(s) for mono; expected {expected}",
     )
@@ -421,7 +265,7 @@ def keeps_silence(case: Case) -> str | None:
     """Make no sound out of silence."""
     out = case.run(Audio(np.zeros((2, 44_100), np.float32), 44_100))
     peak = float(np.abs(out.samples).max(initial=0.0))
-    _require(peak <= 1e-6, f"{case.stage.name} made sound out of silence: peak {peak:.2g}")
+    require(peak <= 1e-6, f"{case.stage.name} made sound out of silence: peak {peak:.2g}")
     return None
 
 
@@ -447,7 +291,7 @@ def repeats_itself(case: Case) -> str | None:
     """Give the same bits for the same input, parameters and seed."""
     audio = example_audio()
     first, second = (case.run(audio, seed=5) for _ in range(2))
-    _require(
+    require(
         np.array_equal(first.samples, second.samples),
         f"{case.stage.name} gave different bits for the same seed",
     )
@@ -479,7 +323,7 @@ def is_symmetric_as_declared(case: Case) -> str | None:
 def ignores_the_block_size(case: Case) -> str | None:
     """Give the same output however the input is cut into blocks."""
     audio = example_audio(2.0)
-    _require(audio.n_samples > BLOCK_SAMPLES, "the example must span more than one block")
+    require(audio.n_samples > BLOCK_SAMPLES, "the example must span more than one block")
     whole, ragged = case.run(audio), case.run(RaggedSignal(audio))
     _require_null(case, whole, ragged, "sounds different with other block sizes")
     return None
@@ -505,7 +349,7 @@ def takes_any_sample_rate(case: Case) -> str | None:
             out = case.run(audio)
         except StageError:
             continue
-        _require(
+        require(
             case.stage.changes_length or out.n_samples == audio.n_samples,
             f"{case.stage.name}: {audio.n_samples} gave {out.n_samples}, at {sample_rate} Hz",
         )
@@ -520,7 +364,7 @@ def survives_short_input(case: Case) -> str | None:
             out = case.run(audio)
         except StageError:
             continue
-        _require(
+        require(
             case.stage.changes_length or out.n_samples == n_samples,
             f"{case.stage.name} gave {out.n_samples} sample(s) for {n_samples}",
         )

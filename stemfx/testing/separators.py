@@ -1,15 +1,4 @@
-"""The conformance suite of separators: hold any model, built-in or yours, to the contract.
-
-In a plugin's tests:
-
-    from stemfx.testing_separators import check_separator
-
-    def test_my_model_keeps_the_laws(tmp_path):
-        check_separator(MyModel(small_weights(tmp_path)))
-
-A small model will do, and makes it quick. A law that does not apply is skipped with its reason;
-a broken one raises `AssertionError` with the model, the law and what was seen.
-"""
+"""The laws of `stemfx.separator`. A small model will do, and makes it quick."""
 
 from __future__ import annotations
 
@@ -24,7 +13,7 @@ from numpy.typing import NDArray
 
 from stemfx.audio import Audio, Signal
 from stemfx.separator import Effort, LicenceClass, SeparationContext, Separator, StemBlock
-from stemfx.testing import RaggedSignal, example_audio
+from stemfx.testing.signals import RaggedSignal, example_audio, require
 
 SILENT = 1e-3
 """Peak of what may come out of silence: -60 dBFS, far below what a separator leaves of a voice."""
@@ -67,8 +56,7 @@ class Case:
 
     def require(self, condition: bool, broken: str) -> None:  # noqa: FBT001 - reads like assert
         """Blame the model unless a condition holds."""
-        if not condition:
-            raise AssertionError(f"{self.separator.card.name} {broken}")
+        require(condition, f"{self.separator.card.name} {broken}")
 
 
 Law = Callable[[Case], str | None]
