@@ -12,7 +12,6 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.new_plugin import new_plugin
@@ -27,6 +26,7 @@ from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.stages import stages
 from stemfx.cli.unpack import unpack
 from stemfx.cli.validate import validate
 
