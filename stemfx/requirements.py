@@ -138,10 +138,11 @@ def _assets(recipe: Recipe, separators: Separators, registry: Registry) -> Itera
     roles: dict[Path, Role] = {}
     for role, file in (*_named_files(recipe), *_model_files(recipe, separators, registry)):
         roles.setdefault(Path(os.path.realpath(file)), role)
-    own = recipe.files[:1]
-    for file in (*own, *sorted(set(roles) - set(own), key=lambda path: path.as_posix())):
-        relative = PurePosixPath(file.relative_to(recipe.folder).as_posix())
-        yield Asset(relative, file, roles[file], file_sha256(file), file.stat().st_size)
+    own = recipe.files[0]
+    names = {file: PurePosixPath(file.relative_to(recipe.folder)) for file in roles if file != own}
+    names[own] = PurePosixPath(recipe.path.name)  # it may be a link to anywhere
+    for file in (own, *sorted(set(roles) - {own}, key=lambda path: path.as_posix())):
+        yield Asset(names[file], file, roles[file], file_sha256(file), file.stat().st_size)
 
 
 def _named_files(recipe: Recipe) -> Iterator[tuple[Role, Path]]:

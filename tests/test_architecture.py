@@ -43,8 +43,8 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "session", "bundle"},
-    {"analysis", "mashup", "explained", "provenance", "overview"},
+    {"report", "report_words", "session", "bundle", "recipe_book"},
+    {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
     {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]
@@ -102,6 +102,8 @@ HEAVY = {
         (["stages"], HEAVY),
         (["plugins"], HEAVY),
         (["models"], HEAVY),
+        (["validate", "remix"], HEAVY),
+        (["schema"], HEAVY),
     ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], unwanted: set[str]) -> None:

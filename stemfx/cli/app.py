@@ -12,18 +12,23 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import recipes, schema, stages
+from stemfx.cli.listings import stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
 from stemfx.cli.new_plugin import new_plugin
+from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
 from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
+from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
+from stemfx.cli.schema import schema
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.unpack import unpack
+from stemfx.cli.validate import validate
 
 app = typer.Typer(
     name="stemfx",
@@ -57,6 +62,7 @@ for command in (
     run,
     plan,
     show,
+    validate,
     separate,
     score,
     check,
@@ -66,6 +72,8 @@ for command in (
     hits,
     kit,
     slice_,
+    pack,
+    unpack,
     recipes,
     stages,
     plugins,

@@ -17,7 +17,7 @@ from stemfx.errors import UsageError
 if TYPE_CHECKING:
     from stemfx.session import Request
 
-Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")]
+Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of a recipe.")]
 Sources = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""`stemfx stages`, `recipes`, `schema`: what is there."""
+"""`stemfx stages`: every stage, and what its parameters are."""
 
 from __future__ import annotations
 
@@ -111,43 +111,3 @@ def _range(parameter: dict[str, Any]) -> str:
     bounds = ["" if bound is None else str(bound) for bound in (low, high)]
     span = [" .. ".join(bounds).strip()] if any(bounds) else []
     return " | ".join([*map(str, parameter["choices"]), *span])
-
-
-def recipes(json: a.Json = False) -> None:
-    """List the recipes that come with stemfx; `stemfx run NAME` runs one."""
-    import yaml
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.shipped import recipes_folder, shipped_recipes
-    from stemfx.shown import plain
-
-    listed = []
-    for name, path in shipped_recipes().items():
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        listed.append(
-            {
-                "name": name,
-                "title": document.get("title", ""),
-                "description": document.get("description", ""),
-                "path": str(path.resolve()),
-            }
-        )
-    if json:
-        print_json({"schema": 1, "recipes": listed})
-        return
-    table = Table("recipe", "what it does")
-    for recipe in listed:
-        table.add_row(plain(recipe["name"]), plain(recipe["description"] or recipe["title"]))
-    console = table_console()
-    console.print(table)
-    console.print(plain(f"recipes folder: {recipes_folder()}"), soft_wrap=True)
-
-
-def schema() -> None:
-    """Print the JSON Schema of recipes with every installed stage, for editors."""
-    from stemfx.cli.screen import print_json
-    from stemfx.recipe import json_schema
-    from stemfx.registry import build_registry
-
-    print_json(json_schema(build_registry().stages))
