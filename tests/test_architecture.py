@@ -46,7 +46,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle", "recipe_book"},
-    {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
+    {"analysis", "mashup", "explained", "provenance", "overview", "validation", "new_recipe"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

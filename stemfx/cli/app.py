@@ -15,6 +15,7 @@ from stemfx.cli.kit import kit
 from stemfx.cli.listings import plugins, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.new import new
 from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
 from stemfx.cli.rank import rank
@@ -73,6 +74,7 @@ for command in (
     pack,
     unpack,
     recipes,
+    new,
     stages,
     plugins,
     cache,
