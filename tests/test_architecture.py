@@ -46,7 +46,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle"},
-    {"analysis", "mashup", "explained", "provenance", "overview"},
+    {"analysis", "mashup", "explained", "provenance", "overview", "watching"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
