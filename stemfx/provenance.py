@@ -22,7 +22,8 @@ from stemfx.errors import StemfxError
 from stemfx.graph import Apply, Node, seed_of
 from stemfx.io import file_sha256, write_text
 from stemfx.licences import licence_class, strictest
-from stemfx.plan import Plan
+from stemfx.plan import RECORD, Plan
+from stemfx.recipe import Recipe
 from stemfx.registry import SUITE, Registry
 from stemfx.requirements import Requirements, requirements, unclear_licences
 from stemfx.run import Outcome
@@ -71,6 +72,18 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) and "stemfx_run" in content else None
+
+
+def record_of(recipe: Recipe, needed: Requirements) -> Path | None:
+    """Return the record in the recipe's folder, if a run of just this recipe has left it.
+
+    Just this: with all files as they are now.
+    """
+    path = recipe.folder / RECORD
+    found = read_record(path)
+    assets = {str(a.path): _file(a.sha256, a.size_bytes) for a in needed.assets}
+    is_named = any(asset.file == path for asset in needed.assets)
+    return path if found and found.get("assets") == assets and not is_named else None
 
 
 def compared(theirs: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Finding]:

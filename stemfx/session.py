@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,7 +43,8 @@ from stemfx.registry import Registry
 from stemfx.requirements import requirements, unclear_licences
 from stemfx.separation import RESIDUAL
 from stemfx.separator import EFFORTS, LicenceClass
-from stemfx.shipped import shipped_recipes
+from stemfx.shipped import own_recipes, shipped_recipes
+from stemfx.shown import visible
 from stemfx.stage import Finding
 
 
@@ -77,21 +79,27 @@ class Request:
 
 
 def find_recipe(name: str) -> tuple[Path, Path]:
-    """Return (recipe file, default output folder) for a path or the name of a shipped recipe.
+    """Return (recipe file, default output folder) for a path or the name of a recipe.
 
-    A shipped recipe writes into the current folder, any other beside itself.
+    A name is that of one of the user's own recipes or of one that comes with stemfx. Where it is
+    both, the user's is taken, and stderr says so. What is found by its name writes into the
+    current folder, any other recipe beside itself.
 
     Raises:
-        UsageError: there is no such file and no shipped recipe of that name.
+        UsageError: there is no such file and no recipe of that name.
     """
     path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser it never raises
     if path.is_file():
         return path, path.resolve().parent
-    shipped = shipped_recipes()
-    if name in shipped:
-        return shipped[name], Path.cwd()
+    own, shipped = own_recipes(), shipped_recipes()
+    if name in own and name in shipped:
+        which = f"{name!r} is your own recipe {own[name]}; that of stemfx is {shipped[name]}"
+        print(f"stemfx: {visible(which)}", file=sys.stderr, flush=True)  # noqa: T201
+    named = shipped | own
+    if name in named:
+        return named[name], Path.cwd()
     raise UsageError(
-        f"no such recipe file{did_you_mean(name, shipped)} (shipped: {listing(shipped)})",
+        f"no such recipe file{did_you_mean(name, named)} (by name: {listing(named)})",
         where=name,
     )
 
@@ -155,10 +163,9 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
     Raises:
         UsageError, RecipeError, BundleError: it cannot be found, read or trusted.
     """
-    path = Path(os.path.expanduser(name))  # noqa: PTH111 - unlike Path.expanduser it never raises
+    path, folder = find_recipe(name)
     if not is_bundle(path):
-        recipe, folder = load_recipe(name, request, registry)
-        yield Opened(recipe, folder)
+        yield Opened(_read(path, request, registry), request.out_folder or folder)
         return
     with opened_bundle(path, beside=cache_folder() / "scratch") as (inside, manifest):
         lock = Lock(manifest, str(path))
@@ -179,7 +186,7 @@ def opened_recipe(name: str, request: Request, registry: Registry) -> Iterator[O
             record = next(
                 (inside / n for n, f in manifest.files.items() if f.role == "record"), None
             )
-            yield Opened(recipe, request.out_folder or path.resolve().parent, lock, record)
+            yield Opened(recipe, request.out_folder or folder, lock, record)
         except StemfxError as error:
             _show_elsewhere(error, inside, path)
             raise

@@ -23,9 +23,7 @@ LAYERS = [
         *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},
-    {
-        *("stages", "separators", "kits", "testing", "demo_song"),
-    },
+    {"stages", "separators", "kits", "testing", "demo_song"},
     {
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
@@ -45,8 +43,18 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "session", "bundle"},
-    {"analysis", "mashup", "explained", "provenance", "overview", "watching"},
+    {"report", "report_words", "session", "bundle", "recipe_book"},
+    {
+        "analysis",
+        "mashup",
+        "explained",
+        "provenance",
+        "overview",
+        "watching",
+        "validation",
+        "new_recipe",
+    },
+    {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -103,6 +111,8 @@ HEAVY = {
         (["stages"], HEAVY),
         (["plugins"], HEAVY),
         (["models"], HEAVY),
+        (["validate", "remix"], HEAVY),
+        (["schema"], HEAVY),
     ],
 )
 def test_light_commands_load_nothing_heavy(arguments: list[str], unwanted: set[str]) -> None:

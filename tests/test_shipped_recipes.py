@@ -15,7 +15,7 @@ from stemfx.run import run
 from stemfx.session import Request, load_recipe, prepare
 from stemfx.shipped import shipped_recipes
 
-LOUD = ("remix", "warm-master", "demo", "mashup", "master", "master-to-reference")
+LOUD = ("remix", "starter", "warm-master", "demo", "mashup", "master", "master-to-reference")
 """Those that promise a loudness."""
 
 
@@ -26,13 +26,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Cache]:
     return song, Cache(folder / "cache")
 
 
-def planned(name: str, song: Path, out: Path) -> Plan:
+def planned(name: str, song: Path, out: Path, preset: str = "") -> Plan:
     found = build_registry()
     names = ("a", "b", "c") if name == "mashup" else ("song",)
     if name == "master-to-reference":
         names = ("song", "reference")
     sources = dict.fromkeys(names, song)
-    request = Request(sources=sources, out_folder=out, models=("embedded",), offline=True)
+    request = Request(
+        sources=sources, out_folder=out, models=("embedded",), offline=True, preset=preset
+    )
     recipe, folder = load_recipe(name, request, found)
     return prepare(recipe, folder, request, found, may_fetch=False)[0]
 
@@ -41,7 +43,7 @@ def test_the_promised_recipes_are_shipped() -> None:
     assert set(shipped_recipes()) == {
         *("remix", "rebalance", "instrumental", "acappella", "warm-master", "demo"),
         *("clean-vocal", "mono-safe", "rescue", "fix-drums", "samples", "mashup", "master"),
-        "master-to-reference",
+        *("master-to-reference", "starter"),
     }
 
 
@@ -67,6 +69,21 @@ def test_a_shipped_recipe_plans_and_runs_on_the_demo_song(
         assert float(reading["true_peak_dbtp"] or 0) <= -0.95
     null = null_db(outcome)
     assert null is None or null < -100
+
+
+GENRES = ("pop", "hip-hop", "techno", "rock", "lofi", "acoustic")
+
+
+@pytest.mark.parametrize("name", ["master", "remix", "rescue"])
+def test_every_genre_is_a_preset_that_plans_and_turns_knobs(
+    demo: tuple[Path, Cache], tmp_path: Path, name: str
+) -> None:
+    plain = planned(name, demo[0], tmp_path)
+    assert tuple(plain.recipe.presets) == GENRES
+    for genre in GENRES:
+        turned = planned(name, demo[0], tmp_path, genre).recipe
+        assert turned.values == {**plain.recipe.values, **turned.presets[genre]}
+        assert turned.values != plain.recipe.values
 
 
 def test_rebalance_at_zero_gives_the_song_back(demo: tuple[Path, Cache], tmp_path: Path) -> None:

@@ -163,12 +163,14 @@ class Bundle:
 def _checked(file: IO[bytes], where: str) -> Bundle:
     head = _read(file, LOCAL.size + len(MANIFEST_NAME), where)
     if not head.startswith(b"PK") or not head.endswith(MANIFEST_NAME.encode()):
-        raise BundleError(
-            f"this is no bundle of stemfx, or another program zipped it again: it does not start "
-            f"with {MANIFEST_NAME}; unzip it and run the recipe in it, or ask for the bundle that "
-            "`stemfx pack` wrote",
-            where=where,
-        )
+        what = "this is no bundle; `stemfx pack` writes one"
+        if head.startswith(b"PK"):
+            what = (
+                f"this is no bundle, or another program zipped it again: {MANIFEST_NAME} is not "
+                "its first file; unzip it and run the recipe in it, or ask for the bundle as "
+                "`stemfx pack` wrote it"
+            )
+        raise BundleError(what, where=where)
     crc, size = LOCAL.unpack_from(head)[6:8]
     first = Entry(MANIFEST_NAME, size, crc)
     if head != first.local_header:

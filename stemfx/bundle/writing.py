@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BufferedRandom, BytesIO
 from pathlib import Path
@@ -21,7 +21,16 @@ from stemfx.io.places import reading_from, writing_to
 _CHUNK = 1 << 20
 
 
-def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> str:
+def _accept(_bundle: Path) -> None:
+    """Find nothing wrong."""
+
+
+def write_bundle(
+    path: Path,
+    manifest: Manifest,
+    files: Mapping[str, Path],
+    check: Callable[[Path], None] = _accept,
+) -> str:
     """Write a bundle; equal manifests and files give equal bytes, wherever they lie.
 
     What is there already is replaced in one step.
@@ -30,6 +39,7 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> s
         path: the bundle.
         manifest: what is in it.
         files: where each file of the manifest lies.
+        check: is given the finished bundle before it takes its place; what it raises keeps it out.
 
     Returns:
         the SHA-256 of the bundle.
@@ -59,6 +69,8 @@ def write_bundle(path: Path, manifest: Manifest, files: Mapping[str, Path]) -> s
                         entries.append(_add(out, name, source, file.size_bytes, file.sha256))
                 out.write(directory(entries))
                 sha256 = _sha256(out)
+        check(part)
+        with writing_to(path, _REMEDY):
             part.replace(path)
     finally:
         with suppress(OSError):

@@ -47,6 +47,8 @@ def main() -> None:
     """
     with suppress(ValueError):  # not in the main thread of somebody's program
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if "_STEMFX_COMPLETE" in os.environ:  # a shell takes each line of a broken text for a word
+        os.environ["COLUMNS"] = "10000"
     if sys.stdout is None:  # started with it closed
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
     for stream in (sys.stdout, sys.stderr):

@@ -12,16 +12,24 @@ from stemfx.cli.check import check
 from stemfx.cli.demo import demo
 from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
-from stemfx.cli.listings import plugins, recipes, schema, stages
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.new import new
+from stemfx.cli.new_plugin import new_plugin
+from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
+from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
+from stemfx.cli.recipes import recipes
 from stemfx.cli.run import run
+from stemfx.cli.schema import schema
 from stemfx.cli.score import score
 from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
+from stemfx.cli.stages import stages
+from stemfx.cli.unpack import unpack
+from stemfx.cli.validate import validate
 
 app = typer.Typer(
     name="stemfx",
@@ -55,6 +63,7 @@ for command in (
     run,
     plan,
     show,
+    validate,
     separate,
     score,
     check,
@@ -64,11 +73,15 @@ for command in (
     hits,
     kit,
     slice_,
+    pack,
+    unpack,
     recipes,
+    new,
     stages,
     plugins,
+    new_plugin,
     cache,
     schema,
 ):
-    app.command(command.__name__.rstrip("_"))(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"))(command)
 app.add_typer(models, name="models")

@@ -11,28 +11,44 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stemfx.cli import completion
 from stemfx.clock import parse_time
 from stemfx.errors import UsageError
 
 if TYPE_CHECKING:
     from stemfx.session import Request
 
-Recipe = Annotated[str, typer.Argument(help="A recipe file, or the name of a shipped recipe.")]
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        help="A recipe file, or the name of a recipe.", autocompletion=completion.recipes
+    ),
+]
 Sources = Annotated[
     list[str] | None,
     typer.Option(
         "--source",
         metavar="NAME=FILE",
         help="Use FILE for a source of the recipe; FILE alone if it has only one.",
+        autocompletion=completion.sources,
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Turn a knob of the recipe."),
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Turn a knob of the recipe.",
+        autocompletion=completion.settings,
+    ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Turn the knobs as a preset of the recipe says."),
+    typer.Option(
+        metavar="NAME",
+        help="Turn the knobs as a preset of the recipe says.",
+        autocompletion=completion.presets,
+    ),
 ]
 Out = Annotated[
     Path | None,
@@ -45,7 +61,9 @@ Preview = Annotated[
 Model = Annotated[
     list[str] | None,
     typer.Option(
-        help="Separation model: a name, a path, or auto. Give it more than once to combine several."
+        help="Separation model: a name, a path, or auto. Give it more than once to combine "
+        "several.",
+        autocompletion=completion.models,
     ),
 ]
 Device = Annotated[

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from stemfx.cli import arguments as a
+from stemfx.cli import completion
 
 if TYPE_CHECKING:
     from stemfx.registry import Registry
@@ -110,7 +111,11 @@ def _licence(card: ModelCard) -> str:
 
 
 @models.command(hidden=True)
-def show(context: typer.Context, name: str, json: a.Json = False) -> None:
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(autocompletion=completion.known_models)],
+    json: a.Json = False,
+) -> None:
     """Show one model in full: stems, figures, files and their hashes."""
     from stemfx.cli.screen import print_json, table_console
     from stemfx.registry import build_registry, files_of
@@ -219,7 +224,13 @@ def add(
 
 @models.command()
 def remove(
-    name: Annotated[str, typer.Argument(help="A model that `stemfx models add` has added.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A model that `stemfx models add` has added.",
+            autocompletion=completion.known_models,
+        ),
+    ],
     json: a.Json = False,
 ) -> None:
     """Forget a model that was added; your own files stay."""
@@ -235,7 +246,9 @@ def remove(
 
 @models.command()
 def fetch(
-    name: Annotated[str, typer.Argument(help="A published model.")],
+    name: Annotated[
+        str, typer.Argument(help="A published model.", autocompletion=completion.known_models)
+    ],
     accept_noncommercial: a.AcceptNoncommercial = False,
     json: a.Json = False,
 ) -> None:

@@ -5,7 +5,6 @@
 `tracks`, `stage_calls` and `output` make the value types of `model`.
 """
 
-from stemfx.recipe.document import json_schema
 from stemfx.recipe.model import (
     Knob,
     MasterFile,
@@ -29,6 +28,5 @@ __all__ = [
     "Source",
     "StageCall",
     "Track",
-    "json_schema",
     "read_recipe",
 ]

@@ -17,7 +17,7 @@ from stemfx.recipe.wording import given, is_number, number_hint, outside, unknow
 from stemfx.recipe.yaml_tree import Leaf, Node, Table
 
 AUTO = "auto"
-_BPM = (20.0, 400.0)
+BPM = (20.0, 400.0)
 _BARS = "bars"
 
 
@@ -66,7 +66,7 @@ def _check_followed(
     if value is None or not isinstance(leaf, Leaf):
         return
     if isinstance(value, float | int):
-        low, high = _BPM
+        low, high = BPM
         if not low <= value <= high:
             problems.add(mark, f"align.{name}: {outside(leaf, low, high, 'BPM')}")
         return

@@ -1,25 +1,24 @@
-"""The shape of a recipe file, as pydantic models; `json_schema` is the same for editors.
+"""The shape of a recipe file, as pydantic models; `schema` tells the same to editors.
 
 Every field has a default, so one faulty section never hides the faults of the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from stemfx.dsp.dither import Dither
 from stemfx.recipe.check_shapes import ChecksShape
-from stemfx.stage import Stage, StageParams, knob
+from stemfx.stage import StageParams, knob
 
 FORMAT = 1
 """The version of the recipe format that this program reads."""
 
 _STAGE = {"title": "stage"}
 StageEntry = Annotated[Any, WithJsonSchema(_STAGE)]
-"""Read by `stage_calls`; `json_schema` puts the known stages here."""
+"""Read by `stage_calls`; `schema` puts the known stages here."""
 
 Residual = Literal["other", "spread", "keep", "drop"]
 Combine = Literal["average", "median", "max", "min"]
@@ -246,47 +245,3 @@ SECTIONS = (
     *("mix", "master", "checks", "output"),
 )
 """The keys of `Document` that have readers of their own."""
-
-
-def json_schema(stages: Mapping[str, Stage]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a recipe with these stages, for editors."""
-    schema = Document.model_json_schema(by_alias=True)
-    definitions: dict[str, Any] = schema.setdefault("$defs", {})
-    by_name: dict[str, Any] = {}
-    for name, stage in sorted(stages.items()):
-        params = stage.params.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
-        for inner, definition in params.pop("$defs", {}).items():
-            definitions[f"{name}.{inner}"] = definition
-        params |= {"title": name, "description": stage.summary}
-        definitions[name] = {"anyOf": [params, {"type": "null"}]}
-        by_name[name] = {"$ref": f"#/$defs/{name}"}
-    turnable: dict[str, Any] = _with_knobs(schema)
-    one_stage = {"minProperties": 1, "maxProperties": 1, "additionalProperties": False}
-    turnable["$defs"]["stage"] = {
-        "anyOf": [
-            {"enum": list(by_name)},
-            {"type": "object", "properties": by_name, **one_stage},
-        ]
-    }
-    turnable["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    turnable["required"] = ["stemfx"]
-    return turnable
-
-
-_KNOB = {"type": "string", "pattern": r"^\$\{[^{}]+\}$"}
-
-
-def _with_knobs(schema: Any) -> Any:
-    """Let `${knob}` stand wherever a number, a switch or a choice may; fill in the stages."""
-    if isinstance(schema, list):
-        return [_with_knobs(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema == _STAGE:
-        return {"$ref": "#/$defs/stage"}
-    if schema.get("type") in ("number", "integer", "boolean") or isinstance(
-        schema.get("enum"), list
-    ):
-        about = {k: v for k, v in schema.items() if k in ("title", "description", "default")}
-        return {"anyOf": [{k: v for k, v in schema.items() if k not in about}, _KNOB], **about}
-    return {key: _with_knobs(value) for key, value in schema.items()}

@@ -16,11 +16,16 @@ MAX_EXTENDS = 8
 
 
 def load(
-    path: Path, folder: Path, problems: Problems, shown: Path | None = None
+    path: Path,
+    folder: Path,
+    problems: Problems,
+    shown: Path | None = None,
+    content: bytes | None = None,
 ) -> tuple[Table, tuple[Path, ...]]:
     """Return the tree of a recipe, merged over what it extends, and all files that were read.
 
-    Marks keep their own file, under the name that it has beside `shown` (else `path`).
+    Marks keep their own file, under the name that it has beside `shown` (else `path`). `content`
+    stands for what is in `path`.
 
     Mappings are merged, everything else is replaced, and a key with nothing after it takes
     what the extended recipe says.
@@ -34,7 +39,10 @@ def load(
     mark = whole_file(str(shown))
     layers: list[Table] = []
     while True:
-        table = _file(seen[-1], shown, mark, len(layers), problems)
+        data = _content(seen[-1], shown, mark, problems) if content is None else content
+        content = None  # what it extends is read from its file
+        table = parse(data, str(shown), len(layers), problems)
+        _check_format(table, problems)
         layers.append(table)
         extends = table.get("extends")
         if extends is None or (isinstance(extends, Leaf) and extends.broken):
@@ -63,10 +71,10 @@ def _base(extends: Node, folder: Path, problems: Problems) -> Path:
         problems.stop(extends.mark, f"extends: {error}")
 
 
-def _file(path: Path, shown: Path, mark: Mark, order: int, problems: Problems) -> Table:
+def _content(path: Path, shown: Path, mark: Mark, problems: Problems) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except IsADirectoryError:
         problems.stop(mark, f"{shown} is a folder, not a recipe")
     except FileNotFoundError:
@@ -74,9 +82,6 @@ def _file(path: Path, shown: Path, mark: Mark, order: int, problems: Problems) -
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         problems.stop(mark, f"the recipe cannot be read: {reason}")
-    table = parse(data, str(shown), order, problems)
-    _check_format(table, problems)
-    return table
 
 
 def _check_format(table: Table, problems: Problems) -> None:

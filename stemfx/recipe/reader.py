@@ -10,22 +10,19 @@ from types import MappingProxyType
 from stemfx.kit import Kit
 from stemfx.recipe.align import read_align, read_sections
 from stemfx.recipe.checks import read_checks
-from stemfx.recipe.document import SECTIONS, Document, MixShape
-from stemfx.recipe.inherit import load
-from stemfx.recipe.knobs import insert, read_knobs, turned
-from stemfx.recipe.model import KnobValue, Recipe
+from stemfx.recipe.document import MixShape
+from stemfx.recipe.head import read_head, subtree
+from stemfx.recipe.model import Recipe
 from stemfx.recipe.output import read_output
 from stemfx.recipe.paths import check_names
-from stemfx.recipe.presets import choose_preset, read_presets
 from stemfx.recipe.problems import Problems
 from stemfx.recipe.separate import read_separate
 from stemfx.recipe.sources import SourceReader
 from stemfx.recipe.stage_calls import StageReader
-from stemfx.recipe.templates import check_unused, take_templates
+from stemfx.recipe.templates import check_unused
 from stemfx.recipe.tracks import TrackReader
 from stemfx.recipe.validate import section
-from stemfx.recipe.wording import given
-from stemfx.recipe.yaml_tree import Leaf, Table
+from stemfx.recipe.yaml_tree import Table
 from stemfx.stage import Stage
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -49,6 +46,7 @@ def read_recipe(
     needs_sources: bool = True,
     is_bundled: bool = False,
     shown: Path | None = None,
+    content: bytes | None = None,
 ) -> Recipe:
     """Read a recipe and everything that it extends.
 
@@ -67,39 +65,33 @@ def read_recipe(
         is_bundled: the files that a recipe names for its sources are not looked for: they are
             those of its author. Only `sources` gives files.
         shown: what the recipe's file is called in messages, if not `path`.
+        content: what stands for the recipe's text, if not what is in `path`: unsaved work.
 
     Raises:
         RecipeError: carries every problem, each with `file:line:column`, in file order.
     """
     problems = Problems()
     folder = Path(os.path.realpath(path.parent))
-    tree, files = load(path, folder, problems, shown)
-    tree = take_templates(tree, problems)
-    knobs, values = read_knobs(_section(tree, "params", problems), problems)
-    presets = read_presets(_section(tree, "presets", problems), knobs, values, problems)
-    values |= choose_preset(preset, presets, problems)
-    values = turned(knobs, values, settings, problems)
-    tree = insert(tree.without("params", "presets", "extends", "stemfx"), values, problems)
-    header = section(tree, Document, "", problems, without=SECTIONS) or Document()
-    if header.license and header.licence:
-        problems.add(tree.keys["licence"], "`license` and `licence` are the same; keep one")
-
+    head = read_head(
+        path, folder, problems, preset=preset, settings=settings, shown=shown, content=content
+    )
+    tree, header = head.tree, head.header
     found = SourceReader(
         folder, problems, needs_files=needs_sources, uses_named_files=not is_bundled
-    ).sources(_section(tree, "sources", problems), sources)
-    table = _section(tree, "tracks", problems)
+    ).sources(subtree(tree, "sources", problems), sources)
+    table = subtree(tree, "tracks", problems)
     names = check_names(table, "track", problems)
     heard = tuple(names if table.entries else found)
     calls = StageReader(stages, heard, tuple(found), kits, folder, explain_unknown_stage, problems)
     align = read_align(tree.get("align"), found, problems)
-    parts = read_sections(_section(tree, "sections", problems), found, align, problems)
+    parts = read_sections(subtree(tree, "sections", problems), found, align, problems)
     tracks = TrackReader(found, calls, folder, align, parts, problems).tracks(table, names)
-    check_unused(_section(tree, "templates", problems), calls, problems)
+    check_unused(subtree(tree, "templates", problems), calls, problems)
     played = (tree.get("sources"), tree.get("tracks"))
     if all(node is None or (isinstance(node, Table) and not node.entries) for node in played):
         problems.add(tree.mark, "there is nothing to play; name a song under `sources`")
 
-    mix = _section(tree, "mix", problems)
+    mix = subtree(tree, "mix", problems)
     section(mix, MixShape, "mix", problems, without=("stages",))
     mix_calls = calls.calls(mix.get("stages"), "mix.stages", None)
     master_calls = calls.calls(tree.get("master"), "master", None)
@@ -109,8 +101,8 @@ def read_recipe(
         played_too = {name: track for name, track in tracks.items() if name not in listened_to}
         tracks = played_too or tracks
 
-    separate = read_separate(_section(tree, "separate", problems), problems)
-    written = _section(tree, "output", problems)
+    separate = read_separate(subtree(tree, "separate", problems), problems)
+    written = subtree(tree, "output", problems)
     output = read_output(written, path, folder, problems)
     has_master = bool(output.masters) or written.get("master") is not None
     checks = read_checks(tree.get("checks"), problems, has_master=has_master)
@@ -120,10 +112,10 @@ def read_recipe(
         folder=folder,
         title=header.title,
         author=header.author,
-        licence=header.license or header.licence,
+        licence=head.licence,
         description=header.description,
-        knobs=knobs,
-        values=_bare(values),
+        knobs=head.knobs,
+        values=head.values,
         sources={name: source for name, source in found.items() if source},
         separate=separate,
         tracks=tracks,
@@ -133,21 +125,7 @@ def read_recipe(
         align=align,
         sections=parts,
         checks=checks,
-        files=files,
-        presets={name: _bare(settings) for name, settings in presets.items()},
+        files=head.files,
+        presets=head.presets,
         preset=preset,
     )
-
-
-def _bare(values: Mapping[str, Leaf]) -> dict[str, KnobValue]:
-    return {name: leaf.value for name, leaf in values.items() if leaf.value is not None}
-
-
-def _section(tree: Table, name: str, problems: Problems) -> Table:
-    """Return a section of the recipe; an empty one where it is missing or no mapping."""
-    node = tree.get(name)
-    if isinstance(node, Table):
-        return node
-    if node is not None and not (isinstance(node, Leaf) and node.broken):
-        problems.add(node.mark, f"{name}: expects a mapping, got {given(node)}")
-    return Table(tree.where(name))

@@ -19,7 +19,7 @@ from stemfx.recipe.yaml_tree import Leaf, Node, Table
 _WHOLE = ""
 """Stands beside the names of stems for the file that is the source as a whole."""
 
-_MIXTURE = "mixture"
+MIXTURE = "mixture"
 """Likewise for the file that given stems were made from, unless a stem is called that."""
 
 NOT_GIVEN = Path()
@@ -93,8 +93,8 @@ class SourceReader:
             return None
         replaced = dict(replaced)
         other_mixture = None
-        if shape.mixture is not None and _MIXTURE not in declared:
-            other_mixture = replaced.pop(_MIXTURE, None)
+        if shape.mixture is not None and MIXTURE not in declared:
+            other_mixture = replaced.pop(MIXTURE, None)
         wanted = self._replaced(name, declared, replaced)
         if wanted is None:
             return None

@@ -99,9 +99,10 @@ class StageReader:
 
     def _called(self, entry: Node, title: str) -> tuple[Stage, Mark, Table] | None:
         """Return the stage that an entry calls, the place of its name, and its parameters."""
-        name, key, node = self._named(entry, title)
-        if not name:
+        named = self._named(entry, title)
+        if named is None:
             return None
+        name, key, node = named
         stage = self.stages.get(name)
         if stage is None:
             self.problems.add(key, self._why_unknown(name))
@@ -182,15 +183,15 @@ class StageReader:
         hint = did_you_mean(name, self.stages)
         return f"stage {quote(name)} is unknown{hint}" + (f" ({more})" if more else "")
 
-    def _named(self, entry: Node, title: str) -> tuple[str, Mark, Node | None]:
-        """Return a stage's name, its place and its parameters; an empty name is a fault."""
+    def _named(self, entry: Node, title: str) -> tuple[str, Mark, Node | None] | None:
+        """Return a stage's name, its place and its parameters; None after noting a fault."""
         if isinstance(entry, Leaf) and isinstance(entry.value, str):
             return entry.value, entry.mark, None
         if isinstance(entry, Table) and len(entry.entries) == 1:
             ((name, key),) = entry.keys.items()
             return name, key, entry.get(name)
         if isinstance(entry, Leaf) and entry.broken:
-            return "", entry.mark, None
+            return None
         if isinstance(entry, Table) and entry.entries:
             first, second, *_ = entry.entries
             stage = self.stages.get(first)
@@ -206,7 +207,7 @@ class StageReader:
             self.problems.add(
                 entry.mark, f"{title}: expects the name of a stage, got {given(entry)}"
             )
-        return "", entry.mark, None
+        return None
 
     def _file(self, title: str, leaf: Leaf) -> Path | None:
         try:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from stemfx.recipe import json_schema
 from stemfx.recipe.paths import MAX_NAME
 from stemfx.recipe.sources import NOT_GIVEN
 
@@ -507,36 +506,6 @@ def test_separate_says_what_it_knows(faults):
             "(known: model, combine, mask, quality, overlap, shifts, segment_s, residual)"
         ),
     ]
-
-
-# --- JSON Schema -----------------------------------------------------------------------------
-
-
-def test_the_schema_for_editors_names_every_stage_and_lets_knobs_stand_for_values(stages):
-    schema = json_schema(stages)
-    short, long = schema["$defs"]["stage"]["anyOf"]
-    assert short["enum"] == sorted(stages)
-    assert set(long["properties"]) == set(stages)
-    assert schema["$defs"]["eq.Band"]["properties"]["freq_hz"]["anyOf"] == [
-        {"type": "number", "minimum": 20, "maximum": 20_000, "unit": "Hz"},
-        {"type": "string", "pattern": "^\\$\\{[^{}]+\\}$"},
-    ]
-    assert schema["properties"]["master"]["items"] == {"$ref": "#/$defs/stage"}
-
-
-def test_every_reference_of_the_schema_leads_somewhere(stages):
-    schema = json_schema(stages)
-
-    def references(node):
-        if isinstance(node, dict):
-            yield from [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-            for value in node.values():
-                yield from references(value)
-        elif isinstance(node, list):
-            for value in node:
-                yield from references(value)
-
-    assert {ref.removeprefix("#/$defs/") for ref in references(schema)} <= set(schema["$defs"])
 
 
 LENT = (

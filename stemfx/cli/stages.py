@@ -1,4 +1,4 @@
-"""`stemfx stages`, `plugins`, `recipes`, `schema`: what is there."""
+"""`stemfx stages`: every stage, and what its parameters are."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
+from stemfx.cli import completion
 from stemfx.errors import UsageError
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def stages(
-    name: Annotated[str | None, typer.Argument(help="Show only this stage.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show only this stage.", autocompletion=completion.stages)
+    ] = None,
     json: a.Json = False,
 ) -> None:
     """List the stages, or one with its parameters, units, ranges and defaults."""
@@ -111,75 +114,3 @@ def _range(parameter: dict[str, Any]) -> str:
     bounds = ["" if bound is None else str(bound) for bound in (low, high)]
     span = [" .. ".join(bounds).strip()] if any(bounds) else []
     return " | ".join([*map(str, parameter["choices"]), *span])
-
-
-def plugins(json: a.Json = False) -> None:
-    """List the plugins, what each offers, and which are broken and why."""
-    from dataclasses import asdict
-
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.registry import build_registry
-    from stemfx.shown import plain
-
-    found = build_registry().plugins
-    if json:
-        print_json({"schema": 1, "plugins": [asdict(plugin) for plugin in found]})
-        return
-    table = Table("plugin", "package", "offers")
-    for plugin in found:
-        offers = {
-            "stages": plugin.stages,
-            "models": plugin.separators,
-            "kits": plugin.kits,
-            "hit classifiers": plugin.hit_classifiers,
-            "beat trackers": plugin.beat_trackers,
-        }
-        told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in offers.items() if names)
-        table.add_row(
-            plain(plugin.name),
-            plain(f"{plugin.distribution} {plugin.version}"),
-            plain(f"broken: {plugin.broken}", "red") if plugin.broken else plain(told),
-        )
-    table_console().print(table)
-
-
-def recipes(json: a.Json = False) -> None:
-    """List the recipes that come with stemfx; `stemfx run NAME` runs one."""
-    import yaml
-    from rich.table import Table
-
-    from stemfx.cli.screen import print_json, table_console
-    from stemfx.shipped import recipes_folder, shipped_recipes
-    from stemfx.shown import plain
-
-    listed = []
-    for name, path in shipped_recipes().items():
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        listed.append(
-            {
-                "name": name,
-                "title": document.get("title", ""),
-                "description": document.get("description", ""),
-                "path": str(path.resolve()),
-            }
-        )
-    if json:
-        print_json({"schema": 1, "recipes": listed})
-        return
-    table = Table("recipe", "what it does")
-    for recipe in listed:
-        table.add_row(plain(recipe["name"]), plain(recipe["description"] or recipe["title"]))
-    console = table_console()
-    console.print(table)
-    console.print(plain(f"recipes folder: {recipes_folder()}"), soft_wrap=True)
-
-
-def schema() -> None:
-    """Print the JSON Schema of recipes with every installed stage, for editors."""
-    from stemfx.cli.screen import print_json
-    from stemfx.recipe import json_schema
-    from stemfx.registry import build_registry
-
-    print_json(json_schema(build_registry().stages))
