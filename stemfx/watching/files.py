@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stemfx.errors import RecipeError
+from stemfx.models import AUTO
 from stemfx.plan_results import input_files
 from stemfx.recipe import Recipe
 from stemfx.recipe.inherit import MAX_EXTENDS
@@ -27,7 +28,9 @@ def named_files(recipe: Recipe) -> set[Path]:
     of_kits = {file for call in calls for kit in call.kits.values() for file in kit.files}
     elsewhere = {file for file in of_kits if not file.is_relative_to(recipe.folder)}
     kits = {path for call in calls for path in call.kit_paths.values()}
-    weights = {recipe.folder / member.model for member in recipe.separate.members}
+    weights = {
+        recipe.folder / member.model for member in recipe.separate.members if member.model != AUTO
+    }
     return (input_files(recipe) - elsewhere) | kits | weights
 
 
