@@ -13,7 +13,7 @@ from stemfx.bundle import is_bundle
 from stemfx.cli import tell
 from stemfx.cli.run import FailOn, exit_code, render, show
 from stemfx.cli.screen import print_line
-from stemfx.errors import EXIT_EXPECTED, CancelledError, UsageError
+from stemfx.errors import EXIT_EXPECTED, EXIT_INTERRUPTED, CancelledError, UsageError
 from stemfx.recipe import Recipe
 from stemfx.registry import build_registry
 from stemfx.session import Request, find_recipe, load_recipe, open_cache, prepare
@@ -39,7 +39,8 @@ def watch_recipe(
     Without `keep` the work of one render is there for the next, and removed at the end.
 
     Returns:
-        The exit code of the last render: an interruption while it waits is how a watch ends.
+        The exit code of the last render: an interruption while it waits is how a watch ends. That
+        of an interruption when it had not got so far.
 
     Raises:
         UsageError: there is no such recipe to begin with, or it is a bundle.
@@ -53,55 +54,67 @@ def watch_recipe(
         )
     registry = build_registry()  # once: a plugin that changes is loaded by the next start
     _say(f"watching {path.name} and all that it names: save to render again, Ctrl-C to end")
+    request = replace(request, out_folder=request.out_folder or folder)
     with open_cache(keep=keep) as cache:
-        request = replace(request, out_folder=request.out_folder or folder)
-        renderer = _Renderer(path, request, registry, cache, jobs)
+        renderer = _Renderer(path, request, registry, cache, jobs, fail_on)
         watch = renderer.watch
-        while True:
-            try:
-                outcome, seconds = renderer.render()
-            except CancelledError:
-                raise
-            except _OutdatedError:
-                _say(f"{_names(watch.changed)} changed while it rendered: begins anew")
-                continue
-            except Exception as error:  # noqa: BLE001 - a bug, too, may be gone with the next save
-                code = _tell_fault(error, path)
-            else:
-                renderer.tell(outcome, seconds)
-                code = exit_code(outcome, fail_on)
-            try:
-                watch.wait()
-            except KeyboardInterrupt:
-                return code
-            _say(f"{_names(watch.changed)} changed")
+        try:
+            while True:
+                try:
+                    renderer.render_and_tell()
+                    watch.wait()
+                    _say(f"{_names(watch.changed)} changed")
+                except _OutdatedError:
+                    _say(f"{_names(watch.changed)} changed while it rendered: begins anew")
+        except KeyboardInterrupt:
+            return renderer.code
 
 
 class _Renderer:
     """Renders one recipe again and again, and tells what that changed."""
 
     def __init__(
-        self, path: Path, request: Request, registry: Registry, cache: Cache, jobs: int | None
+        self,
+        path: Path,
+        request: Request,
+        registry: Registry,
+        cache: Cache,
+        jobs: int | None,
+        fail_on: FailOn,
     ) -> None:
         self._path, self._request, self._registry = path, request, registry
-        self._cache, self._jobs = cache, jobs
+        self._cache, self._jobs, self._fail_on = cache, jobs, fail_on
         self._given = {path, *request.sources.values(), *map(Path, request.models)}
         self._told: Outcome | None = None
         self.watch = Watch()
+        self.code = EXIT_INTERRUPTED
+        """The exit code of an interruption now."""
 
-    def render(self) -> tuple[Outcome, float]:
-        """Render the recipe as it is now; return also the seconds that it took.
+    def render_and_tell(self) -> None:
+        """Render the recipe as it is now, and tell what became of it; a fault is told, not raised.
 
         Raises:
             _OutdatedError: a file was saved meanwhile.
-            StemfxError: anything that keeps the recipe from being run.
+            CancelledError: interrupted while steps ran.
         """
+        self.code = EXIT_INTERRUPTED
         began_s = time.perf_counter()
+        try:
+            outcome = self._render()
+        except (CancelledError, _OutdatedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug, too, may be gone with the next save
+            self._tell_fault(error)
+        else:
+            self.code = exit_code(outcome, self._fail_on)
+            self._tell(outcome, time.perf_counter() - began_s)
+
+    def _render(self) -> Outcome:
         self.watch.begin()
         recipe, folder = self._read()
         plan, notices = prepare(recipe, folder, self._request, self._registry, may_fetch=True)
         self.watch.ignore([Path(os.path.realpath(path)) for path in plan.targets])
-        outcome = render(
+        return render(
             plan,
             self._cache,
             self._registry,
@@ -109,16 +122,6 @@ class _Renderer:
             notices=notices,
             check=self._check,
         )
-        return outcome, time.perf_counter() - began_s
-
-    def tell(self, outcome: Outcome, seconds: float) -> None:
-        """Show all of the first outcome, and of those after it what is not as it was."""
-        before, self._told = self._told, outcome
-        if before is None:
-            show(outcome, as_json=False)
-            return
-        for line in changes_told(outcome, before, seconds):
-            _say(line)
 
     def _read(self) -> tuple[Recipe, Path]:
         """Read the recipe and follow its files, so that no change of them is missed.
@@ -140,15 +143,22 @@ class _Renderer:
         if self.watch.has_changed():
             raise _OutdatedError
 
+    def _tell(self, outcome: Outcome, seconds: float) -> None:
+        """Show all of the first outcome, and of those after it what is not as it was."""
+        before, self._told = self._told, outcome
+        if before is None:
+            show(outcome, as_json=False)
+            return
+        for line in changes_told(outcome, before, seconds):
+            _say(line)
 
-def _tell_fault(error: Exception, recipe: Path) -> int:
-    if os.path.exists(recipe):  # noqa: PTH110 - never raises
-        code = tell(error)
-        _say("earlier results stay; waiting for the next save")
-    else:
-        code = EXIT_EXPECTED
-        _say(f"{recipe.name} is gone; earlier results stay; waiting for it to come back")
-    return code
+    def _tell_fault(self, error: Exception) -> None:
+        if os.path.exists(self._path):  # noqa: PTH110 - never raises
+            self.code = tell(error)
+            _say("earlier results stay; waiting for the next save")
+        else:
+            self.code = EXIT_EXPECTED
+            _say(f"{self._path.name} is gone; earlier results stay; waiting for it to come back")
 
 
 def _names(paths: Sequence[Path]) -> str:
