@@ -64,10 +64,10 @@ class NewPlugin:
     def next_commands(self, folder: Path) -> tuple[str, str, str]:
         """Return what to type once it is in a folder."""
         listing = {"stage": "stages", "separator": "models", "kit": "kit"}.get(self.kind, "plugins")
-        here = os.path.relpath(folder)
-        near = str(folder) if here.startswith("..") else here
+        here = Path.cwd()
+        near = folder.relative_to(here) if folder.is_relative_to(here) else folder
         return (
-            f"cd {shlex.quote(near)}",
+            f"cd {shlex.quote(str(near))}",
             'pip install -e ".[test]" && pytest',
             f"stemfx {listing} {self.offers}",
         )

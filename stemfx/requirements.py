@@ -7,8 +7,8 @@ have for the same bytes, and what a producer who sells the result has to know.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -112,29 +112,63 @@ class Requirements:
     kits: tuple[NeededKit, ...] = field(default=())
 
 
-def requirements(recipe: Recipe, separators: Separators, registry: Registry) -> Requirements:
+def requirements(
+    recipe: Recipe,
+    separators: Separators,
+    registry: Registry,
+    digest: Callable[[Path], str] = file_sha256,
+) -> Requirements:
     """Find what a recipe needs. Every asset, and every file of weights that is here, is read once.
 
     Args:
         recipe: as read.
         separators: the models of every source that has to be separated.
         registry: of what is installed.
+        digest: returns the SHA-256 of a file; whoever asks several times may remember it.
 
     Raises:
         AudioFileError: an asset cannot be read.
     """
     return Requirements(
-        tuple(_assets(recipe, separators, registry)),
+        tuple(_assets(recipe, separators, registry, digest)),
         tuple(_plugins(recipe, separators, registry)),
         tuple(_models(recipe, separators, registry)),
         tuple(_kits(recipe, registry)),
     )
 
 
+def united(several: Sequence[Requirements]) -> Requirements:
+    """Return what a recipe needs whichever of its presets is used; the first is what it usually is.
+
+    The models stay in the order of `several`, the rest in that of `Requirements`.
+    """
+    assets = {asset.path: asset for needed in reversed(several) for asset in needed.assets}
+    own = several[0].assets[0].path
+    models: dict[str, NeededModel] = {}
+    plugins: dict[str, NeededPlugin] = {}
+    for needed in several:
+        for model in needed.models:
+            known = models.get(model.name, model)
+            sources = tuple(dict.fromkeys((*known.sources, *model.sources)))
+            models[model.name] = replace(known, sources=sources)
+        for plugin in needed.plugins:
+            offers = {*plugins.get(plugin.distribution, plugin).offers, *plugin.offers}
+            plugins[plugin.distribution] = replace(plugin, offers=tuple(sorted(offers)))
+    kits = {(kit.name, kit.distribution): kit for needed in several for kit in needed.kits}
+    return Requirements(
+        (assets.pop(own), *(assets[path] for path in sorted(assets))),
+        tuple(plugins[name] for name in sorted(plugins, key=lambda name: (name != SUITE, name))),
+        tuple(models.values()),
+        tuple(kits[key] for key in sorted(kits)),
+    )
+
+
 # --- files ---------------------------------------------------------------------------------
 
 
-def _assets(recipe: Recipe, separators: Separators, registry: Registry) -> Iterator[Asset]:
+def _assets(
+    recipe: Recipe, separators: Separators, registry: Registry, digest: Callable[[Path], str]
+) -> Iterator[Asset]:
     roles: dict[Path, Role] = {}
     for role, file in (*_named_files(recipe), *_model_files(recipe, separators, registry)):
         roles.setdefault(Path(os.path.realpath(file)), role)
@@ -142,7 +176,7 @@ def _assets(recipe: Recipe, separators: Separators, registry: Registry) -> Itera
     names = {file: PurePosixPath(file.relative_to(recipe.folder)) for file in roles if file != own}
     names[own] = PurePosixPath(recipe.path.name)  # it may be a link to anywhere
     for file in (own, *sorted(set(roles) - {own}, key=lambda path: path.as_posix())):
-        yield Asset(names[file], file, roles[file], file_sha256(file), file.stat().st_size)
+        yield Asset(names[file], file, roles[file], digest(file), file.stat().st_size)
 
 
 def _named_files(recipe: Recipe) -> Iterator[tuple[Role, Path]]:

@@ -44,7 +44,7 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle", "recipe_book"},
-    {"analysis", "mashup", "explained", "provenance", "overview", "validation"},
+    {"analysis", "mashup", "explained", "provenance", "overview", "validation", "new_recipe"},
     {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]

@@ -15,7 +15,7 @@ from stemfx.run import run
 from stemfx.session import Request, load_recipe, prepare
 from stemfx.shipped import shipped_recipes
 
-LOUD = ("remix", "warm-master", "demo", "mashup", "master", "master-to-reference")
+LOUD = ("remix", "starter", "warm-master", "demo", "mashup", "master", "master-to-reference")
 """Those that promise a loudness."""
 
 
@@ -43,7 +43,7 @@ def test_the_promised_recipes_are_shipped() -> None:
     assert set(shipped_recipes()) == {
         *("remix", "rebalance", "instrumental", "acappella", "warm-master", "demo"),
         *("clean-vocal", "mono-safe", "rescue", "fix-drums", "samples", "mashup", "master"),
-        "master-to-reference",
+        *("master-to-reference", "starter"),
     }
 
 

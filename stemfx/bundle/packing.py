@@ -193,20 +193,22 @@ def _check_it_reads(bundle: Path, target: Path, recipe: Recipe, registry: Regist
         BundleError: that fails.
     """
     with opened_bundle(bundle, beside=target.parent) as (folder, manifest):
-        try:
-            read_recipe(
-                folder / manifest.recipe,
-                stages=registry.stages,
-                kits=registry.kits,
-                explain_unknown_stage=registry.explain_unknown_stage,
-                needs_sources=False,
-                is_bundled=True,
-                shown=recipe.path,
-            )
-        except RecipeError as error:
-            told = str(error.problems[0]).replace(str(folder), "the bundle")
-            raise BundleError(
-                f"it would not run elsewhere: {told}; does the recipe name it through a link? "
-                "Name the file itself",
-                where=str(target),
-            ) from None
+        for preset in ("", *recipe.presets):
+            try:
+                read_recipe(
+                    folder / manifest.recipe,
+                    stages=registry.stages,
+                    kits=registry.kits,
+                    preset=preset,
+                    explain_unknown_stage=registry.explain_unknown_stage,
+                    needs_sources=False,
+                    is_bundled=True,
+                    shown=recipe.path,
+                )
+            except RecipeError as error:
+                told = str(error.problems[0]).replace(str(folder), "the bundle")
+                raise BundleError(
+                    f"it would not run elsewhere: {told}; does the recipe name it through a link? "
+                    "Name the file itself",
+                    where=str(target),
+                ) from None

@@ -14,6 +14,7 @@ from stemfx.cli.hits import hits
 from stemfx.cli.kit import kit
 from stemfx.cli.mashup import mashup
 from stemfx.cli.models import models
+from stemfx.cli.new import new
 from stemfx.cli.new_plugin import new_plugin
 from stemfx.cli.pack import pack
 from stemfx.cli.plan import plan
@@ -75,6 +76,7 @@ for command in (
     pack,
     unpack,
     recipes,
+    new,
     stages,
     plugins,
     new_plugin,

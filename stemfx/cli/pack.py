@@ -34,12 +34,12 @@ def pack(
 ) -> None:
     """Pack a recipe with all files that it names into one .stemfx file, the music aside."""
     from stemfx.bundle import SUFFIX
+    from stemfx.bundle.needs import all_needs
     from stemfx.bundle.packing import pack as pack_recipe
     from stemfx.cli.screen import print_json, table_console
     from stemfx.provenance import record_of
     from stemfx.registry import build_registry
-    from stemfx.requirements import requirements
-    from stemfx.session import Request, choose_models, load_recipe
+    from stemfx.session import Request, load_recipe
     from stemfx.shown import plain
 
     registry = build_registry()
@@ -50,16 +50,14 @@ def pack(
     )
     read, folder = load_recipe(a.name_or_path(recipe, "RECIPE"), request, registry)
     target = folder / f"{read.path.stem}{SUFFIX}" if out is None else a.user_path(out, "-o")
-    choices = choose_models(read, request, registry)
-    separators = {name: [choice.separator for choice in of] for name, of in choices.items()}
-    needed = requirements(read, separators, registry)
+    usual, needed = all_needs(read, request, registry)
     packed = pack_recipe(
         read,
         needed,
         target.absolute(),
         registry,
         with_sources=with_sources,
-        record=record_of(read, needed),
+        record=record_of(read, usual),
     )
     missing = [name for name in read.sources if not _is_packed(name, packed)]
     if json:

@@ -114,3 +114,31 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_new_bytes(path: Path, content: bytes) -> None:
+    """Write a small file whole, or nothing where something goes by that name already.
+
+    Raises:
+        OutputError, DiskFullError: as for `write`; also where something is there.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with writing_to(path, "choose another place"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part.write_bytes(content)
+            try:
+                path.hardlink_to(part)  # unlike a renaming, it fails where something is there
+            except FileExistsError:
+                raise _taken(path) from None
+            except OSError:  # a system of files without links
+                if os.path.lexists(path):
+                    raise _taken(path) from None
+                part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _taken(path: Path) -> OutputError:
+    return OutputError("is there already and stays as it is; choose another name", where=str(path))

@@ -8,9 +8,10 @@ headers set to their extremes (also where the checksums are put right again), an
 text changed within a zip that is put together rightly around it; every 100th input has one of the
 heaviest manifests that are looked at. Each is opened in this process.
 
-Printed: how many were opened, refused and crashed; the longest time; the most memory of the
-process. A crash is any exception but `StemfxError`, and a bundle that opens with other files than
-its own. Fails on a crash, on more than 2 s or on more than 500 MB.
+Printed: how many were opened, refused and crashed; the longest time of the processor (that by the
+clock too, which other work on the machine makes longer); the most memory of the process. A crash is
+any exception but `StemfxError`, and a bundle that opens with other files than its own. Fails on a
+crash, on more than 2 s or on more than 500 MB.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ def main() -> None:
     rng = random.Random(options.seed)  # noqa: S311
     all_seeds, heavy = seeds(), heaviest()
     counts: Counter[tuple[str, str]] = Counter()
-    worst_s, worst_way, crashes = 0.0, "", []
+    worst_s, worst_way, worst_wall_s, crashes = 0.0, "", 0.0, []
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with tempfile.TemporaryDirectory() as made:
         path, scratch = Path(made, "x.stemfx"), Path(made, "scratch")
@@ -224,12 +225,13 @@ def main() -> None:
             else:
                 way, data = mutated(rng, all_seeds)
             path.write_bytes(data)
-            start = time.perf_counter()
+            start_wall, start = time.perf_counter(), time.process_time()
             try:
                 ended = open_it(path, all_seeds, scratch)
             except Exception as error:  # noqa: BLE001 - a crash is what is looked for
                 ended = f"crash: {type(error).__name__}: {error}"
-            took_s = time.perf_counter() - start
+            took_s = time.process_time() - start
+            worst_wall_s = max(worst_wall_s, time.perf_counter() - start_wall)
             if took_s > worst_s:
                 worst_s, worst_way = took_s, way
             if ended.startswith("crash"):
@@ -241,7 +243,10 @@ def main() -> None:
     for (way, ended), count in sorted(counts.items()):
         print(f"{way:18} {ended:8} {count:7,}")
     print(f"inputs {options.n:,}, seed {options.seed}, crashes {len(crashes)}")
-    print(f"longest {worst_s:.3f} s ({worst_way}); most memory {most_mb:.0f} MB", end=" ")
+    print(
+        f"longest {worst_s:.3f} s of the processor ({worst_way}), {worst_wall_s:.3f} s by the clock"
+    )
+    print(f"most memory {most_mb:.0f} MB", end=" ")
     print(f"(before the first input {before_mb:.0f} MB)")
     for crash in crashes[:20]:
         print(crash)

@@ -42,6 +42,8 @@ PACKED = [
     *("kits/tight/snare.wav", "pad.wav", "r.yaml"),
 ]
 
+KIT = ["LICENCE.txt", "kick.wav"]
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -109,6 +111,44 @@ def test_the_same_recipe_gives_the_same_bytes_from_any_folder(
     one = (folder / "r.stemfx").read_bytes()
     assert one == Path("x.stemfx").read_bytes()
     assert str(tmp_path).encode() not in one
+
+
+PRESETS = """stemfx: 1
+params: {kit: {default: kits/tight}, sound: {default: clap}}
+presets: {other: {kit: kits/loose}, another: {sound: pad}, again: {kit: kits/tight}}
+sources: {song: music/song.wav}
+tracks:
+  drums:
+    from: song
+    stages:
+      - replace_drums: {kit: "${kit}"}
+      - layer: {sound: "${sound}.wav", classes: [snare]}
+output: {master: out.wav}
+"""
+
+
+def test_what_only_a_preset_names_comes_along_and_runs_from_the_bundle(folder, capsys):
+    shutil.copytree(folder / "kits/tight", folder / "kits/loose")
+    (folder / "r.yaml").write_text(PRESETS)
+    code, told = run(capsys, "pack", folder / "r.yaml")
+    kits = [f"kits/{kit}/{n}" for kit in ("loose", "tight") for n in (*KIT, "snare.wav")]
+    assert (code, [file["path"] for file in told["files"]]) == (
+        0,
+        ["clap.wav", *kits, "pad.wav", "r.yaml"],
+    )
+    assert [kit["name"] for kit in told["kits"]] == ["loose", "tight"]
+    (plugin,) = told["plugins"]
+    assert plugin["offers"] == ["stage layer", "stage replace_drums"]
+    bundle = shutil.move(folder / "r.stemfx", folder.parent / "r.stemfx")
+    for preset in ("other", "another"):
+        assert run(capsys, "show", bundle, "--preset", preset)[0] == 0
+
+
+def test_a_preset_that_cannot_be_used_is_told_before_anybody_gets_the_bundle(folder, capsys):
+    (folder / "r.yaml").write_text(PRESETS)
+    told = error(capsys, "pack", folder / "r.yaml")
+    assert "with the preset 'other': replace_drums.kit: there is no file" in told
+    assert not (folder / "r.stemfx").exists()
 
 
 def test_music_comes_along_only_when_asked_for(folder, capsys):

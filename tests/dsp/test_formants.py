@@ -9,7 +9,8 @@ import pytest
 
 from stemfx.audio import Audio
 from stemfx.dsp.formants import LIMIT_DB, formants_kept, frame_samples, gains
-from stemfx.testing import RAGGED, null_db, rms_dbfs
+from stemfx.testing import null_db, rms_dbfs
+from stemfx.testing.signals import RAGGED
 
 RATE = 44_100
 FORMANTS_HZ = np.array([730.0, 1090.0, 2440.0, 3400.0])  # "a" (Peterson and Barney, 1952)
