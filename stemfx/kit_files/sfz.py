@@ -64,7 +64,8 @@ def read_sfz(path: Path, root: Path) -> FileKit:
         first = regions.ignored[0]
         raise KitError(
             f"none of its {regions.count} regions is a drum that stemfx knows "
-            f"({label(first.name)}: {first.reason}); stemfx goes by the name of a sample, then by its General MIDI key",
+            f"({label(first.name)}: "
+            f"{first.reason}); stemfx goes by the name of a sample, then by its General MIDI key",
             where=str(path),
         )
     return FileKit(
