@@ -172,10 +172,11 @@ def _assets(
     roles: dict[Path, Role] = {}
     for role, file in (*_named_files(recipe), *_model_files(recipe, separators, registry)):
         roles.setdefault(Path(os.path.realpath(file)), role)
-    own = recipe.files[0]
-    names = {file: PurePosixPath(file.relative_to(recipe.folder)) for file in roles if file != own}
-    names[own] = PurePosixPath(recipe.path.name)  # it may be a link to anywhere
-    for file in (own, *sorted(set(roles) - {own}, key=lambda path: path.as_posix())):
+    own = recipe.files[:1]  # none where no file was read: `stemfx separate`
+    names = {file: PurePosixPath(recipe.path.name) for file in own}  # it may be a link to anywhere
+    for file in sorted(roles, key=lambda path: (path not in own, path.as_posix())):
+        if file not in names:
+            names[file] = PurePosixPath(file.relative_to(recipe.folder))
         yield Asset(names[file], file, roles[file], digest(file), file.stat().st_size)
 
 

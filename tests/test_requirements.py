@@ -160,3 +160,8 @@ def test_what_sounds_in_the_result_needs_a_licence_that_lets_one_sell_it(folder)
     assert "the recipe is under 'CC BY-NC 4.0'" in "".join(
         told(RECIPE.replace("CC0-1.0", "CC BY-NC 4.0"))
     )
+
+
+def test_what_has_no_recipe_file_needs_no_asset(folder):
+    recipe, _ = needed(folder, "stemfx: 1\nsources: {song: nobody.wav}\n")
+    assert requirements(replace(recipe, files=()), {}, registry()).assets == ()

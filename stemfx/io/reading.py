@@ -273,7 +273,8 @@ def _libsndfile_blocks(info: FileInfo, n_samples: int) -> Generator[Block, None,
     count = 0
     try:
         with soundfile.SoundFile(native(info.path)) as file:
-            for frames in file.blocks(n_samples, dtype="float32", always_2d=True):
+            # Not `file.blocks`: it refuses what libsndfile cannot seek in, such as GSM.
+            while len(frames := file.read(n_samples, dtype="float32", always_2d=True)):
                 count += len(frames)
                 yield read_only(frames.T)
     except soundfile.LibsndfileError as error:

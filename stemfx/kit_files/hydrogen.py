@@ -32,6 +32,7 @@ from stemfx.kit_files.parts import (
     probe_sample,
 )
 from stemfx.kit_files.xml_tree import MAX_BYTES, parse_xml
+from stemfx.recipe.problems import label
 
 MAX_GAIN = 100.0
 MAX_PITCH = 48.0  # semitones
@@ -60,7 +61,8 @@ def read_hydrogen(xml: Path, root: Path, *, shown: str) -> FileKit:
     for instrument in instruments.findall("instrument"):
         reader.take(instrument)
     if not reader.drums:
-        why = f" ({reader.ignored[0].name}: {reader.ignored[0].reason})" if reader.ignored else ""
+        first = next(iter(reader.ignored), None)
+        why = f" ({label(first.name)}: {first.reason})" if first else ""
         raise KitError(f"the kit has no drum that stemfx knows{why}", where=shown)
     licence = _text(tree, "license")
     return FileKit(

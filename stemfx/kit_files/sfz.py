@@ -31,6 +31,7 @@ from stemfx.kit_files.parts import (
     probe_sample,
 )
 from stemfx.kit_files.sfz_text import Section, read_sections
+from stemfx.recipe.problems import label, quote
 
 MIDI_MAX = 127
 MAX_TUNE = 48.0  # semitones
@@ -62,7 +63,8 @@ def read_sfz(path: Path, root: Path) -> FileKit:
     if not drums:
         first = regions.ignored[0]
         raise KitError(
-            f"none of its {regions.count} regions is a drum that stemfx knows ({first.name}: "
+            f"none of its {regions.count} regions is a drum that stemfx knows "
+            f"({label(first.name)}: "
             f"{first.reason}); stemfx goes by the name of a sample, then by its General MIDI key",
             where=str(path),
         )
@@ -266,7 +268,7 @@ def _number(opcodes: Mapping[str, str], name: str, default: float, where: str) -
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise KitError(f"{name}={text[:40]}: this is no number", where=where)
+        raise KitError(f"{name}={quote(text)}: this is no number", where=where)
     return value
 
 
@@ -279,4 +281,4 @@ def _note(text: str, name: str, where: str) -> int | None:
     if found := _NOTE.fullmatch(text):
         sharp = {"#": 1, "b": -1, "": 0}[found[2]]
         return 12 * (int(found[3]) + 1) + _STEPS[found[1].lower()] + sharp
-    raise KitError(f"{name}={text[:40]}: this is no key", where=where)
+    raise KitError(f"{name}={quote(text)}: this is no key", where=where)

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from stemfx.errors import KitError
+from stemfx.recipe.problems import quote
 
 MAX_BYTES = 32 << 20
 """The largest kits have some hundred instruments of a few dozen layers of 1 kB."""
@@ -30,6 +31,8 @@ def parse_xml(data: bytes, where: str) -> Element:
             except UnicodeDecodeError:
                 return _latin(data, where)
         _refuse(error, where)
+    except LookupError as error:  # expat asks Python for an encoding that it does not know
+        raise KitError(f"{quote(str(error))}; export the kit again as UTF-8", where=where) from None
 
 
 def _latin(data: bytes, where: str) -> Element:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stemfx.errors import ModelError
 
-LARGEST_BYTES = 256 << 10  # published settings have 1 to 8 kB
+LARGEST_BYTES = 64 << 10  # published settings have 1 to 8 kB; this much takes a second to read
+_DEEPEST = 32  # lists and mappings in each other; published ones have four
 _LONGEST_NUMBER = 100  # characters; 1:10:10... and 0xffff... would take long to count, or overflow
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
@@ -26,12 +28,37 @@ def read_plain(path: Path) -> dict[str, Any]:
     """
     import yaml
 
+    Loader = _loader()
+    try:
+        is_small = path.stat().st_size <= LARGEST_BYTES
+        # Loader is a SafeLoader with one more tag, which makes a tuple.
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader) if is_small else None  # noqa: S506
+    except Exception as error:  # a tag on what it is not for raises KeyError, IndexError, ...
+        reason = str(getattr(error, "problem", None) or error).partition("\n")[0]
+        raise ModelError(f"not plain YAML ({reason[:120]})", where=str(path)) from error
+    if not is_small:
+        raise ModelError("too large for the settings of a model", where=str(path))
+    if not isinstance(content, dict):
+        raise ModelError("not the settings of a model", where=str(path))
+    return {str(key): value for key, value in content.items()}
+
+
+@cache
+def _loader() -> Any:
+    """Return yaml's loader of plain values, within bounds."""
+    import yaml
+
     class Loader(yaml.SafeLoader):
         n_meant = 0  # characters that aliases stand for
+        depth = 0
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             is_alias = self.check_event(yaml.AliasEvent)
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise yaml.YAMLError("nested too deep")
             node = super().compose_node(parent, index)
+            self.depth -= 1
             if is_alias:
                 self.count(node)
             elif (
@@ -57,18 +84,7 @@ def read_plain(path: Path) -> dict[str, Any]:
         "tag:yaml.org,2002:python/tuple",
         lambda loader, node: tuple(loader.construct_sequence(node, deep=True)),  # type: ignore[arg-type]
     )
-    try:
-        is_small = path.stat().st_size <= LARGEST_BYTES
-        # Loader is a SafeLoader with one more tag, which makes a tuple.
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader) if is_small else None  # noqa: S506
-    except Exception as error:  # a tag on what it is not for raises KeyError, IndexError, ...
-        reason = str(getattr(error, "problem", None) or error).partition("\n")[0]
-        raise ModelError(f"not plain YAML ({reason[:120]})", where=str(path)) from error
-    if not is_small:
-        raise ModelError("too large for the settings of a model", where=str(path))
-    if not isinstance(content, dict):
-        raise ModelError("not the settings of a model", where=str(path))
-    return {str(key): value for key, value in content.items()}
+    return Loader
 
 
 def section(content: Mapping[str, Any], name: str) -> dict[str, Any]:

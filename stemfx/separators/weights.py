@@ -144,7 +144,7 @@ def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # a damaged directory makes zipfile raise many kinds
         msg = "not a file of torch weights, or cut off in the middle"
         raise ModelError(msg, where=str(path)) from error
     size = sum(entry.file_size for entry in entries)

@@ -135,6 +135,11 @@ KICK = instrument("Kick", [("a.wav", 0, 1)])
         ("", "this is not valid XML"),
         ("hello", "this is not valid XML"),
         ("<a><b></a>", r"drumkit\.xml:1:9: this is not valid XML"),
+        ('<?xml version="1.0" encoding="x-odd"?><a/>', "'unknown encoding: x-odd'; export the kit"),
+        (
+            drumkit(instrument("A\x9b2J\u202e", [("a.wav", 0, 1)])),
+            r"no drum .* \('A\\x9b2J\\u202e'",
+        ),
         ("<song/>", "this is no Hydrogen drum kit"),
         (drumkit(), "the kit has no drum that stemfx knows"),
         (drumkit(instrument("Cowbell", [("a.wav", 0, 1)])), r"no drum .* \(Cowbell: `cowbell`"),

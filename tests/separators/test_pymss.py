@@ -330,7 +330,7 @@ LISTS = "l: &l [" + "x, " * 1000 + "]\nm: "
         (MANY_LISTS, "model.dims = [['x'], ['x'], ['x'], ['x'], ['x'], ['x'], ...] is outside"),
         (LISTS + "[" + "*l, " * 1000 + "]\nmodel: 5", "aliases of too much"),
         ("model:\n  dim: 1" + ":10" * 200 + ".5", "a number that is too long"),
-        ("model: " + "[" * 500, "not plain YAML (maximum recursion depth exceeded)"),
+        ("model: " + "[" * 500, "not plain YAML (nested too deep)"),
         ("model: [", "not plain YAML (expected the node content"),
         ("model: \x00", "not plain YAML ("),
         ("model: 5\n" + "# long\n" * 60_000, "too large for the settings of a model"),
