@@ -15,11 +15,12 @@ from typing import Any
 
 from stemfx.errors import HitsError
 from stemfx.hits import CLASS_OF_NOTE, GM_NOTES, Hit
+from stemfx.midi_notes import MidiError, MidiNotes, read_midi_notes
 
 MAX_HITS = 200_000
 """More than anybody plays in the six hours that a file may last."""
 
-_MAX_BYTES = {".json": 32 * 2**20, ".mid": 4 * 2**20}
+_MAX_BYTES = {".json": 16 * 2**20, ".mid": 4 * 2**20}
 """So many hits fit, and what a reader makes of them fits into memory."""
 
 _DRUM_CHANNEL = 9  # the tenth, counted from 1
@@ -105,7 +106,12 @@ def midi_bytes(hits: Sequence[Hit], track: str) -> bytes:
         now = at
     file = mido.MidiFile(type=0, ticks_per_beat=_TICKS_PER_BEAT)
     file.tracks.append(sheet)
-    sheet.insert(2, mido.MetaMessage("text", text=_MARK + digest(_notes(file)[0])))
+    found, _ = _drums(_midi(_saved(file), track))
+    sheet.insert(2, mido.MetaMessage("text", text=_MARK + digest(found)))
+    return _saved(file)
+
+
+def _saved(file: Any) -> bytes:
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
@@ -123,7 +129,7 @@ def read_hits(path: Path) -> tuple[tuple[Hit, ...], str]:
     where = str(path)
     suffix = path.suffix.lower()
     if suffix in (".mid", ".midi"):
-        hits, foreign = _notes(_midi(path))
+        hits, foreign = _drums(_midi(_read(path, ".mid"), where))
         if not foreign:
             return hits, ""
         noun = "note is no drum" if foreign == 1 else "notes are no drums"
@@ -140,19 +146,16 @@ def is_edited(path: Path) -> bool:
             content = _loaded(path)
             found = content.get("found") if isinstance(content, dict) else None
             return found != digest(_json_hits(content, str(path)))
-        file = _midi(path)
-        texts = [message.text for sheet in file.tracks for message in sheet if _is_text(message)]
-        return _MARK + digest(_notes(file)[0]) not in texts
+        notes = _midi(_read(path, ".mid"), str(path))
+        return _MARK + digest(_drums(notes)[0]) not in notes.texts
     except HitsError:
         return True
 
 
-def _is_text(message: Any) -> bool:
-    return bool(message.type == "text")
-
-
 def _read(path: Path, suffix: str) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without an end
+            raise HitsError("is no file", where=str(path))
         if path.stat().st_size > (most := _MAX_BYTES[suffix]):
             raise HitsError(f"is larger than {most // 2**20} MB; no hits are", where=str(path))
         return path.read_bytes()
@@ -187,50 +190,24 @@ def _json_hits(content: Any, where: str) -> tuple[Hit, ...]:
     return from_json(content["hits"], where)
 
 
-def _midi(path: Path) -> Any:
-    import mido
-
+def _midi(data: bytes, where: str) -> MidiNotes:
     try:
-        file = mido.MidiFile(file=io.BytesIO(_read(path, ".mid")), clip=True)
-    except HitsError:
-        raise
-    except Exception as error:  # noqa: BLE001 - mido raises whatever a damaged file leads it to
-        told = str(error).partition("\n")[0] or type(error).__name__
-        raise HitsError(f"is no MIDI file, or damaged: {told}", where=str(path)) from None
-    if file.type == 2 or file.ticks_per_beat <= 0:  # bit 15 set: SMPTE frames, read as negative
-        raise HitsError(
-            "is a MIDI file of format 2 or in SMPTE time; export it as format 0 or 1 in beats",
-            where=str(path),
-        )
-    if sum(map(len, file.tracks)) > 4 * MAX_HITS:
-        raise HitsError(f"has more than {MAX_HITS} notes", where=str(path))
-    return file
+        return read_midi_notes(data, 4 * MAX_HITS)
+    except MidiError as error:
+        raise HitsError(str(error), where=where) from None
 
 
-def _notes(file: Any) -> tuple[tuple[Hit, ...], int]:
-    """Return the drum hits of a MIDI file in seconds, and how many notes are no drums.
+def _drums(notes: MidiNotes) -> tuple[tuple[Hit, ...], int]:
+    """Return the drum hits among notes, and how many notes are no drums.
 
     Any channel counts: many programs write drums to the first one.
     """
-    hits, foreign = [], 0
-    now_s, tempo = 0.0, 500_000  # until a file says otherwise it plays at 120 bpm
-    for message in _merged(file):
-        now_s += message.time * tempo / file.ticks_per_beat / 1_000_000
-        if message.type == "set_tempo":
-            tempo = message.tempo
-        elif message.type == "note_on" and message.velocity > 0:
-            drum_class = CLASS_OF_NOTE.get(message.note)
-            if drum_class is None:
-                foreign += 1
-            else:
-                hits.append(Hit(now_s, drum_class, message.velocity / 127))
-    return tuple(sorted(hits)), foreign
-
-
-def _merged(file: Any) -> Any:
-    import mido
-
-    return mido.merge_tracks(file.tracks)
+    hits = [
+        Hit(time_s, CLASS_OF_NOTE[note], velocity / 127)
+        for time_s, note, velocity in notes.strikes
+        if note in CLASS_OF_NOTE
+    ]
+    return tuple(sorted(hits)), len(notes.strikes) - len(hits)
 
 
 def file_names(path: Path, tracks: Sequence[str]) -> dict[str, tuple[Path, Path]]:

@@ -136,6 +136,8 @@ def read_cover(path: Path) -> Cover:
         TagError: missing, unreadable, too large, or no whole JPEG or PNG.
     """
     where = str(path)
+    if path.exists() and not path.is_file():  # a pipe would be waited for without an end
+        raise TagError("the cover cannot be read (it is no file); give a JPEG or PNG", where=where)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_COVER_BYTES + 1)

@@ -19,7 +19,16 @@ LAYERS = [
     {"audio"},
     {"dsp"},
     {
-        *("stage", "separator", "kit", "hits", "music_reading", "beat_tracker", "hookspecs"),
+        *(
+            "stage",
+            "separator",
+            "kit",
+            "hits",
+            "midi_notes",
+            "music_reading",
+            "beat_tracker",
+            "hookspecs",
+        ),
         *("https", "download", "licences"),
     },
     {"health", "drums", "music", "alignment", "ranking"},

@@ -28,6 +28,9 @@ MAX_DURATION_S = 6 * 3600
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000
 
+MAX_CHANNELS = 64
+"""More are refused: a block of the 1024 that a WAV can have would take 256 MiB."""
+
 READABLE = "WAV, FLAC, MP3, OGG (Vorbis, Opus) or AIFF"
 
 # Containers that libsndfile does not read, with the demuxer that ffmpeg must use for them:
@@ -94,8 +97,8 @@ def probe(path: Path, *, min_duration_s: float = MIN_DURATION_S) -> FileInfo:
         min_duration_s: the shortest that will do.
 
     Raises:
-        AudioFileError: missing, not audio, damaged, empty, too short, too long, or at a
-            sample rate outside [8000, 192000] Hz.
+        AudioFileError: missing, not audio, damaged, empty, too short, too long, of
+            more than 64 channels, or at a sample rate outside [8000, 192000] Hz.
     """
     _check_is_file(path)
     if path.suffix.lower() in _FFMPEG_DEMUXERS:
@@ -107,6 +110,11 @@ def probe(path: Path, *, min_duration_s: float = MIN_DURATION_S) -> FileInfo:
         raise AudioFileError(
             f"the sample rate is {info.sample_rate} Hz; stemfx works from {MIN_SAMPLE_RATE} to "
             f"{MAX_SAMPLE_RATE} Hz; resample the file first",
+            where=str(path),
+        )
+    if info.channels > MAX_CHANNELS:
+        raise AudioFileError(
+            f"{info.channels} channels; at most {MAX_CHANNELS} are read; export it in stereo",
             where=str(path),
         )
     if info.n_samples == 0:
@@ -137,6 +145,8 @@ def _check_is_file(path: Path) -> None:
     with reading_from(path):
         if path.is_dir():
             raise AudioFileError("this is a folder, not an audio file", where=str(path))
+        if path.exists() and not path.is_file():  # a pipe would be waited for without an end
+            raise AudioFileError("this is no file", where=str(path))
         size = path.stat().st_size
     if size == 0:
         raise AudioFileError(
@@ -149,7 +159,7 @@ def _probe_with_libsndfile(path: Path) -> FileInfo:
 
     try:
         info = soundfile.info(native(path))
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError):  # TypeError: `.raw`
         raise AudioFileError(
             f"this is not audio that stemfx can read; it reads {READABLE}", where=str(path)
         ) from None
@@ -176,7 +186,7 @@ def generator_tag(path: Path) -> str | None:
     try:
         with soundfile.SoundFile(native(path)) as file:
             tags = file.copy_metadata()
-    except (soundfile.LibsndfileError, RuntimeError, OSError):
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError):
         return None
     texts = (str(tags.get(name) or "") for name in _TAGS_OF_MAKERS)
     return next((text[:60] for text in texts if _GENERATORS.search(text)), None)

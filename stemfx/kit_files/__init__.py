@@ -40,7 +40,7 @@ def read_kit(path: Path, *, root: Path | None = None) -> FileKit:
         from stemfx.kit_files.sfz import read_sfz
 
         return read_sfz(path, root or path.parent)
-    if path.suffix.lower() == ".h2drumkit":
+    if path.suffix.lower() == ".h2drumkit" and path.is_file():
         return _read_archive(path)
     raise KitError(
         "this is no kit; a kit is a folder of samples, an .sfz file, or a Hydrogen kit "
