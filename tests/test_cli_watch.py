@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from engine import samples
 from stemfx.audio import Audio
 from stemfx.cli import execute
 from stemfx.io import Encoding, write
+from stemfx.session import load_recipe
 from stemfx.watching import Watch
 
 TEXT = "stemfx: 1\nsources: {{song: song.wav}}\n{}output: {{master: out.wav}}\n"
@@ -125,6 +127,34 @@ def test_a_recipe_that_is_gone_or_empty_is_waited_for(
     assert out.count("r.yaml is gone; earlier results stay") == 1
     assert out.count("waiting for the next save") == 1
     assert out.count("rendered in") == 1
+
+
+def test_a_file_that_is_read_in_the_middle_of_its_save_is_no_fault(
+    recipe: Path,
+    watched: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reads = 0
+
+    def read_while_written(*arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads not in (2, 3):  # the first only finds out which files there are
+            return load_recipe(*arguments)
+        recipe.write_text("")
+        try:
+            return load_recipe(*arguments)
+        finally:
+            if reads == 3:
+                recipe.write_text(plain(-20))
+
+    monkeypatch.setattr("stemfx.cli.watch.load_recipe", read_while_written)
+    assert watched(recipe) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert "waiting" not in shown.out
+    assert level(recipe.parent) < 0.1
 
 
 def test_a_watch_may_begin_with_faults_and_with_a_song_that_is_not_there_yet(

@@ -99,15 +99,19 @@ class _Renderer:
         """
         self.code = EXIT_INTERRUPTED
         began_s = time.perf_counter()
-        try:
-            outcome = self._render()
-        except (CancelledError, _OutdatedError):
-            raise
-        except Exception as error:  # noqa: BLE001 - a bug, too, may be gone with the next save
-            self._tell_fault(error)
-        else:
-            self.code = exit_code(outcome, self._fail_on)
-            self._tell(outcome, time.perf_counter() - began_s)
+        while True:
+            try:
+                outcome = self._render()
+            except (CancelledError, _OutdatedError):
+                raise
+            except Exception as error:  # noqa: BLE001 - a bug, too, may be gone with the next save
+                if self.watch.was_read_in_a_save():
+                    continue
+                self._tell_fault(error)
+            else:
+                self.code = exit_code(outcome, self._fail_on)
+                self._tell(outcome, time.perf_counter() - began_s)
+            return
 
     def _render(self) -> Outcome:
         self.watch.begin()

@@ -109,19 +109,33 @@ class Watch:
 
     def has_changed(self) -> bool:
         """Tell whether a file changed since `begin`; looks when it is time to."""
-        if self.changed or self._clock() < self._next_s:
-            return bool(self.changed)
-        now = self._counted(self._look_at(self.paths))
-        if now == self._last:
-            self.changed = tuple(sorted(self._differing(now)))
-        self._last = now
-        self._next_s = self._clock() + self._interval_s
+        if not self.changed and self._clock() >= self._next_s and self._is_at_rest():
+            self.changed = tuple(sorted(self._differing(self._last)))
         return bool(self.changed)
 
     def wait(self, sleep: Callable[[float], None] = time.sleep) -> None:
         """Return when a file has changed."""
         while not self.has_changed():
             sleep(max(0.0, self._next_s - self._clock()))
+
+    def was_read_in_a_save(self, sleep: Callable[[float], None] = time.sleep) -> bool:
+        """Tell whether files are not what they were at `begin`; if so, once they are at rest.
+
+        What was read may have been half of a file: read it again.
+        """
+        is_at_rest = self._is_at_rest()
+        if is_at_rest and not self._differing(self._last):
+            return False
+        while not is_at_rest:
+            sleep(self._interval_s)
+            is_at_rest = self._is_at_rest()
+        return True
+
+    def _is_at_rest(self) -> bool:
+        """Look; tell whether that is what the last look saw."""
+        before, self._last = self._last, self._counted(self._look_at(self.paths))
+        self._next_s = self._clock() + self._interval_s
+        return self._last == before
 
     def _counted(self, seen: Seen) -> Seen:
         return {

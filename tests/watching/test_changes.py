@@ -81,6 +81,23 @@ def test_a_save_between_the_look_and_the_reading_is_a_change() -> None:
     assert disk.looked(watch)
 
 
+def test_what_was_read_in_the_middle_of_a_save_is_known_when_that_is_over() -> None:
+    disk = Disk()
+    watch = disk.watch(RECIPE)
+    assert not watch.was_read_in_a_save()  # whatever fault was found, it is real
+    del disk.files[RECIPE]
+    states = [NEW, NEWER, NEWER]
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 0.2
+        disk.files[RECIPE] = states.pop(0)
+
+    assert watch.was_read_in_a_save(sleep)
+    assert states == []  # not before two looks agreed
+    watch.begin()
+    assert not any(disk.looked(watch) for _ in range(3))
+
+
 def test_a_file_that_is_followed_only_now_has_to_be_read_again() -> None:
     disk = Disk()
     disk.files[KIT] = OLD
