@@ -33,7 +33,7 @@ DELIVERY_VERSION = 2
 """Raise it when a file of the master, or what is told of it, becomes another."""
 
 
-def _input_files(recipe: Recipe) -> set[Path]:
+def input_files(recipe: Recipe) -> set[Path]:
     """Return every file that a recipe names or is: none of them may be overwritten."""
     calls = [call for track in recipe.tracks.values() for call in track.stages]
     calls += [*recipe.mix, *recipe.master]
@@ -125,7 +125,7 @@ class ResultNodes:
 
     @cached_property
     def _input_paths(self) -> set[Path]:
-        return {file.resolve() for file in _input_files(self._recipe)}
+        return {file.resolve() for file in input_files(self._recipe)}
 
     @cached_property
     def _inputs_on_disk(self) -> set[tuple[int, int]]:

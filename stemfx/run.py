@@ -115,6 +115,7 @@ def run(
     observer: Observer | None = None,
     jobs: int | None = None,
     notices: Sequence[Finding] = (),
+    check: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run a plan and write its results.
 
@@ -124,6 +125,7 @@ def run(
         observer: told of progress.
         jobs: nodes at a time, >= 1; the result does not depend on it.
         notices: findings from before the run, for the report.
+        check: called a few times a second; what it raises stops the run as Ctrl-C does.
 
     Raises:
         StemfxError: a node failed; those that had finished are kept in the cache.
@@ -135,7 +137,8 @@ def run(
         try:
             for attempt in range(3):
                 try:
-                    results = _Loop(plan, cache, watching, jobs or default_jobs()).run()
+                    loop = _Loop(plan, cache, watching, jobs or default_jobs(), check)
+                    results = loop.run()
                     break
                 except LostError:  # somebody cleared the cache: make it again
                     if attempt == 2:
@@ -216,8 +219,16 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
 
 
 class _Loop:
-    def __init__(self, plan: Plan, cache: Cache, observer: Observer, jobs: int) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        cache: Cache,
+        observer: Observer,
+        jobs: int,
+        check: Callable[[], None],
+    ) -> None:
         self._plan, self._cache, self._observer, self._jobs = plan, cache, observer, jobs
+        self._check = check
         self._stop = threading.Event()
         self._results: dict[str, NodeResult] = {}
         self._begun: set[str] = set()
@@ -233,6 +244,7 @@ class _Loop:
         with ThreadPoolExecutor(self._jobs, thread_name_prefix="stemfx") as pool:
             try:
                 while waiting or running:
+                    self._check()
                     for name in self._ready(waiting, running.values()):
                         del waiting[name]
                         running[pool.submit(self._execute, self._plan.nodes[name])] = name

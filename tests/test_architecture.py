@@ -53,7 +53,16 @@ LAYERS = [
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "session", "bundle", "recipe_book"},
-    {"analysis", "mashup", "explained", "provenance", "overview", "validation", "new_recipe"},
+    {
+        "analysis",
+        "mashup",
+        "explained",
+        "provenance",
+        "overview",
+        "watching",
+        "validation",
+        "new_recipe",
+    },
     {"new_plugin", "plugin_templates"},
     {"cli", "__main__"},
 ]

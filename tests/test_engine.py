@@ -225,6 +225,34 @@ def test_a_changed_source_is_another_source(folder: Path, song: Audio) -> None:
     assert statuses(outcome, "cached") == set()
 
 
+def test_what_a_check_raises_stops_a_run_and_keeps_what_was_finished(folder: Path) -> None:
+    path = folder / "recipe.yaml"
+    chain = ", ".join(["compress"] * 6)
+    path.write_text(
+        f"stemfx: 1\nsources: {{song: song.wav}}\nmaster: [{chain}]\noutput: {{master: out.wav}}\n"
+    )
+    (folder / "out.wav").write_bytes(b"of before")
+    found, asked = registry(), Request()
+    recipe, out = load_recipe(str(path), asked, found)
+    plan, _ = prepare(recipe, out, asked, found, may_fetch=False)
+    cache = Cache(folder / "cache")
+    n_left = len(plan.nodes)
+
+    def check() -> None:
+        nonlocal n_left
+        n_left = len(missing_nodes(plan, cache))
+        if n_left < len(plan.nodes) - 2:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        run(plan, cache, jobs=1, check=check)
+    assert (folder / "out.wav").read_bytes() == b"of before"
+    assert list((folder / "cache" / "scratch").iterdir()) == []
+    again = run(plan, cache, jobs=1)
+    assert len(statuses(again, "done")) <= n_left
+    assert statuses(again, "cached")
+
+
 def test_ctrl_c_keeps_what_was_finished_and_leaves_no_half_file(folder: Path) -> None:
     text = (
         "sources: {song: song.wav}\ntracks: {all: {from: song, stages: [gain, %s]}}\n"

@@ -557,3 +557,14 @@ def test_a_name_that_is_not_utf_8_is_written_and_read(tmp_path: Path) -> None:
     write(path, sound, Encoding("wav", 32))
     assert generator_tag(path) is None
     assert np.array_equal(read(path), sound.samples)
+
+
+@pytest.mark.parametrize("format_", ["SDS", "CAF", "AU", "PAF", "IRCAM"])
+def test_only_the_promised_formats_reach_the_library_whatever_a_file_is_called(
+    tmp_path: Path, format_: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(44_100), 44_100, format=format_, subtype="PCM_16")
+    with pytest.raises(AudioFileError, match="not audio that stemfx can read"):
+        probe(path)
+    assert capfd.readouterr().out == ""  # one of its readers writes there

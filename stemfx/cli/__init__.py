@@ -145,6 +145,13 @@ def _call(arguments: Sequence[str], stdout: _Watched) -> int | _Failure:
     return result if isinstance(result, int) else errors.EXIT_OK
 
 
+def tell(error: Exception) -> int:
+    """Tell why something failed, on stderr, and return the exit code of that."""
+    failure = _failure(error)
+    _tell(failure, as_json=False)
+    return failure.exit_code
+
+
 def _failure(error: Exception) -> _Failure:
     if isinstance(error, errors.StemfxError):
         return _Failure(error.code, error.message, error.where, error.exit_code)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stemfx.cli import arguments as a
-from stemfx.errors import EXIT_FINDING, EXIT_OK
+from stemfx.errors import EXIT_FINDING, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stemfx.cache import Cache
+    from stemfx.plan import Plan
+    from stemfx.registry import Registry
     from stemfx.run import Outcome
     from stemfx.session import Request
     from stemfx.stage import Finding
@@ -44,9 +49,18 @@ def run(
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 when a finding is this bad.")
     ] = FailOn.ERROR,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Stay, and render again what changed when a file is saved."),
+    ] = False,
     json: a.Json = False,
 ) -> int:
     """Run a recipe: separate, process, mix, master, write."""
+    if watch and json:
+        raise UsageError(
+            "prints results again and again, and --json exactly one object; leave one of them out",
+            where="--watch",
+        )
     request = a.request_from(
         source=source,
         preset=preset,
@@ -61,7 +75,12 @@ def run(
         accept_noncommercial=accept_noncommercial,
         commercial=commercial,
     )
-    outcome = run_recipe(a.name_or_path(recipe, "RECIPE"), request, jobs=jobs, keep=not no_cache)
+    name = a.name_or_path(recipe, "RECIPE")
+    if watch:
+        from stemfx.cli.watch import watch_recipe
+
+        return watch_recipe(name, request, jobs=jobs, keep=not no_cache, fail_on=fail_on)
+    outcome = run_recipe(name, request, jobs=jobs, keep=not no_cache)
     show(outcome, as_json=json)
     return exit_code(outcome, fail_on)
 
@@ -70,11 +89,7 @@ def run_recipe(
     name: str, request: Request, *, jobs: int | None = None, keep: bool = True
 ) -> Outcome:
     """Read, plan and run a recipe with progress on the screen, and write its report."""
-    from stemfx.cli.screen import progress_bars
-    from stemfx.provenance import keep_record
     from stemfx.registry import build_registry
-    from stemfx.report import write_report
-    from stemfx.run import run as run_plan
     from stemfx.session import open_cache, opened_recipe, prepare
 
     registry = build_registry()
@@ -82,9 +97,34 @@ def run_recipe(
         plan, notices = prepare(
             opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
         )
-        with open_cache(keep=keep) as cache, progress_bars() as observer:
-            outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices)
-        outcome = keep_record(outcome, registry, opened.record)
+        with open_cache(keep=keep) as cache:
+            return render(
+                plan, cache, registry, jobs=jobs, notices=notices, authors_record=opened.record
+            )
+
+
+def render(
+    plan: Plan,
+    cache: Cache,
+    registry: Registry,
+    *,
+    jobs: int | None,
+    notices: Sequence[Finding],
+    authors_record: Path | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Run a plan with progress on the screen, and write its record and its report.
+
+    What `check`, called a few times a second, raises stops the run as Ctrl-C does.
+    """
+    from stemfx.cli.screen import progress_bars
+    from stemfx.provenance import keep_record
+    from stemfx.report import write_report
+    from stemfx.run import run as run_plan
+
+    with progress_bars() as observer:
+        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices, check=check)
+    outcome = keep_record(outcome, registry, authors_record)
     if plan.report is not None:
         write_report(outcome, plan.report)
     return outcome

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from stemfx.audio import BLOCK_SAMPLES, Block, read_forward, read_only
 from stemfx.dsp.channels import FOLDABLE, fold_down
 from stemfx.errors import AudioFileError
+from stemfx.io import containers
 from stemfx.io.places import native, reading_from
 from stemfx.io.wav_header import check_container_sizes
 
@@ -157,12 +158,14 @@ def _check_is_file(path: Path) -> None:
 def _probe_with_libsndfile(path: Path) -> FileInfo:
     import soundfile
 
-    try:
-        info = soundfile.info(native(path))
-    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError):  # TypeError: `.raw`
+    info = None
+    if containers.is_known(path):
+        with suppress(soundfile.LibsndfileError, RuntimeError, OSError, TypeError):  # `.raw`
+            info = soundfile.info(native(path))
+    if info is None or info.format not in containers.FORMATS:
         raise AudioFileError(
             f"this is not audio that stemfx can read; it reads {READABLE}", where=str(path)
-        ) from None
+        )
     bits = _SUBTYPE_BITS.get(info.subtype) or _FLOAT_SUBTYPES.get(info.subtype)
     return FileInfo(path, info.samplerate, info.channels, info.frames, bits, info.format)
 
