@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import struct
 import sys
 import types
 from collections import OrderedDict, defaultdict
@@ -126,6 +127,17 @@ def test_hostile_safetensors_are_one_sentence(content: bytes, tmp_path: Path) ->
     with pytest.raises(ModelError, match=r"m\.safetensors: ") as caught:
         read_state(tmp_path / "m.safetensors")
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_directory_of_a_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    """An entry whose name says that it is UTF-8 and is not."""
+    name = b"a\xa0/data.pkl"
+    facts = (20, 20, 1 << 11, 0, 0, 33, 0, 0, 0, len(name), 0, 0, 0, 0, 0, 0)
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", *facts) + name
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 1, 1, len(entry), 0, 0)
+    (tmp_path / "m.ckpt").write_bytes(entry + end)
+    with pytest.raises(ModelError, match="not a file of torch weights"):
+        read_state(tmp_path / "m.ckpt")
 
 
 # --- filling a network --------------------------------------------------------------------
