@@ -180,13 +180,17 @@ def test_a_model_that_nobody_here_knows_is_told_with_what_makes_it_known(author,
 
 
 def test_show_tells_all_of_it_without_the_music_and_without_the_plugins(author, elsewhere, capsys):
-    (author / "r.yaml").write_text(RECIPE.replace("{duck: {by: pad}}", "{deess: {max_reduction_db: 2}}"))
+    (author / "r.yaml").write_text(
+        RECIPE.replace("{duck: {by: pad}}", "{deess: {max_reduction_db: 2}}")
+    )
     bundle = packed(capsys, author, elsewhere)
     told = call(capsys, "show", bundle)
     assert told["title"] == "Mine"
     assert told["params"]["loud_db"]["help"] == "how loud"
     assert told["sources"]["song"]["file"] is None
-    assert told["tracks"]["song"]["stages"] == [{"stage": "deess", "params": {"max_reduction_db": 2.0}}]
+    assert told["tracks"]["song"]["stages"] == [
+        {"stage": "deess", "params": {"max_reduction_db": 2.0}}
+    ]
     assert told["missing"] == []
     assert told["bundle"]["files"] == 2
     with opened_bundle(bundle) as (folder, manifest):
@@ -198,7 +202,9 @@ def test_show_tells_all_of_it_without_the_music_and_without_the_plugins(author, 
         values["plugins"] = [PLUGIN | {"offers": ["stage wahhh"]}]
         write_bundle(bundle, Manifest.model_validate(values), files)
     told = call(capsys, "show", bundle)
-    assert told["tracks"]["song"]["stages"] == [{"stage": "wahhh", "params": {"max_reduction_db": 2}}]
+    assert told["tracks"]["song"]["stages"] == [
+        {"stage": "wahhh", "params": {"max_reduction_db": 2}}
+    ]
     assert "pip install stemfx-wah==1.2" in told["missing"][0]
     assert execute(["show", str(bundle)]) == 0
     shown = capsys.readouterr().out
