@@ -21,6 +21,10 @@ from stemfx.recipe.problems import quote
 
 XML_NAME = "drumkit.xml"
 MAX_UNPACKED_BYTES = 2 << 30
+MAX_RATIO = 100
+"""Unpacked for one byte of the archive, beyond `FREE_BYTES`: music shrinks to a half."""
+
+FREE_BYTES = 64 << 20
 MAX_MEMBERS = MAX_SAMPLES + 1_000
 _CHUNK = 1 << 18
 _LONGEST_READ = 1 << 20  # of the tar itself: what is longer is a header made to fill the memory
@@ -94,14 +98,15 @@ class _BoundedReads(io.RawIOBase):
 def _decompress(archive: Path, target: Path) -> None:
     """Write the tar inside a gzip stream, or the file itself where it is no gzip."""
     written = 0
+    most = min(MAX_UNPACKED_BYTES, FREE_BYTES + MAX_RATIO * archive.stat().st_size)
     with archive.open("rb") as source, target.open("wb") as out:
         is_gzip = source.read(2) == b"\x1f\x8b"
         source.seek(0)
         for chunk in _inflated(source) if is_gzip else iter(lambda: source.read(_CHUNK), b""):
             written += len(chunk)
-            if written > MAX_UNPACKED_BYTES:
+            if written > most:
                 raise KitError(
-                    f"it unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB; this is no kit",
+                    f"it unpacks to more than {most >> 20:,} MiB; this is no kit",
                     where=str(archive),
                 )
             out.write(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
@@ -63,9 +64,10 @@ def _drums(samples: Sequence[Named], unsorted: Unsorted) -> list[Drum]:
     groups = _split_by_lone_words(groups)
     drums: list[tuple[NameReading, Drum]] = []
     names = [" ".join(variant) or group[0].reading.plain for (_, variant), group in groups.items()]
+    counts = Counter(names)
     for name, ((folder, _), group) in zip(names, groups.items(), strict=True):
         # Kits beside each other: `Acoustic/kick` and `808/kick`.
-        of = " ".join(words_of(folder[-1])) if folder and names.count(name) > 1 else ""
+        of = " ".join(words_of(folder[-1])) if folder and counts[name] > 1 else ""
         for drum in _layered(group, unsorted):
             full = " ".join(filter(None, (of, name, drum.name)))
             drums.append((group[0].reading, replace(drum, name=full)))
@@ -112,11 +114,12 @@ def sorted_drums(
         key=lambda pair: _rank(pair[0].variant, pair[1].name)[: 1 if keep_order else None],
     )
     drums: dict[str, Drum] = {}
+    counts: Counter[str] = Counter()
     for _, drum in ranked:
-        name, n = drum.name.casefold(), 1
+        name = plain = drum.name.casefold()
         while name in drums:
-            n += 1
-            name = f"{drum.name.casefold()} ({n})"
+            counts[plain] += 1
+            name = f"{plain} ({counts[plain] + 1})"
         drums[name] = replace(drum, name=name)
     return list(drums.values())
 

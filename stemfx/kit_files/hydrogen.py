@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from stemfx.dsp.units import gain_to_db
 from stemfx.errors import KitError
 from stemfx.hits import CLASS_OF_NOTE
-from stemfx.io import FileInfo
 from stemfx.kit_files.file_kit import FileKit
 from stemfx.kit_files.grouping import sorted_drums
 from stemfx.kit_files.inside import Folder, read_bytes
@@ -25,15 +23,16 @@ from stemfx.kit_files.names import NameReading, read_name
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
+    Headers,
     Ignored,
     Piece,
     Source,
     layers_of,
-    probe_sample,
 )
 from stemfx.kit_files.xml_tree import MAX_BYTES, parse_xml
 from stemfx.recipe.problems import label
 
+MAX_INSTRUMENTS = 10_000
 MAX_GAIN = 100.0
 MAX_PITCH = 48.0  # semitones
 
@@ -58,7 +57,10 @@ def read_hydrogen(xml: Path, root: Path, *, shown: str) -> FileKit:
         )
     folder = Folder(root, xml.parent)
     reader = _Reader(folder, shown)
-    for instrument in instruments.findall("instrument"):
+    found = instruments.findall("instrument")
+    if len(found) > MAX_INSTRUMENTS:
+        raise KitError(f"more than {MAX_INSTRUMENTS:,} instruments; this is no kit", where=shown)
+    for instrument in found:
         reader.take(instrument)
     if not reader.drums:
         first = next(iter(reader.ignored), None)
@@ -82,7 +84,7 @@ class _Reader:
         self.drums: dict[str, list[tuple[NameReading, Drum]]] = {}
         self.ignored: list[Ignored] = []
         self._n_samples = 0
-        self._probe: Callable[[Path, str, str], FileInfo] = cache(probe_sample)
+        self._headers = Headers()
 
     def take(self, instrument: Element) -> None:
         """Add one instrument, or note why it is not played."""
@@ -123,7 +125,7 @@ class _Reader:
             if not 0.0 < amount <= MAX_GAIN:
                 self.ignored.append(Ignored(name, f"its gain is {amount:g}"))
                 continue
-            info = self._probe(self._folder.find(name, where), name, f"{where}: {name}")
+            info = self._headers.info(self._folder.find(name, where), name, f"{where}: {name}")
             source = Source(
                 info,
                 name,

@@ -13,6 +13,7 @@ from stemfx.recipe.problems import quote
 
 _ABSOLUTE = re.compile(r"[/~]|[A-Za-z]:")
 _MAX_PATH = 1000
+_MAX_PARTS = 20
 
 
 class Folder:
@@ -30,6 +31,8 @@ class Folder:
         self.base = Path(os.path.realpath(base or root))
         self.found: dict[Path, None] = {}
         self._names: Callable[[Path], dict[str, str]] = cache(_names_in)
+        # Kits name one file hundreds of times, and each step through its folders asks the system.
+        self._by_name: dict[str, Path] = {}
 
     def find(self, name: str, where: str) -> Path:
         r"""Return the file of a name.
@@ -44,8 +47,12 @@ class Folder:
         Raises:
             KitError: it leads out of the kit, or there is no such file.
         """
+        if name in self._by_name:
+            return self._by_name[name]
         text = name.replace("\\", "/")
-        if not text or len(text) > _MAX_PATH or not text.isprintable():
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        is_long = len(text) > _MAX_PATH or len(parts) > _MAX_PARTS
+        if not text or is_long or not text.isprintable():
             raise KitError(f"{quote(name)} is no file name", where=where)
         if _ABSOLUTE.match(text):
             raise KitError(
@@ -53,10 +60,10 @@ class Folder:
                 where=where,
             )
         path = self.base
-        for part in text.split("/"):
+        for part in parts:
             if part == "..":
                 path = path.parent
-            elif part not in ("", "."):
+            else:
                 names = self._names(path)
                 path = path / names.get(part, names.get(part.casefold(), part))
             path = Path(os.path.realpath(path))  # unlike resolve(), bears loops of links
@@ -70,6 +77,7 @@ class Folder:
             what = "is a folder, not a sample" if os.path.isdir(path) else "is not there"  # noqa: PTH112
             raise KitError(f"{quote(name)} {what}; check the name", where=where)
         self.found[path] = None
+        self._by_name[name] = path
         return path
 
 

@@ -34,10 +34,10 @@ from stemfx.kit_files.inside import Folder, read_bytes
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
+    Headers,
     Piece,
     Source,
     layers_of,
-    probe_sample,
 )
 from stemfx.recipe.document import Shape
 from stemfx.recipe.problems import Mark, Problems
@@ -122,6 +122,7 @@ def read_manifest(path: Path, root: Path) -> Manifest:
 class _Reader:
     def __init__(self, folder: Folder, problems: Problems) -> None:
         self._folder, self._problems = folder, problems
+        self._headers = Headers()
         self._n_samples = 0
 
     def classes(self, tree: Table) -> dict[str, list[Drum]]:
@@ -165,13 +166,16 @@ class _Reader:
             layers.append(LayerShape(files=shape.files))
         if len(layers) > 1 and shape.files:
             self._problems.add(node.mark, "`files` and `layers` say the same twice; keep one")
-        pieces = [piece for layer in layers for piece in self._pieces(layer, shape, node)]
+        marks = dict(_marks(node))
+        pieces = [piece for layer in layers for piece in self._pieces(layer, shape, node, marks)]
         if pieces:
             yield Drum(name.casefold(), layers_of(pieces), choke or None)
         elif layers:
             yield Drum(name, ())
 
-    def _pieces(self, layer: LayerShape, drum: DrumShape, node: Node) -> Iterator[Piece]:
+    def _pieces(
+        self, layer: LayerShape, drum: DrumShape, node: Node, marks: Mapping[str, Mark]
+    ) -> Iterator[Piece]:
         low, high = layer.velocity
         if low >= high:
             words = f"velocity: [{low:g}, {high:g}] is no range; the lower one comes first"
@@ -179,13 +183,13 @@ class _Reader:
             return
         names = (layer.files,) if isinstance(layer.files, str) else layer.files
         for turn, name in enumerate(names):
-            mark = _mark_of(name, node) or node.mark
+            mark = marks.get(name, node.mark)
             self._n_samples += 1
             if self._n_samples > MAX_SAMPLES:
                 self._problems.stop(mark, f"more than {MAX_SAMPLES:,} samples; split the kit")
             try:
                 path = self._folder.find(name, "")
-                info = probe_sample(path, name, str(path))
+                info = self._headers.info(path, name, str(path))
             except StemfxError as error:
                 told = error.message if error.where in (None, "") else str(error)
                 self._problems.add(mark, told)
@@ -201,9 +205,12 @@ def _files_of(node: Node, title: str, problems: Problems) -> DrumShape:
     return section(table, DrumShape, title, problems) or DrumShape()
 
 
-def _mark_of(text: str, node: Node) -> Mark | None:
-    """Return where a text stands."""
+def _marks(node: Node) -> Iterator[tuple[str, Mark]]:
+    """Yield every text and where it stands, the first place of each last."""
     if isinstance(node, Leaf):
-        return node.mark if node.value == text else None
-    inner = node.nodes if isinstance(node, Items) else node.entries.values()
-    return next((mark for child in inner if (mark := _mark_of(text, child))), None)
+        if isinstance(node.value, str):
+            yield node.value, node.mark
+        return
+    inner = node.nodes if isinstance(node, Items) else tuple(node.entries.values())
+    for child in reversed(inner):
+        yield from _marks(child)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -20,6 +19,9 @@ MAX_SAMPLE_S = 60.0
 
 MAX_TOGETHER = 100
 """Samples of one hit: the microphones of a drum are a dozen."""
+
+MAX_PLAYED = 20_000
+"""Samples of one drum, each counted in every layer and take in which it is heard."""
 
 
 @dataclass(frozen=True)
@@ -130,16 +132,19 @@ def layers_of(pieces: Sequence[Piece]) -> tuple[Layer, ...]:
     Microphones of one drum may have layers of their own: each span between two edges is a layer.
 
     Raises:
-        KitError: more samples would sound together than a drum has.
+        KitError: more samples would sound together, or in more layers and takes, than a drum has.
     """
     edges: list[float] = []
     for edge in sorted({edge for piece in pieces for edge in (piece.low, piece.high)}):
         if not edges or edge - edges[-1] > _SAME_EDGE:
             edges.append(edge)
     layers: list[Layer] = []
+    n_played = 0
     for low, high in pairwise(edges):
         middle = (low + high) / 2
         takes = _takes([piece for piece in pieces if piece.low < middle < piece.high])
+        n_played += sum(map(len, takes))
+        _check_played(n_played, pieces)
         if layers and takes == layers[-1].takes:
             layers[-1] = replace(layers[-1], high=high)
         elif takes:
@@ -148,20 +153,43 @@ def layers_of(pieces: Sequence[Piece]) -> tuple[Layer, ...]:
 
 
 def _takes(pieces: Sequence[Piece]) -> tuple[Take, ...]:
-    counts = Counter(piece.turn for piece in pieces)
-    n_always = counts.pop(None, 0)
-    n_together = n_always + max(counts.values(), default=0)
+    by_turn: dict[tuple[float, ...] | None, list[tuple[int, Source]]] = {}
+    for place, piece in enumerate(pieces):
+        by_turn.setdefault(piece.turn, []).append((place, piece.source))
+    always = by_turn.pop(None, [])
+    n_together = len(always) + max(map(len, by_turn.values()), default=0)
     if n_together > MAX_TOGETHER:
         raise KitError(
             f"{n_together} samples would sound together in one hit; at most {MAX_TOGETHER} do",
             where=pieces[0].source.name,
         )
-    if not counts:
-        return (tuple(piece.source for piece in pieces),) if pieces else ()
-    return tuple(
-        tuple(piece.source for piece in pieces if piece.turn in (None, turn))
-        for turn in sorted(turn for turn in counts if turn is not None)
-    )
+    if not by_turn:
+        return (tuple(source for _, source in always),) if always else ()
+    _check_played(len(by_turn) * len(always), pieces)
+    turns = sorted(turn for turn in by_turn if turn is not None)
+    placed = (sorted(always + by_turn[turn], key=lambda each: each[0]) for turn in turns)
+    return tuple(tuple(source for _, source in take) for take in placed)
+
+
+def _check_played(n_played: int, pieces: Sequence[Piece]) -> None:
+    if n_played > MAX_PLAYED:
+        raise KitError(
+            f"its layers and takes play more than {MAX_PLAYED:,} samples; no drum has so many",
+            where=pieces[0].source.name,
+        )
+
+
+class Headers:
+    """The headers of the samples of a kit, each read once however often the kit names it."""
+
+    def __init__(self) -> None:
+        self._infos: dict[Path, FileInfo] = {}
+
+    def info(self, path: Path, name: str, shown: str) -> FileInfo:
+        """Return what `probe_sample` says of a file."""
+        if path not in self._infos:
+            self._infos[path] = probe_sample(path, name, shown)
+        return self._infos[path]
 
 
 def probe_sample(path: Path, name: str, shown: str) -> FileInfo:

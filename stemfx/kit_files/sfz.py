@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from stemfx.errors import KitError
@@ -24,11 +25,11 @@ from stemfx.kit_files.names import GM_NAMES, NameReading, read_name
 from stemfx.kit_files.parts import (
     MAX_SAMPLES,
     Drum,
+    Headers,
     Ignored,
     Piece,
     Source,
     layers_of,
-    probe_sample,
 )
 from stemfx.kit_files.sfz_text import Section, read_sections
 from stemfx.recipe.problems import label, quote
@@ -36,6 +37,11 @@ from stemfx.recipe.problems import label, quote
 MIDI_MAX = 127
 MAX_TUNE = 48.0  # semitones
 MAX_VOLUME_DB = 144.0
+MAX_CONDITIONS = 200_000
+"""Of all regions together: a few controllers and keys each decide whether it is heard."""
+
+_CONTROLLER = re.compile(r"(lo|hi)cc(\d+)")
+_OTHER_START = re.compile(r"(on_|start_)(lo|hi)cc\d+|sw_(last|down|previous)")
 _LEVELS = ("global", "master", "group", "region")
 _NOTE = re.compile(r"([a-g])([#b]?)(-?\d)", re.IGNORECASE)
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -79,8 +85,10 @@ class _Regions:
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self._inherited: dict[str, dict[str, str]] = {level: {} for level in _LEVELS}
+        self._conditions: dict[str, list[str]] = {}
+        self._left_conditions = MAX_CONDITIONS
         self._control: dict[str, str] = {}
-        self._probe: Callable[[Path, str, str], FileInfo] = cache(probe_sample)
+        self._headers = Headers()
         self._pieces: dict[tuple[str, str], list[Piece]] = {}
         self._readings: dict[tuple[str, str], tuple[NameReading, str]] = {}
         self._groups: dict[tuple[str, str], set[tuple[str, str]]] = {}
@@ -100,12 +108,17 @@ class _Regions:
             level = _LEVELS.index(section.name)
             for inner in _LEVELS[level:]:  # a new <group> ends what the last one said
                 self._inherited[inner] = {}
+                self._conditions[inner] = []
             self._inherited[section.name] = section.opcodes
+            self._conditions[section.name] = [
+                opcode
+                for opcode in section.opcodes
+                if _CONTROLLER.fullmatch(opcode) or _OTHER_START.fullmatch(opcode)
+            ]
             if section.name == "region":
-                opcodes: dict[str, str] = {}
-                for each in _LEVELS:
-                    opcodes |= self._inherited[each]
-                self._region(opcodes, section.where)
+                # Not merged: ten thousand regions would each copy all that they inherit.
+                levels = (self._inherited[level] for level in reversed(_LEVELS))
+                self._region(ChainMap(*levels), section.where)
 
     def _region(self, opcodes: Mapping[str, str], where: str) -> None:
         name = opcodes.get("sample", "")
@@ -123,7 +136,7 @@ class _Regions:
             self._ignored[Ignored(name, reading.why_not)] = None
             return
         full = self._control.get("default_path", "") + name
-        info = self._probe(self._folder.find(full, where), name, f"{where}: {name}")
+        info = self._headers.info(self._folder.find(full, where), name, f"{where}: {name}")
         drum = reading.drum_class, str(key) if key is not None else label
         low, high = (_number(opcodes, *each, where) for each in (("lovel", 0), ("hivel", MIDI_MAX)))
         piece = Piece(
@@ -145,13 +158,20 @@ class _Regions:
             return f"it is for trigger={opcodes['trigger']}, not for a hit"
         if opcodes.get("end") == "-1" or _number(opcodes, "hivel", MIDI_MAX, where) < 1:
             return "it is never heard"
-        for opcode in opcodes:
-            if found := re.fullmatch(r"(lo|hi)cc(\d+)", opcode):
+        conditions = dict.fromkeys(chain.from_iterable(self._conditions.values()))
+        self._left_conditions -= len(conditions)
+        if self._left_conditions < 0:
+            raise KitError(
+                f"more than {MAX_CONDITIONS:,} conditions under which regions are heard",
+                where=where,
+            )
+        for opcode in conditions:
+            if found := _CONTROLLER.fullmatch(opcode):
                 value = float(_number(self._control, f"set_cc{found[2]}", 0, where))
                 limit = _number(opcodes, opcode, 0, where)
                 if value < limit if found[1] == "lo" else value > limit:
                     return f"it is for another position of controller {found[2]}"
-            if re.fullmatch(r"(on_|start_)(lo|hi)cc\d+|sw_(last|down|previous)", opcode):
+            else:
                 return f"it is started by {opcode}, not by a hit"
         return ""
 
@@ -189,18 +209,27 @@ class _Regions:
         `off_by` names a group; drums whose groups are so connected silence each other. A sample
         of a hand on the crash is connected to the crash only; that is no group of the kit.
         """
-        connected: list[set[str]] = []
-        for group, off_by in {pair for pairs in self._groups.values() for pair in pairs}:
+        first: dict[str, str] = {}  # towards the least of the groups that are connected
+
+        def first_of(group: str) -> str:
+            while first.setdefault(group, group) != group:
+                first[group] = group = first[first[group]]
+            return group
+
+        for group, off_by in (pair for pairs in self._groups.values() for pair in pairs):
             if off_by:
-                pair = {group, off_by}
-                joined = pair.union(*(each for each in connected if each & pair))
-                connected = [each for each in connected if not each & pair] + [joined]
+                least, other = sorted((first_of(group), first_of(off_by)))
+                first[other] = least
+        members: dict[str, set[tuple[str, str]]] = {}
+        for drum, pairs in self._groups.items():
+            for group, _ in pairs:
+                if group in first:
+                    members.setdefault(first_of(group), set()).add(drum)
         chokes: dict[tuple[str, str], str] = {}
-        for each in connected:
-            members = {d: p for d, p in self._groups.items() if each & {group for group, _ in p}}
-            itself = any(group == off_by for pairs in members.values() for group, off_by in pairs)
-            if itself or len({drum_class for drum_class, _ in members}) > 1:
-                chokes |= dict.fromkeys(members, f"group {min(each)}")
+        for least, drums in sorted(members.items()):
+            itself = any(group == off_by for drum in drums for group, off_by in self._groups[drum])
+            if itself or len({drum_class for drum_class, _ in drums}) > 1:
+                chokes |= dict.fromkeys(drums, f"group {least}")
         return chokes
 
 

@@ -14,7 +14,10 @@ from pathlib import Path
 from stemfx.errors import KitError
 from stemfx.kit_files.inside import Folder, read_bytes
 
-MAX_BYTES = 16 << 20
+MAX_BYTES = 4 << 20
+"""The largest kits, of 7000 samples, take 2 MiB."""
+
+MAX_LINES = 300_000
 MAX_SECTIONS = 200_000
 MAX_INCLUDES = 200
 MAX_MACROS = 1_000
@@ -56,6 +59,7 @@ class _Parser:
         self._macros: dict[str, str] = {}
         self._left_bytes = MAX_BYTES
         self._left_filled = MAX_BYTES  # characters of what macros stand for
+        self._left_lines = MAX_LINES
         self._left_includes = MAX_INCLUDES
         self._section = Section("", "")
         self._count = 0
@@ -66,7 +70,11 @@ class _Parser:
 
     def _file(self, path: Path, outer: tuple[Path, ...]) -> Iterator[Section]:
         where = str(path)
-        for number, line in enumerate(self._text(path).splitlines(), start=1):
+        lines = self._text(path).splitlines()
+        self._left_lines -= len(lines)
+        if self._left_lines < 0:
+            raise KitError(f"more than {MAX_LINES:,} lines of SFZ; this is no kit", where=where)
+        for number, line in enumerate(lines, start=1):
             here = f"{where}:{number}"
             position = 0
             while found := _DEFINE.match(line, position):

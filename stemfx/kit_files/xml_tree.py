@@ -9,8 +9,8 @@ from xml.parsers import expat
 from stemfx.errors import KitError
 from stemfx.recipe.problems import quote
 
-MAX_BYTES = 32 << 20
-"""The largest kits have some hundred instruments of a few dozen layers of 1 kB."""
+MAX_BYTES = 10 << 20
+"""The largest kits have some hundred instruments of a few dozen layers of half a kB."""
 
 MAX_ELEMENTS = 500_000
 MAX_DEPTH = 32

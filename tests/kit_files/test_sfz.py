@@ -182,7 +182,7 @@ def test_a_folder_with_one_sfz_is_read_by_it_and_may_use_all_of_the_folder(put, 
         ('#include "/etc/passwd"', "is an absolute path"),
         (
             "#define $A aaaaaaaaaaaaaaaa\n" + "#define $A $A$A$A$A\n" * 12,
-            "its macros stand for more than 16 MiB",
+            "its macros stand for more than 4 MiB",
         ),
         ("<region>" * 200_001, "more than 200,000 sections"),
         ("<region> " + " ".join(f"o{i}=1" for i in range(1_001)), "more than 1,000 opcodes"),
@@ -211,19 +211,22 @@ def test_a_link_out_of_the_kit_is_refused(put, sfz, folder, tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "#define $a b " * (1 << 20),
-        "".join(f"#define $m{i} a\n" for i in range(999)) + "$\n" * (1 << 20),
-        "/* " * (4 << 20),
-        "a= " * (4 << 20),
+        "#define $a b " * (300 << 10),
+        "".join(f"#define $m{i} a\n" for i in range(999)) + "$\n" * (290 << 10),
+        "/* " * (1 << 20),
+        "a= " * (1 << 20),
+        "=<\n" * (290 << 10),
     ],
-    ids=["defines", "macros", "comments", "opcodes"],
+    ids=["defines", "macros", "comments", "opcodes", "lines"],
 )
 def test_a_large_text_is_read_in_time_that_grows_with_its_length(put, sfz, text):
     put("kick.wav")
     path = sfz("<region> key=36 sample=kick.wav\n" + text)
     began = time.process_time()
     assert read_kit(path).classes == ("kick",)
-    assert time.process_time() - began < 20  # 1 to 5 s; minutes or more if it grows with a square
+    assert (
+        time.process_time() - began < 4
+    )  # 0.5 to 1.5 s; minutes or more if it grows with a square
 
 
 def test_a_pipe_is_not_waited_for(folder):
