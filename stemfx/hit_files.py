@@ -23,6 +23,9 @@ MAX_HITS = 200_000
 _MAX_BYTES = {".json": 16 * 2**20, ".mid": 4 * 2**20}
 """So many hits fit, and what a reader makes of them fits into memory."""
 
+_MOST_SIGNS = {b"{": MAX_HITS + 100, b"[": 100, b",": 5 * MAX_HITS}
+"""Of a JSON file: a hit is one object of three values. Python makes 70 bytes of each `[]`."""
+
 _DRUM_CHANNEL = 9  # the tenth, counted from 1
 _TICKS_PER_BEAT = 9_600  # 52 µs at 120 bpm: two samples, where 480 ticks would be a millisecond
 _MICROSECONDS_PER_BEAT = 500_000
@@ -164,8 +167,11 @@ def _read(path: Path, suffix: str) -> bytes:
 
 
 def _loaded(path: Path) -> Any:
+    data = _read(path, ".json")
+    if any(data.count(sign) > most for sign, most in _MOST_SIGNS.items()):
+        raise HitsError(f"more than {MAX_HITS:,} hits, or other things than hits", where=str(path))
     try:
-        return json.loads(_read(path, ".json"))
+        return json.loads(data)
     except json.JSONDecodeError as error:
         raise HitsError(f"is no JSON: {error}", where=str(path)) from None
     except UnicodeDecodeError:

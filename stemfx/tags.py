@@ -20,6 +20,7 @@ MAX_COVER_BYTES = 10_000_000
 STORE_COVER_PIXELS = 3000
 """Apple Music and Spotify for Artists ask for a square picture of at least this width."""
 
+_MAX_JPEG_SEGMENTS = 10_000  # before the frame header; 10 MB of full ones are 150
 _DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 _TRACK = re.compile(r"([1-9]\d{0,2})(?:/([1-9]\d{0,2}))?")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")  # ISO 3901, without its hyphens
@@ -176,7 +177,9 @@ def _jpeg_size(content: bytes) -> tuple[int, int] | None:
     if not content.startswith(b"\xff\xd8\xff") or b"\xff\xd9" not in content[-1024:]:
         return None
     at = 2
-    while at + 9 <= len(content) and content[at] == 0xFF:
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        if at + 9 > len(content) or content[at] != 0xFF:
+            return None
         marker = content[at + 1]
         if marker == 0xFF:  # padding
             at += 1

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemfx.hit_files import file_names, is_edited, json_text, midi_bytes, read_hits
+from stemfx.errors import HitsError
+from stemfx.hit_files import MAX_HITS, file_names, is_edited, json_text, midi_bytes, read_hits
 from stemfx.hits import DRUM_CLASSES, Hit
 
 hits_of_a_song = st.lists(
@@ -82,6 +84,27 @@ def test_what_holds_no_hits_counts_as_edited(tmp_path: Path, content: bytes) -> 
     for name in ("h.json", "h.mid"):
         (tmp_path / name).write_bytes(content)
         assert is_edited(tmp_path / name)
+
+
+@pytest.mark.parametrize("unit", ["[],", "{},", '{"a": {}},', "1,"])
+def test_json_of_other_things_than_hits_takes_no_memory(tmp_path: Path, unit: str) -> None:
+    """Python makes 70 bytes of each `[]`, and collects them again and again while it reads."""
+    path = tmp_path / "h.json"
+    path.write_text('{"hits": [' + unit * (3_000_000 // len(unit)) + "0]}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(HitsError, match=f"more than {MAX_HITS:,} hits, or other things"):
+            read_hits(path)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # the text, and little else
+    finally:
+        tracemalloc.stop()
+
+
+def test_as_many_hits_as_may_be_are_read(tmp_path: Path) -> None:
+    hit = '{"time_s": 1.5, "class": "kick", "velocity": 0.5},\n'
+    path = tmp_path / "h.json"
+    path.write_text('{"hits": [' + (hit * MAX_HITS)[:-2] + "]}")
+    assert len(read_hits(path)[0]) == MAX_HITS
 
 
 def test_one_track_takes_the_name_and_several_add_theirs() -> None:

@@ -90,6 +90,7 @@ def test_stores_take_squares_of_3000_pixels(tmp_path: Path) -> None:
         (png(0, 300), "no whole JPEG or PNG"),
         (jpeg(300, 300)[:-10], "no whole JPEG or PNG"),
         (b"\xff\xd8\xff\xe0\x00\x00" * 9 + b"\xff\xd9", "no whole JPEG or PNG"),
+        (b"\xff\xd8" + b"\xff" * 1_000_000 + jpeg(300, 300)[2:], "no whole JPEG or PNG"),
         (png(300, 300, 10_000_000), "more than 10 MB"),
     ],
 )

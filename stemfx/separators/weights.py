@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 CHECKPOINTS = frozenset({".ckpt", ".chpt", ".pth", ".pt", ".th", ".safetensors"})
 """Endings of files of weights."""
 
-_LARGEST_HEADER = 16 << 20  # bytes; the published ones have 60 kB to 1 MB
+_LARGEST_DIRECTORY = 4 << 20  # of a zip: some 40,000 tensors; published networks have thousands
+_LARGEST_PICKLE = 3 << 19  # what names the tensors of a zip: 3000 of them take 0.4 MB
+_LARGEST_HEADER = 4 << 20  # bytes; the published ones have 60 kB to 1 MB
 
 # How torch's files began before they were zips (until 1.6, 2020): a pickled magic number.
 _BEFORE_ZIPS = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -141,6 +143,8 @@ def _begins_with(path: Path, start: bytes) -> bool:
 
 def _check_archive(path: Path) -> None:
     """Refuse what is no plain torch archive; a zip bomb needs compression or shared bytes."""
+    if _directory_bytes(path) > _LARGEST_DIRECTORY:
+        raise ModelError("it has more parts than a network has tensors", where=str(path))
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -151,6 +155,29 @@ def _check_archive(path: Path) -> None:
     if any(entry.compress_type for entry in entries) or size > path.stat().st_size:
         msg = "not a file of torch weights (its parts are compressed)"
         raise ModelError(msg, where=str(path))
+    pickles = sum(entry.file_size for entry in entries if entry.filename.endswith(".pkl"))
+    if pickles > _LARGEST_PICKLE:
+        raise ModelError("it names more than the tensors of a network", where=str(path))
+
+
+def _directory_bytes(path: Path) -> int:
+    """Return the size of a zip's directory as its end tells it (APPNOTE 4.3.14 to 4.3.16).
+
+    zipfile would make an object of each entry before anybody could count them.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - (1 << 16) - 22 - 20)
+        file.seek(start)
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if not 0 <= at <= len(tail) - 22:
+            return 0
+        told = int.from_bytes(tail[at + 12 : at + 16], "little")
+        if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":  # then zip64 tells it
+            file.seek(int.from_bytes(tail[at - 12 : at - 4], "little"))
+            told = int.from_bytes(file.read(56)[40:48], "little")
+    return told
 
 
 class Ignored:

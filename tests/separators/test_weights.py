@@ -4,7 +4,9 @@ import argparse
 import os
 import struct
 import sys
+import time
 import types
+import zipfile
 from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from stemfx.errors import ModelError
-from stemfx.separators.weights import filled, read_state
+from stemfx.separators import weights
+from stemfx.separators.weights import filled, read_state, safetensors_metadata
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.bias": torch.ones(2)}
 
@@ -138,6 +141,64 @@ def test_a_damaged_directory_of_a_checkpoint_is_one_sentence(tmp_path: Path) -> 
     (tmp_path / "m.ckpt").write_bytes(entry + end)
     with pytest.raises(ModelError, match="not a file of torch weights"):
         read_state(tmp_path / "m.ckpt")
+
+
+def test_a_header_of_more_than_a_network_names_is_not_parsed(tmp_path: Path) -> None:
+    layout = '{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
+    for n_bytes, is_read in [(1 << 20, True), (5 << 20, False)]:
+        text = f'{{"__metadata__": {{"a": "{"b" * n_bytes}"}}, "w": {layout}}}'
+        (tmp_path / "m.safetensors").write_bytes(header(text) + bytes(4))
+        if is_read:
+            assert len(safetensors_metadata(tmp_path / "m.safetensors")["a"]) == n_bytes
+        else:
+            with pytest.raises(ModelError, match="not a safetensors file"):
+                safetensors_metadata(tmp_path / "m.safetensors")
+
+
+def repacked(path: Path, pickle: bytes, n_more: int, *, comment: bytes = b"") -> Path:
+    """Write a checkpoint with another pickle and more parts."""
+    torch.save(STATE, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, (pickle or data) if name.endswith(".pkl") else data)
+        for i in range(n_more):
+            archive.writestr(f"{path.stem}/data/more-{i:0200}", b"")
+        archive.comment = comment
+    return path
+
+
+@pytest.mark.parametrize("comment", [b"", b"c" * 65_535])
+def test_a_checkpoint_of_more_parts_than_a_network_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: bytes
+) -> None:
+    assert_is_state(read_state(repacked(tmp_path / "m.ckpt", b"", 100)))
+    monkeypatch.setattr(weights, "_LARGEST_DIRECTORY", 10_000)
+    path = repacked(tmp_path / "m.ckpt", b"", 100, comment=comment)
+    monkeypatch.delattr(zipfile.ZipFile, "infolist")
+    with pytest.raises(ModelError, match="more parts than a network has"):
+        read_state(path)
+
+
+def test_a_directory_in_the_long_form_of_zip_is_measured_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 10)  # from here on zipfile writes zip64
+    path = repacked(tmp_path / "m.ckpt", b"", 100)
+    assert b"PK\x06\x06" in path.read_bytes()[-200:]
+    assert_is_state(read_state(path))
+    monkeypatch.setattr(weights, "_LARGEST_DIRECTORY", 10_000)
+    with pytest.raises(ModelError, match="more parts than a network has"):
+        read_state(path)
+
+
+def test_a_pickle_of_more_than_tensors_is_not_run(tmp_path: Path) -> None:
+    path = repacked(tmp_path / "m.ckpt", b"\x80\x02" + b"](" * (1 << 20), 0)
+    began = time.process_time()
+    with pytest.raises(ModelError, match="it names more than the tensors of a network"):
+        read_state(path)
+    assert time.process_time() - began < 1  # torch would take 3 s for 2 MB of these
 
 
 # --- filling a network --------------------------------------------------------------------
