@@ -10,6 +10,7 @@ from stemfx.audio import Signal, peak_of
 from stemfx.delivery.ab import matched_pair
 from stemfx.delivery.deliver import deliver
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.errors import OutputError
 from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair
 from stemfx.hit_files import is_edited, json_text, midi_bytes
 from stemfx.hits import Hit
@@ -22,7 +23,13 @@ PAIR_ENCODING = Encoding("wav", 24)
 def write_result(
     work: Result, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]], notes: Notes
 ) -> list[dict[str, Any]]:
-    """Write the files of a node; return size and hash of each, in the order of its paths."""
+    """Write the files of a node; return size and hash of each, in the order of its paths.
+
+    Raises:
+        OutputError: they cannot be written, or would now lie elsewhere than planned.
+    """
+    for path in work.paths:
+        _check_unmoved(path)
     if isinstance(work, WriteHits):
         _write_hits(work, data, notes)
     elif isinstance(work, Deliver):
@@ -32,6 +39,16 @@ def write_result(
     else:
         _write(work, inputs, notes)
     return [{"size_bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in work.paths]
+
+
+def _check_unmoved(path: Path) -> None:
+    """Refuse a result whose folder became a link since the plan found its place."""
+    if path.parent.resolve() != path.parent:
+        raise OutputError(
+            "its folder became a link to another place while stemfx ran, so nothing is written "
+            "there; run again",
+            where=str(path),
+        )
 
 
 def _deliver(work: Deliver, master: Signal, measured: Mapping[str, Any], notes: Notes) -> None:

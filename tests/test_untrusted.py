@@ -20,6 +20,7 @@ from stemfx.hit_files import is_edited, read_hits
 from stemfx.io import probe, read_blocks
 from stemfx.io.reading import generator_tag
 from stemfx.kit_files import read_kit
+from stemfx.run import SilentObserver
 from stemfx.tags import read_cover
 
 # --- any bytes ------------------------------------------------------------------------------
@@ -156,6 +157,24 @@ def test_a_link_in_the_output_folder_does_not_lead_results_out_of_it(tmp_path, s
     text = "sources: {song: song.wav}\noutput: {master: sub/a.wav}\n"
     with pytest.raises(OutputError, match="lies outside the output folder"):
         run_text(tmp_path, text, out_folder=tmp_path / "out")
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_link_that_is_put_in_after_the_plan_does_not_lead_results_out_either(tmp_path, song):
+    soundfile.write(tmp_path / "song.wav", song.samples.T, song.sample_rate, "PCM_16")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out/sub").mkdir(parents=True)
+
+    class Swapping(SilentObserver):
+        def started(self, node, n_samples):
+            if not (folder := tmp_path / "out/sub").is_symlink():
+                folder.rmdir()
+                folder.symlink_to(tmp_path / "elsewhere")
+
+    text = "sources: {song: song.wav}\noutput: {master: sub/a.wav, stems: sub}\n"
+    with pytest.raises(OutputError, match="became a link to another place"):
+        run_text(tmp_path, text, out_folder=tmp_path / "out", observer=Swapping())
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
