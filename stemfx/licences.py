@@ -25,8 +25,7 @@ _OPEN = re.compile(
     r"creative commons (?:zero|attribution)|(?:GNU )?(?:lesser |affero )?general public)\b",
     re.IGNORECASE,
 )
-_OR = re.compile(r"\s+OR\s+")
-_AND_OR = re.compile(r"\s+(?:AND|OR|WITH)\s+")
+_AND_OR = re.compile(r" (?:AND|OR|WITH) ")
 
 
 def licence_class(licence: str) -> LicenceClass:
@@ -38,7 +37,9 @@ def licence_class(licence: str) -> LicenceClass:
     >>> [licence_class(name) for name in ("CC0-1.0", "CC BY-NC-SA 4.0", "", "MIT OR CC-BY-NC-4.0")]
     ['open', 'non-commercial', 'not stated', 'open']
     """
-    choices = _OR.split(licence)
+    # With single spaces: `\s+OR` would look for its end anew from each space of a long row.
+    licence = " ".join(licence.split())
+    choices = licence.split(" OR ")
     if " AND " in licence and len(choices) > 1:  # how they nest does not matter then
         choices = [licence]
     of_each = [strictest([_class(part) for part in _AND_OR.split(one)]) for one in choices]
