@@ -255,11 +255,12 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class GivenHits:
-    """Drum hits from a file, and what of it was left out, in words."""
+    """Drum hits from a file, what of it was left out, in words, and the digest of the hits."""
 
     file: Path
     hits: tuple[Hit, ...]
     left_out: str
+    digest: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ MAX_HITS = 200_000
 _MAX_BYTES = {".json": 16 * 2**20, ".mid": 4 * 2**20}
 """So many hits fit, and what a reader makes of them fits into memory."""
 
-_MOST_SIGNS = {b"{": MAX_HITS + 100, b"[": 100, b",": 5 * MAX_HITS}
+_MOST_SIGNS = {b"{": MAX_HITS + 100, b"[": MAX_HITS, b",": 5 * MAX_HITS}
 """Of a JSON file: a hit is one object of three values. Python makes 70 bytes of each `[]`."""
 
 _DRUM_CHANNEL = 9  # the tenth, counted from 1

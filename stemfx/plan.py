@@ -28,7 +28,6 @@ from stemfx.graph import (
     Result,
     canonical,
 )
-from stemfx.hit_files import digest
 from stemfx.io import file_sha256
 from stemfx.plan_align import AlignedPorts, late_stages
 from stemfx.plan_checks import add_checks
@@ -364,7 +363,7 @@ class _Builder:
                 list(heard),
                 {name: file_sha256(path) for name, path in sorted(call.files.items())},
                 {name: self._registry.version_of_kit(kit) for name, kit in call.kits.items()},
-                digest(told.hits) if isinstance(told, GivenHits) else None,
+                told.digest if isinstance(told, GivenHits) else None,
                 [list(sounds), list(sources)],
                 None if hears is None else [hears.stems, hears.own, hears.against],
                 is_generated,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from stemfx.drums import DEFAULT_CLASSIFIER
 from stemfx.errors import Problem, RecipeError
 from stemfx.graph import DATA, FindHits, GivenHits, Graph, Port
-from stemfx.hit_files import read_hits
+from stemfx.hit_files import digest, read_hits
 from stemfx.hits import HitClassifier
 from stemfx.recipe import StageCall
 from stemfx.recipe.problems import did_you_mean, listing
@@ -34,6 +35,7 @@ class TrackHits:
     ) -> None:
         self._graph, self._registry, self._preview_s = graph, registry, preview_s
         self._given: dict[str, GivenHits] = {}  # by track or bus
+        self._read: dict[Path, GivenHits] = {}  # however many stages name a file
         self._found: dict[str, dict[str, Port]] = {}  # by track or bus, then classifier
 
     @property
@@ -55,7 +57,9 @@ class TrackHits:
         """
         file = call.files.get("hits")
         if file is not None:
-            given = self._in_preview(GivenHits(file, *read_hits(file)))
+            if file not in self._read:
+                self._read[file] = self._of_file(file)
+            given = self._read[file]
             if track not in self._found:
                 self._given.setdefault(track, given)
             return given
@@ -92,10 +96,11 @@ class TrackHits:
             raise RecipeError([Problem(call.where, f"{call.stage.name}.classifier: {why}")])
         return known[name]
 
-    def _in_preview(self, given: GivenHits) -> GivenHits:
-        """Return the hits of a file at their times in the preview, if it is one."""
-        if self._preview_s is None:
-            return given
-        start_s, length_s = self._preview_s
-        moved = (replace(h, time_s=h.time_s - start_s) for h in given.hits if h.time_s >= start_s)
-        return replace(given, hits=tuple(hit for hit in moved if hit.time_s < length_s))
+    def _of_file(self, file: Path) -> GivenHits:
+        """Return the hits of a file, at their times in the preview, if it is one."""
+        hits, left_out = read_hits(file)
+        if self._preview_s is not None:
+            start_s, length_s = self._preview_s
+            moved = (replace(h, time_s=h.time_s - start_s) for h in hits if h.time_s >= start_s)
+            hits = tuple(hit for hit in moved if hit.time_s < length_s)
+        return GivenHits(file, hits, left_out, digest(hits))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from engine import EverySecond, run_text, samples, statuses
 
+from stemfx import plan_hits
 from stemfx.audio import Audio
 from stemfx.errors import HitsError, OutputError, RecipeError
-from stemfx.hit_files import json_text, midi_bytes
+from stemfx.hit_files import json_text, midi_bytes, read_hits
 from stemfx.hits import Hit
 from stemfx.io import Encoding, write
 from stemfx.run import Outcome
@@ -296,3 +297,19 @@ def test_notes_of_a_midi_file_that_are_no_drums_are_left_out_and_said(folder: Pa
     outcome = run_text(folder, HEAD + "tracks: {drums: {stages: [tells_hits: {hits: h.mid}]}}\n")
     assert told(outcome, "drums/tells_hits")["hits"] == "0.00:kick 1.50:kick"
     assert codes(outcome) == ["hits_left_out"]
+
+
+def test_a_file_of_hits_is_read_once_however_many_stages_name_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "h.json").write_text(json_text((Hit(0.5, "snare", 1.0),), "drums"))
+    asked = []
+
+    def counted(path: Path) -> tuple[tuple[Hit, ...], str]:
+        asked.append(path.name)
+        return read_hits(path)
+
+    monkeypatch.setattr(plan_hits, "read_hits", counted)
+    given = ", ".join(["{tells_hits: {hits: h.json}}"] * 5)
+    run_text(folder, HEAD + f"tracks: {{drums: {{stages: [{given}]}}}}\n")
+    assert asked == ["h.json"]

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
-from stemfx.errors import PluginError, StemfxError
+from stemfx.errors import KitError, PluginError, StemfxError
 from stemfx.kit import Kit
 from stemfx.kit_files import read_kit
 from stemfx.recipe.model import StageCall
@@ -20,6 +20,12 @@ from stemfx.recipe.validate import validated
 from stemfx.recipe.wording import given
 from stemfx.recipe.yaml_tree import Items, Leaf, Node, Table
 from stemfx.stage import ReferenceKind, Stage, StageParams
+
+MAX_STAGES = 1_000
+"""Of all tracks, the mix and the master: each keeps a song of 100 MB in the cache."""
+
+MAX_KITS = 32
+"""From files: an archive unpacks into a folder of its own."""
 
 _Found = TypeVar("_Found")
 
@@ -47,10 +53,21 @@ class StageReader:
     explain_unknown: Callable[[str], str]
     problems: Problems
     _edges: dict[tuple[str, str], Mark] = field(default_factory=dict)
+    _read_kits: dict[Path, Kit | StemfxError] = field(default_factory=dict)
+    _left_stages: int = MAX_STAGES
 
     def calls(self, node: Node | None, title: str, track: str | None) -> tuple[StageCall, ...]:
-        """Return the calls of one list; `track` is the track that it belongs to, if any."""
-        calls = (self._call(entry, title, track) for entry in self._entries(node, title))
+        """Return the calls of one list; `track` is the track that it belongs to, if any.
+
+        Raises:
+            RecipeError: with those before there are more than a run can hold.
+        """
+        entries = self._entries(node, title)
+        self._left_stages -= len(entries)
+        if self._left_stages < 0:
+            where = entries[0].mark
+            self.problems.stop(where, f"{title}: a recipe has at most {MAX_STAGES:,} stages")
+        calls = (self._call(entry, title, track) for entry in entries)
         return tuple(call for call in calls if call)
 
     def _entries(self, node: Node | None, title: str) -> tuple[Node, ...]:
@@ -223,7 +240,7 @@ class StageReader:
             return self.kits[named]
         try:
             paths[title] = asset(named, self.folder, may_be_folder=True)
-            return read_kit(paths[title], root=self.folder)
+            return self._kit_of(paths[title])
         except PathError as error:
             near = did_you_mean(named, self.kits)
             why = f"{error}; and no kit is called {quote(named)}{near}"
@@ -231,6 +248,24 @@ class StageReader:
         except StemfxError as error:
             self.problems.add(leaf.mark, f"{title}: {error}")
         return None
+
+    def _kit_of(self, path: Path) -> Kit:
+        """Read a kit once, however many stages play it.
+
+        Raises:
+            StemfxError: it cannot be used, or it is one too many.
+        """
+        if path not in self._read_kits:
+            if len(self._read_kits) == MAX_KITS:
+                raise KitError(f"a recipe plays at most {MAX_KITS} kits from files")
+            try:
+                self._read_kits[path] = read_kit(path, root=self.folder)
+            except StemfxError as error:
+                self._read_kits[path] = error
+        found = self._read_kits[path]
+        if isinstance(found, StemfxError):
+            raise found
+        return found
 
     def _source(self, title: str, leaf: Leaf) -> str | None:
         named = str(leaf.value)

@@ -5,12 +5,19 @@ from typing import Annotated, Any
 import pytest
 from pydantic import AfterValidator, Field, PlainValidator
 
-from stemfx.errors import PluginError, RecipeError
-from stemfx.stage import FileRef, Reference, Stage, StageParams, TrackRef, knob
+from stemfx.errors import KitError, PluginError, RecipeError
+from stemfx.recipe import stage_calls
+from stemfx.recipe.stage_calls import MAX_STAGES
+from stemfx.stage import FileRef, KitRef, Reference, Stage, StageParams, TrackRef, knob
 
 HEAD = "stemfx: 1\nsources: {song: gen.wav}\ntracks:\n  vocals:\n    stages:\n"
+SONG = "stemfx: 1\nsources: {song: gen.wav}\n"
 # Six lines of head follow in every test below: an entry stands on line 6, column 9.
 KNOWN = "(known: cutoff_hz, order, gentle, mode)"
+
+
+class Drums(StageParams):
+    kit: KitRef = knob(help="a kit")
 
 
 def marked(text):
@@ -251,6 +258,46 @@ def test_a_loop_of_side_chains_is_named(faults):
 
 def test_two_that_listen_to_the_same_one_are_no_loop(read):
     read(tracks(a=None, b="a", c="a", d="b"))
+
+
+def test_there_are_not_more_stages_than_a_run_can_hold(read, faults):
+    """All together, those of templates too: what is counted is what runs."""
+    head = SONG + "templates: {t: {from: song, stages: [deess, deess]}}\n"
+    many = ", ".join(f"t{i}: {{template: t}}" for i in range(200))
+    rest = ", ".join(["deess"] * 600)
+    read(head + f"tracks: {{{many}}}\nmaster: [{rest}]\n")
+    assert faults(head + f"tracks: {{{many}}}\nmaster: [{rest}, deess]\n") == [
+        f"r.yaml:5:10: master: a recipe has at most {MAX_STAGES:,} stages"
+    ]
+
+
+def test_a_kit_is_read_once_however_many_stages_play_it(folder, faults, monkeypatch):
+    (folder / "kit").mkdir()
+    asked = []
+
+    def refuse(path, root):
+        asked.append(path)
+        raise KitError("no kit", where=str(path))
+
+    monkeypatch.setattr(stage_calls, "read_kit", refuse)
+    names = ["kit", "kit", "./kit", "assets/../kit"]
+    calls = ", ".join(f"{{drums: {{kit: {name}}}}}" for name in names)
+    stage = Stage("drums", Drums, lambda *_: iter(()))
+    found = faults(SONG + f"master: [{calls}]\n", stages={"drums": stage})
+    assert len(asked) == 1
+    assert len(found) == len(names)
+
+
+def test_there_are_not_more_kits_than_fit_on_a_disk(folder, faults, monkeypatch):
+    monkeypatch.setattr(stage_calls, "MAX_KITS", 2)
+    monkeypatch.setattr(stage_calls, "read_kit", lambda *_, **__: object())
+    for i in range(3):
+        (folder / f"kit{i}").mkdir()
+    calls = ", ".join(f"{{drums: {{kit: kit{i}}}}}" for i in (0, 1, 0, 2))
+    stage = Stage("drums", Drums, lambda *_: iter(()))
+    assert faults(SONG + f"master: [{calls}]\n", stages={"drums": stage}) == [
+        "r.yaml:3:90: drums.kit: a recipe plays at most 2 kits from files"
+    ]
 
 
 def test_a_file_parameter_is_resolved_inside_the_recipes_folder(read, folder):
