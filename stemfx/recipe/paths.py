@@ -164,6 +164,7 @@ def _is_device(name: str) -> bool:
 
 
 def _absent(path: Path) -> str:
+    shown = str(path) if str(path).isprintable() else repr(str(path))
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises on names that are too long
-        return f"{path} is a folder, not a file"
-    return f"there is no file {path}"
+        return f"{shown} is a folder, not a file"
+    return f"there is no file {shown}"

@@ -403,6 +403,13 @@ def test_an_asset_never_leaves_the_recipes_folder(faults, folder, path, fault):
     assert faults(f"stemfx: 1\nextends: '{path}'\n") == [f"r.yaml:2:10: extends: {fault}"]
 
 
+@pytest.mark.parametrize("sign", ["\u202e", "\ufeff", "\u200b"])
+def test_a_name_that_turns_the_writing_or_cannot_be_seen_is_spelled_out(faults, sign):
+    (fault,) = faults(SONG + f"tracks: {{x: {{from: 'a{sign}.wav'}}}}\n")
+    assert fault.isprintable()
+    assert f"a\\u{ord(sign):04x}.wav" in fault
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 def test_links_inside_the_folder_and_to_the_folder_are_fine(read, folder, monkeypatch):
     (folder / "pad.wav").symlink_to("assets/pad.wav")
