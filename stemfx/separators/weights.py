@@ -205,7 +205,7 @@ def _directory_bytes(path: Path) -> int:
             return 0
         told = int.from_bytes(tail[at + 12 : at + 16], "little")
         if at >= 20 and tail[at - 20 : at - 16] == b"PK\x06\x07":  # then zip64 tells it
-            file.seek(int.from_bytes(tail[at - 12 : at - 4], "little"))
+            file.seek(min(size, int.from_bytes(tail[at - 12 : at - 4], "little")))
             told = int.from_bytes(file.read(56)[40:48], "little")
     return told
 

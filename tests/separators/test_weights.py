@@ -192,6 +192,19 @@ def test_a_directory_in_the_long_form_of_zip_is_measured_too(
         read_state(path)
 
 
+@pytest.mark.parametrize("offset", [2**63 - 1, 2**64 - 1])
+def test_a_directory_that_lies_nowhere_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offset: int
+) -> None:
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    path = repacked(tmp_path / "m.ckpt", b"", 1)
+    whole = bytearray(path.read_bytes())
+    struct.pack_into("<Q", whole, whole.rindex(b"PK\x06\x07") + 8, offset)
+    path.write_bytes(whole)
+    with pytest.raises(ModelError, match=r"not a file of torch weights|damaged weights"):
+        read_state(path)
+
+
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_a_pickle_of_more_steps_than_tensors_need_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_zip: bool
