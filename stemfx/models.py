@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +43,11 @@ class Choice:
     must_fetch: bool = False
     finding: Finding | None = None
     is_auto: bool = False
+
+
+def separators_of(choices: Mapping[str, Sequence[Choice]]) -> dict[str, tuple[Separator, ...]]:
+    """Return the models of every source, of their choices."""
+    return {name: tuple(choice.separator for choice in of) for name, of in choices.items()}
 
 
 def choose(

@@ -13,7 +13,8 @@ from typing import Any
 
 from stemfx.bundle.manifest import Manifest
 from stemfx.errors import ModelError, StemfxError
-from stemfx.models import Choice
+from stemfx.models import Choice, separators_of
+from stemfx.plan import RECORD
 from stemfx.recipe import Recipe, Source, StageCall, Track
 from stemfx.recipe.sources import NOT_GIVEN
 from stemfx.registry import Registry, weights_of
@@ -58,8 +59,7 @@ def overview(opened: Opened, request: Request, registry: Registry) -> Overview:
         choices = choose_models(recipe, request, registry, lock)
     except ModelError as error:
         missing.append(error.message)
-    separators = {name: [choice.separator for choice in of] for name, of in choices.items()}
-    needed = requirements(recipe, separators, registry)
+    needed = requirements(recipe, separators_of(choices), registry)
     unclear = tuple(problem.message for problem in unclear_licences(recipe, needed))
     return Overview(opened, needed, choices, tuple(dict.fromkeys(missing)), unclear)
 
@@ -202,4 +202,4 @@ def outputs_of(recipe: Recipe) -> list[str]:
         f"{folder.as_posix()}/" for folder in (output.stems, output.ab) if folder is not None
     ]
     report = [] if output.report is None else [output.report.as_posix()]
-    return [*files, *folders, *report, "run.json"]
+    return [*files, *folders, *report, RECORD.name]

@@ -29,6 +29,7 @@ from stemfx.graph import (
     canonical,
 )
 from stemfx.io import file_sha256
+from stemfx.models import separators_of
 from stemfx.plan_align import AlignedPorts, late_stages
 from stemfx.plan_checks import add_checks
 from stemfx.plan_hits import TrackHits
@@ -125,11 +126,6 @@ def make_plan(
     if all(track.mute for track in recipe.tracks.values()):
         raise RecipeError([Problem(str(recipe.path), "every track is muted: nothing is heard")])
     return _Builder(recipe, inputs, choices, registry, options).build()
-
-
-def _calls(recipe: Recipe) -> list[StageCall]:
-    calls = [call for track in recipe.tracks.values() for call in track.stages]
-    return [*calls, *recipe.mix, *recipe.master]
 
 
 def _refuse_equal_targets(plan: Plan) -> None:
@@ -268,10 +264,7 @@ class _Builder:
             nodes=self._graph.nodes,
             sample_rate=self._rate,
             duration_s=self._seconds,
-            separators={
-                name: tuple(choice.separator for choice in choices)
-                for name, choices in self._choices.items()
-            },
+            separators=separators_of(self._choices),
             outputs=outputs,
             out_folder=self._options.out_folder.resolve(),
             report=None
@@ -529,7 +522,7 @@ class _Builder:
                 )
 
     def _findings_of_repairs(self) -> Iterator[Finding]:
-        heeding = {c.stage.name for c in _calls(self._recipe) if c.stage.heeds_origin}
+        heeding = {c.stage.name for c in self._recipe.calls if c.stage.heeds_origin}
         for name, tag in self._inputs.generators.items() if heeding else ():
             yield Finding(
                 "info",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.graph import Graph, Measure, Node
+from stemfx.models import separators_of
 from stemfx.plan import Plan
 from stemfx.plan_inputs import Inputs
 from stemfx.plan_sources import SourcePorts
@@ -49,15 +48,12 @@ def make_analysis_plan(
     ).node
     nodes: dict[str, Node] = dict(graph.nodes)
     nodes[music] = replace(nodes[music], is_told=True)  # nobody else reads it
-    separators: Mapping[str, Any] = {
-        name: tuple(choice.separator for choice in of_source) for name, of_source in choices.items()
-    }
     return Plan(
         recipe=recipe,
         nodes=nodes,
         sample_rate=ports.sample_rate,
         duration_s=graph.seconds,
-        separators=separators,
+        separators=separators_of(choices),
         outputs={MUSIC: music, LEVEL: level},
         findings=tuple(ports.findings()),
     )

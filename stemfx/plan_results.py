@@ -35,8 +35,7 @@ DELIVERY_VERSION = 2
 
 def input_files(recipe: Recipe) -> set[Path]:
     """Return every file that a recipe names or is: none of them may be overwritten."""
-    calls = [call for track in recipe.tracks.values() for call in track.stages]
-    calls += [*recipe.mix, *recipe.master]
+    calls = recipe.calls
     files = {file for call in calls for file in (*call.files.values(), *call.sounds.values())}
     files |= {file for call in calls for kit in call.kits.values() for file in kit.files}
     files |= {file for source in recipe.sources.values() for file in source.files}

@@ -7,18 +7,18 @@ have for the same bytes, and what a producer who sells the result has to know.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from stemfx.errors import Problem
-from stemfx.io import file_sha256
+from stemfx.io import file_sha256, visible_files
 from stemfx.kit import Kit
 from stemfx.kit_files import FileKit
 from stemfx.licences import licence_class
 from stemfx.plan_inputs import used_calls, used_tracks
-from stemfx.recipe import Recipe, StageCall
+from stemfx.recipe import Recipe
 from stemfx.registry import SUITE, Kind, Plugin, Registry, files_of, weights_of
 from stemfx.separator import LicenceClass, Separator
 from stemfx.separators.weights import sha256 as weights_sha256
@@ -157,7 +157,7 @@ def united(several: Sequence[Requirements]) -> Requirements:
     kits = {(kit.name, kit.distribution): kit for needed in several for kit in needed.kits}
     return Requirements(
         (assets.pop(own), *(assets[path] for path in sorted(assets))),
-        tuple(plugins[name] for name in sorted(plugins, key=lambda name: (name != SUITE, name))),
+        tuple(plugins[name] for name in _suite_first(plugins)),
         tuple(models.values()),
         tuple(kits[key] for key in sorted(kits)),
     )
@@ -183,7 +183,7 @@ def _assets(
 def _named_files(recipe: Recipe) -> Iterator[tuple[Role, Path]]:
     yield from (("recipe", file) for file in recipe.files)
     yield from (("sound", t.asset) for t in recipe.tracks.values() if t.asset is not None)
-    for call in all_calls(recipe):
+    for call in recipe.calls:
         yield from (("sound", file) for file in call.sounds.values())
         yield from (("file", file) for file in call.files.values())
         for param, path in call.kit_paths.items():
@@ -193,19 +193,10 @@ def _named_files(recipe: Recipe) -> Iterator[tuple[Role, Path]]:
         yield "cover", tags.cover
 
 
-def all_calls(recipe: Recipe) -> list[StageCall]:
-    """Return every stage of a recipe, those of muted tracks too."""
-    calls = [call for track in recipe.tracks.values() for call in track.stages]
-    return [*calls, *recipe.mix, *recipe.master]
-
-
 def _kit_files(kit: Kit, path: Path) -> Iterator[Path]:
     """Yield the files of a kit from disk: of a folder all, since its names tell what is what."""
     if path.is_dir():
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            here = (Path(folder) / name for name in sorted(names) if not name.startswith("."))
-            yield from (file for file in here if file.is_file())
+        yield from (file for file in visible_files(path) if file.is_file())
     else:
         yield path
     if isinstance(kit, FileKit) and not kit.is_unpacked:
@@ -215,7 +206,7 @@ def _kit_files(kit: Kit, path: Path) -> Iterator[Path]:
 def _model_files(
     recipe: Recipe, separators: Separators, registry: Registry
 ) -> Iterator[tuple[Role, Path]]:
-    for separator in _each(separators):
+    for separator in each_separator(separators):
         if _is_inside(separator, recipe, registry):
             yield from (("model", file) for file in files_of(separator))
 
@@ -227,7 +218,8 @@ def _is_inside(separator: Separator, recipe: Recipe, registry: Registry) -> bool
     return bool(inside) and all(inside)
 
 
-def _each(separators: Separators) -> list[Separator]:
+def each_separator(separators: Separators) -> list[Separator]:
+    """Return every model once, in the order of their songs."""
     return list({id(one): one for of_source in separators.values() for one in of_source}.values())
 
 
@@ -235,30 +227,28 @@ def _each(separators: Separators) -> list[Separator]:
 
 
 def _plugins(recipe: Recipe, separators: Separators, registry: Registry) -> Iterator[NeededPlugin]:
-    offers: dict[Plugin, dict[str, None]] = {}
+    owners: dict[str, Plugin] = {}
+    offers: dict[str, set[str]] = {}
     for kind, name in _named_things(recipe, separators, registry):
         owner = registry.owner(kind, name)
         if owner is not None:
-            offers.setdefault(owner, {})[f"{kind} {name}"] = None
-    packages: dict[str, NeededPlugin] = {}
-    for owner, offered in offers.items():
-        before = packages.get(owner.distribution)
-        names = {*(before.offers if before else ()), *offered}
-        licence = owner.licence
-        packages[owner.distribution] = NeededPlugin(
-            owner.distribution,
-            owner.version,
-            licence,
-            licence_class(licence),
-            tuple(sorted(names)),
-        )
-    yield from (packages[name] for name in sorted(packages, key=lambda name: (name != SUITE, name)))
+            owners[owner.distribution] = owner
+            offers.setdefault(owner.distribution, set()).add(f"{kind} {name}")
+    for name in _suite_first(owners):
+        owner = owners[name]
+        class_ = licence_class(owner.licence)
+        offered = tuple(sorted(offers[name]))
+        yield NeededPlugin(name, owner.version, owner.licence, class_, offered)
+
+
+def _suite_first(distributions: Iterable[str]) -> list[str]:
+    return sorted(distributions, key=lambda name: (name != SUITE, name))
 
 
 def _named_things(
     recipe: Recipe, separators: Separators, registry: Registry
 ) -> Iterator[tuple[Kind, str]]:
-    for call in all_calls(recipe):
+    for call in recipe.calls:
         yield "stage", call.stage.name
         yield from (("kit", kit.name) for kit in call.kits.values() if _is_installed(kit, registry))
         if call.hears_hits:
@@ -267,7 +257,7 @@ def _named_things(
                 yield "hit classifier", classifier
     if recipe.align is not None and recipe.align.beat_tracker is not None:
         yield "beat tracker", recipe.align.beat_tracker
-    yield from (("model", s.card.name) for s in _each(separators))
+    yield from (("model", s.card.name) for s in each_separator(separators))
 
 
 def _is_installed(kit: Kit, registry: Registry) -> bool:
@@ -275,7 +265,7 @@ def _is_installed(kit: Kit, registry: Registry) -> bool:
 
 
 def _models(recipe: Recipe, separators: Separators, registry: Registry) -> Iterator[NeededModel]:
-    for separator in _each(separators):
+    for separator in each_separator(separators):
         card = separator.card
         here = files_of(separator) if weights_of(separator) == "here" else ()
         yield NeededModel(
@@ -292,7 +282,7 @@ def _models(recipe: Recipe, separators: Separators, registry: Registry) -> Itera
 
 
 def _kits(recipe: Recipe, registry: Registry) -> Iterator[NeededKit]:
-    kits = {kit.name: kit for call in all_calls(recipe) for kit in call.kits.values()}
+    kits = {kit.name: kit for call in recipe.calls for kit in call.kits.values()}
     for name, kit in sorted(kits.items()):
         owner = registry.owner("kit", name) if _is_installed(kit, registry) else None
         # What the recipe brings along is under the recipe's licence unless it says otherwise.

@@ -16,6 +16,7 @@ from stemfx.bundle.opening import is_bundle, opened_bundle
 from stemfx.bundle.stand_ins import with_stand_ins
 from stemfx.cache import Cache
 from stemfx.errors import LicenceError, Problem, RecipeError, StemfxError, UsageError
+from stemfx.folders import cache_folder
 from stemfx.models import (
     ACCEPTED,
     AUTO,
@@ -26,6 +27,7 @@ from stemfx.models import (
     Fetcher,
     OnFetch,
     choose,
+    separators_of,
     tell_on_stderr,
 )
 from stemfx.plan import Options, Plan, make_plan
@@ -457,19 +459,11 @@ def check_commercial(recipe: Recipe, choices: Choices, registry: Registry) -> No
     Raises:
         LicenceError: carries everything that stands in the way.
     """
-    separators = {name: [c.separator for c in of_source] for name, of_source in choices.items()}
-    unclear = unclear_licences(recipe, requirements(recipe, separators, registry))
+    needed = requirements(recipe, separators_of(choices), registry)
+    unclear = unclear_licences(recipe, needed)
     if unclear:
         listed = "\n".join(str(problem) for problem in unclear)
         raise LicenceError(f"--commercial refuses this recipe:\n{listed}", where=unclear[0].where)
-
-
-def cache_folder() -> Path:
-    """Return the folder of the cache: `$STEMFX_CACHE`, else the system's place for caches."""
-    import platformdirs
-
-    named = os.environ.get("STEMFX_CACHE")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("stemfx")
 
 
 @contextmanager

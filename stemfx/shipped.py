@@ -33,6 +33,11 @@ def own_recipes_folder() -> Path:
     return platformdirs.user_data_path("stemfx") / "recipes"
 
 
+def named_recipes() -> dict[str, Path]:
+    """Return every recipe that goes by a name; where two do, the user's own."""
+    return shipped_recipes() | own_recipes()
+
+
 def own_recipes() -> dict[str, Path]:
     """Return the user's own recipes and bundles by name; none where their folder cannot be read."""
     try:

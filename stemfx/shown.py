@@ -41,6 +41,14 @@ def plain(value: object, style: str = "") -> Text:
     return Text(visible(str(value)), style)
 
 
+def size_text(n_bytes: int) -> str:
+    """Write a size for people."""
+    for name, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n_bytes >= factor:
+            return f"{n_bytes / factor:.1f} {name}"
+    return f"{n_bytes} B"
+
+
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """Write JSON in plain ASCII; a number that JSON does not know (NaN, infinite) reads null."""
     return json.dumps(_finite(value), allow_nan=False, indent=indent)

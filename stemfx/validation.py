@@ -108,8 +108,7 @@ def _unknown_names(recipe: Recipe, registry: Registry) -> Iterator[Problem]:
         except PluginError as error:
             yield Problem(recipe.align.where, f"align.beats: {error.message}")
     known = registry.hit_classifiers
-    of_tracks = (call for track in recipe.tracks.values() for call in track.stages)
-    for call in (*of_tracks, *recipe.mix, *recipe.master):
+    for call in recipe.calls:
         named = call.params.classifier if isinstance(call.params, HitParams) else None
         if named is not None and named not in known:
             what = f"there is no classifier {named!r}{did_you_mean(named, known)}"

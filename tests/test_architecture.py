@@ -15,7 +15,7 @@ PACKAGE = Path(stemfx.__file__).parent
 
 # Who may import whom: a module may import from its own layer and from those below it.
 LAYERS = [
-    {"errors", "clock", "shipped", "shown", "__init__"},
+    {"errors", "clock", "folders", "shipped", "shown", "__init__"},
     {"audio"},
     {"dsp"},
     {

@@ -11,7 +11,7 @@ from stemfx import __version__
 from stemfx.bundle.manifest import Manifest, PackedPlugin
 from stemfx.errors import BundleError, ModelError
 from stemfx.registry import SUITE, Registry, files_of
-from stemfx.separator import Separator
+from stemfx.requirements import Separators, each_separator
 from stemfx.separators.weights import sha256
 from stemfx.stage import Finding
 
@@ -94,16 +94,14 @@ class Lock:
         models = [m.name for m in self.manifest.models if source in m.sources]
         return next((name for name in models if name not in named), None)
 
-    def check_models(self, separators: Mapping[str, Sequence[Separator]]) -> None:
+    def check_models(self, separators: Separators) -> None:
         """Refuse weights that are not those that the bundle was made with.
 
         Raises:
             ModelError: says which file differs.
         """
         locked = {model.name: model for model in self.manifest.models}
-        for separator in {
-            id(s): s for of_source in separators.values() for s in of_source
-        }.values():
+        for separator in each_separator(separators):
             name = separator.card.name
             wanted = dict(locked[name].files) if name in locked else {}
             for file in files_of(separator) if wanted else ():

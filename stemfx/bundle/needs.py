@@ -7,6 +7,7 @@ from functools import cache
 
 from stemfx.errors import Problem, RecipeError
 from stemfx.io import file_sha256
+from stemfx.models import separators_of
 from stemfx.recipe import Recipe
 from stemfx.registry import Registry
 from stemfx.requirements import Requirements, requirements, united
@@ -33,8 +34,7 @@ def all_needs(
 
     def needs(one: Recipe) -> Requirements:
         choices = choose_models(one, request, registry)
-        separators = {name: [choice.separator for choice in of] for name, of in choices.items()}
-        return requirements(one, separators, registry, digest)
+        return requirements(one, separators_of(choices), registry, digest)
 
     usual = needs(recipe)
     others = []

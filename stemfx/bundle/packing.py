@@ -19,13 +19,12 @@ from stemfx.bundle.opening import SUFFIX, opened_bundle
 from stemfx.bundle.writing import write_bundle
 from stemfx.errors import BundleError, RecipeError, UsageError
 from stemfx.io import file_sha256
+from stemfx.plan import RECORD
 from stemfx.recipe import Recipe, Source, read_recipe
 from stemfx.recipe.problems import quote
 from stemfx.recipe.sources import MIXTURE
 from stemfx.registry import Registry
 from stemfx.requirements import Requirements
-
-_RECORD = "run.json"
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,9 @@ def pack(
         for name, file in music.values()
     }
     if record is not None:
-        files[_RECORD] = record
+        files[RECORD.name] = record
         size_bytes = record.stat().st_size
-        packed[_RECORD] = PackedFile(
+        packed[RECORD.name] = PackedFile(
             sha256=file_sha256(record), size_bytes=size_bytes, role="record"
         )
     manifest = Manifest(

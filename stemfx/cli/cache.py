@@ -9,6 +9,7 @@ import typer
 
 from stemfx.cli import arguments as a
 from stemfx.errors import UsageError
+from stemfx.shown import size_text
 
 _UNITS = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -44,12 +45,13 @@ def cache(
         print_json({"schema": 1, **facts})
         return
     print_line(
-        f"{facts['folder']}: {len(entries)} results, {_size(used)} of {_size(store.limit_bytes)}"
+        f"{facts['folder']}: {len(entries)} results, {size_text(used)} of "
+        f"{size_text(store.limit_bytes)}"
     )
     if unfinished:
-        print_line(f"{_size(unfinished)} of it are separations that an interrupted run left")
+        print_line(f"{size_text(unfinished)} of it are separations that an interrupted run left")
     if freed:
-        print_line(f"freed {_size(freed)}")
+        print_line(f"freed {size_text(freed)}")
 
 
 def parse_size(text: str) -> int:
@@ -62,10 +64,3 @@ def parse_size(text: str) -> int:
     if match is None:
         raise UsageError(f"{text!r} is no size; write e.g. 500MB or 10GB", where="--limit")
     return int(float(match[1]) * _UNITS[match[2]])
-
-
-def _size(n_bytes: int) -> str:
-    for name, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if n_bytes >= factor:
-            return f"{n_bytes / factor:.1f} {name}"
-    return f"{n_bytes} B"

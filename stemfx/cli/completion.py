@@ -60,8 +60,9 @@ def recipes(ctx: typer.Context, incomplete: str) -> Iterator[tuple[str, str]]:  
     if "/" in incomplete:
         return
     from stemfx.cli.glance import title_of
+    from stemfx.shipped import named_recipes
 
-    yield from ((name, title_of(path)) for name, path in _named_recipes().items())
+    yield from ((name, title_of(path)) for name, path in named_recipes().items())
     for name in _files(Path()):
         if name.lower().endswith(RECIPE_SUFFIXES):
             yield name, ""
@@ -131,14 +132,9 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _glanced(ctx: typer.Context) -> Mapping[str, Mapping[str, Any]]:
     from stemfx.cli.glance import glance
+    from stemfx.shipped import named_recipes
 
     # An option that still waits for its value leaves the arguments unread.
     named = str(ctx.params.get("recipe") or ctx.args[0])
     path = Path(named).expanduser()
-    return glance(path if path.is_file() else _named_recipes()[named])
-
-
-def _named_recipes() -> dict[str, Path]:
-    from stemfx.shipped import own_recipes, shipped_recipes
-
-    return shipped_recipes() | own_recipes()
+    return glance(path if path.is_file() else named_recipes()[named])

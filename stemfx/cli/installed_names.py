@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stemfx.folders import cache_folder
+
 Names: TypeAlias = dict[str, dict[str, str]]
 """By kind (`stages`, `models`): each name with a line about it."""
 
@@ -22,20 +24,13 @@ _MOST_BYTES = 1 << 20
 
 def installed_names() -> Names:
     """Return the names of what is installed, from the last time if nothing has changed since."""
-    file = _folder() / _FILE
+    file = cache_folder() / _FILE
     key = _key()
     kept = _kept(file, key)
     if kept is None:
         kept = _names()
         _keep(file, {"key": key, "names": kept})
     return kept
-
-
-def _folder() -> Path:
-    import platformdirs
-
-    named = os.environ.get("STEMFX_CACHE")
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("stemfx")
 
 
 def _key() -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stemfx.cli import arguments as a
+from stemfx.shown import size_text
 
 if TYPE_CHECKING:
     from stemfx.bundle.packing import Packed
@@ -90,11 +91,11 @@ def _json(packed: Packed, missing: list[str]) -> dict[str, Any]:
 
 def _lines(packed: Packed, missing: list[str]) -> Iterator[str]:
     manifest = packed.manifest
-    yield f"{packed.path}: {_size(packed.size_bytes)}, SHA-256 {packed.sha256}"
+    yield f"{packed.path}: {size_text(packed.size_bytes)}, SHA-256 {packed.sha256}"
     yield f"holds {_files(len(manifest.files))}:"
     for name in manifest.names[:_SHOWN_FILES]:
         file = manifest.files[name]
-        yield f"  {name} ({file.role}, {_size(file.size_bytes)})"
+        yield f"  {name} ({file.role}, {size_text(file.size_bytes)})"
     left = manifest.names[_SHOWN_FILES:]
     if left:
         roles = Counter(manifest.files[name].role for name in left)
@@ -121,7 +122,3 @@ def _files(count: int) -> str:
 
 def _licence(text: str) -> str:
     return text or "licence not stated"
-
-
-def _size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes / 1e3:,.1f} kB"

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from stemfx.validation import Fault
 
 _STDIN = "-"
-_SUFFIXES = {".yaml", ".yml", ".stemfx"}
 
 
 def validate(
@@ -67,7 +66,9 @@ def _named(files: list[str]) -> Iterator[str]:
         inside = [
             str(one)
             for one in sorted(path.iterdir())
-            if one.suffix.lower() in _SUFFIXES and one.is_file() and not one.name.startswith(".")
+            if one.suffix.lower() in completion.RECIPE_SUFFIXES
+            and one.is_file()
+            and not one.name.startswith(".")
         ]
         if not inside:
             raise UsageError(f"there is no recipe in the folder {name!r} (.yaml, .yml, .stemfx)")
@@ -105,12 +106,12 @@ def _json(name: str, faults: tuple[Fault, ...]) -> dict[str, Any]:
 
 
 def _absolute(name: str) -> str:
-    from stemfx.shipped import own_recipes, shipped_recipes
+    from stemfx.shipped import named_recipes
 
     if name == _STDIN:
         return name
     path = Path(name)
-    named = {} if path.exists() else shipped_recipes() | own_recipes()
+    named = {} if path.exists() else named_recipes()
     return str(named.get(name, path).absolute())
 
 

@@ -7,7 +7,14 @@ a file is stored, `places` what keeps every write whole.
 """
 
 from stemfx.io.encoding import MP3_KBPS, Encoding, encoding_for, fits_wav
-from stemfx.io.places import check_writable, write_bytes, write_new_bytes, write_text, writing_to
+from stemfx.io.places import (
+    check_writable,
+    visible_files,
+    write_bytes,
+    write_new_bytes,
+    write_text,
+    writing_to,
+)
 from stemfx.io.reading import (
     AUDIO_SUFFIXES,
     MAX_DURATION_S,
@@ -45,6 +52,7 @@ __all__ = [
     "probe",
     "read_blocks",
     "riff_chunk",
+    "visible_files",
     "write",
     "write_bytes",
     "write_new_bytes",

@@ -99,6 +99,13 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder and those in it, in order; hidden files and folders are not."""
+    for inner, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(inner, name) for name in sorted(names) if not name.startswith("."))
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a small file whole or not at all.
 

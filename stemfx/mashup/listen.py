@@ -15,7 +15,7 @@ from stemfx.cache import Cache, LostError, StoredSignal
 from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.graph import DATA, Measure, Port, canonical
 from stemfx.health import FileFacts
-from stemfx.models import AUTO
+from stemfx.models import AUTO, separators_of
 from stemfx.music_reading import MusicReading
 from stemfx.plan import Plan
 from stemfx.plan_analysis import songs_alone
@@ -97,7 +97,7 @@ def listening_plan(
         nodes=nodes,
         sample_rate=ports.sample_rate,
         duration_s=graph.seconds,
-        separators={name: tuple(c.separator for c in of) for name, of in here.items()},
+        separators=separators_of(here),
     )
     return plan, inputs, list(dict.fromkeys(findings))
 

@@ -278,6 +278,12 @@ class Recipe:
     presets: Mapping[str, Mapping[str, KnobValue]] = field(default_factory=dict)
     preset: str = ""
 
+    @property
+    def calls(self) -> list[StageCall]:
+        """Every stage that it calls, those of muted tracks too."""
+        of_tracks = [call for track in self.tracks.values() for call in track.stages]
+        return [*of_tracks, *self.mix, *self.master]
+
     def aligns(self, source: str) -> bool:
         """Tell whether a source is brought to the tempo and key of the song."""
         found = self.sources.get(source)

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
+from stemfx.io import visible_files
+
 INTERVAL_S = 0.2
 """Between two looks. A change counts after two that agree, so it is seen after 0.2 to 0.4 s."""
 
@@ -36,19 +38,13 @@ def look(paths: Collection[Path]) -> dict[Path, dict[Path, State]]:
 
 
 def _files_at(path: Path) -> Iterator[tuple[Path, State]]:
-    within = islice(_visible_in(path), MOST_IN_A_FOLDER) if os.path.isdir(path) else [path]  # noqa: PTH112 - never raises
+    within = islice(visible_files(path), MOST_IN_A_FOLDER) if os.path.isdir(path) else [path]  # noqa: PTH112 - never raises
     for file in within:
         try:
             status = file.stat()
         except (OSError, ValueError):
             continue
         yield file, (status.st_size, status.st_mtime_ns, status.st_ino)
-
-
-def _visible_in(folder: Path) -> Iterator[Path]:
-    for inner, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(inner, name) for name in sorted(names) if not name.startswith("."))
 
 
 class Watch:

@@ -23,8 +23,7 @@ def named_files(recipe: Recipe) -> set[Path]:
 
     Installed kits, and the copies that archives of kits are unpacked to, are not among them.
     """
-    calls = [call for track in recipe.tracks.values() for call in track.stages]
-    calls += [*recipe.mix, *recipe.master]
+    calls = recipe.calls
     of_kits = {file for call in calls for kit in call.kits.values() for file in kit.files}
     elsewhere = {file for file in of_kits if not file.is_relative_to(recipe.folder)}
     kits = {path for call in calls for path in call.kit_paths.values()}

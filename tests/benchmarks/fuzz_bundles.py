@@ -31,6 +31,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bundling import FILES, RECIPE, bundle_bytes, manifest_of, zipped
+from fuzzing import EXTREMES, cut, flip_bits, splice
 
 from stemfx.bundle import opened_bundle
 from stemfx.bundle.limits import MAX_KEYS, MAX_MANIFEST_BYTES
@@ -38,7 +39,6 @@ from stemfx.errors import StemfxError
 
 LONGEST_S = 2.0
 MOST_MB = 500
-EXTREMES = [0, 1, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF]
 WORDS = [
     *(b"..", b"/", b"\\", b"\0", b"\n", b'"', b"{}", b"[]", b"-1", b"1e999", b"null", b"true"),
     *(b"\\ud800", b"\xff", b"99999999999999999999", b"[" * 5_000, b'{"a":' * 5_000),
@@ -96,16 +96,6 @@ def heaviest() -> list[bytes]:
 Mutation = Callable[[bytearray, random.Random], None]
 
 
-def flip_bits(data: bytearray, rng: random.Random) -> None:
-    for _ in range(rng.randrange(1, 9)):
-        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-
-
-def cut(data: bytearray, rng: random.Random) -> None:
-    at = rng.randrange(len(data))
-    del data[at : at + rng.choice([1, 4, 30, len(data)])]
-
-
 def insert(data: bytearray, rng: random.Random) -> None:
     at = rng.randrange(len(data))
     data[at:at] = rng.choice([rng.choice(WORDS), rng.randbytes(rng.randrange(1, 100))])
@@ -114,15 +104,6 @@ def insert(data: bytearray, rng: random.Random) -> None:
 def overwrite(data: bytearray, rng: random.Random) -> None:
     at, word = rng.randrange(len(data)), rng.choice(WORDS)
     data[at : at + len(word)] = word
-
-
-def splice(data: bytearray, rng: random.Random) -> None:
-    begin, length, to = rng.randrange(len(data)), rng.randrange(1, 500), rng.randrange(len(data))
-    piece = data[begin : begin + length]
-    if rng.random() < 0.5:
-        data[to : to + length] = piece
-    else:
-        data[to:to] = piece
 
 
 def set_header_field(data: bytearray, rng: random.Random) -> None:
