@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from stemfx.cli import arguments as a
+from stemfx.shown import size_text
 
 if TYPE_CHECKING:
     from stemfx.overview import Overview
@@ -31,7 +32,7 @@ def show(
     request = Request(
         settings=a.parse_pairs(set_, "--set"),
         sources=a.parse_sources(source),
-        preset=preset or "",
+        preset=a.preset_name(preset),
         models=tuple(a.name_or_path(name, "--model") for name in model or ()),
         offline=offline,
         needs_sources=False,
@@ -60,7 +61,7 @@ def _lines(shown: Overview, told: dict[str, Any]) -> Iterator[str]:
 def _parts(shown: Overview, told: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
     bundle = told["bundle"]
     if bundle is not None:
-        size = f"{bundle['files']} files, {_size(bundle['size_bytes'])}, all intact"
+        size = f"{bundle['files']} files, {size_text(bundle['size_bytes'])}, all intact"
         yield "bundle", [f"made with stemfx {bundle['made_with']}; {size}"]
     yield "extends", told["extends"]
     yield "songs", [_song(name, source) for name, source in told["sources"].items()]
@@ -168,7 +169,7 @@ def _needs(requires: dict[str, Any]) -> Iterator[str]:
         offers = ", ".join(plugin["offers"])
         yield f"{plugin['distribution']} {plugin['version']} ({_licence(plugin)}): {offers}"
     for model in requires["models"]:
-        size = f", {_size(model['size_bytes'])}" if model["size_bytes"] else ""
+        size = f", {size_text(model['size_bytes'])}" if model["size_bytes"] else ""
         source = f", from {model['source']}" if model["source"] else ""
         yield f"model {model['name']}{size}{source} ({_licence(model)})"
     for kit in requires["kits"]:
@@ -176,14 +177,8 @@ def _needs(requires: dict[str, Any]) -> Iterator[str]:
     files = [asset for asset in requires["assets"] if asset["role"] != "recipe"]
     if files:
         size = sum(asset["size_bytes"] for asset in files)
-        yield f"{len(files)} files of its own, {_size(size)}"
+        yield f"{len(files)} files of its own, {size_text(size)}"
 
 
 def _licence(thing: dict[str, Any]) -> str:
     return thing["licence"] or "no licence stated"
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1_000_000:
-        return f"{size_bytes / 1000:,.1f} kB"
-    return f"{size_bytes / 1e6:,.1f} MB"
