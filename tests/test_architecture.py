@@ -37,7 +37,7 @@ LAYERS = [
         *("recipe", "registered", "registry", "models"),
         *("io", "tags", "kit_files", "hit_files", "weight_files"),
     },
-    {"graph", "cache", "unfinished", "separation", "delivery"},
+    {"graph", "cache", "unfinished", "separation", "delivery", "exports"},
     {
         "plan",
         "plan_inputs",
@@ -52,7 +52,7 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "session", "bundle", "recipe_book"},
+    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
     {
         "analysis",
         "mashup",
