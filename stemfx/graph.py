@@ -16,12 +16,14 @@ from typing import Any, Literal
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
 from stemfx.dsp.dither import Dither
+from stemfx.exports.song import SongTrack
 from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
 from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
+from stemfx.recipe.model import SessionFormat
 from stemfx.separation import MaskName
 from stemfx.separator import Effort, Separator
 from stemfx.stage import Stage
@@ -392,11 +394,48 @@ class WritePair:
     paths: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class WriteSession:
+    """Write a project for a DAW.
+
+    Inputs: `tracks`, before their faders; what the song plays to, if `has_reading`; then the drum
+    hits of each of `hits`.
+
+    Args:
+        path: of the project.
+        format: of it.
+        tracks: as they will be in it, but for their channels and length.
+        media: where the audio of each track goes; none where it is in the project itself.
+        title, artist, about: what the project says of itself.
+        sample_rate: in Hz.
+        duration_s: of the song.
+        has_reading: whether anything is known of its beats.
+        hits: the tracks whose drum hits are known.
+    """
+
+    path: Path
+    format: SessionFormat
+    tracks: tuple[SongTrack, ...]
+    media: tuple[Path, ...]
+    title: str
+    artist: str
+    about: str
+    sample_rate: int
+    duration_s: float
+    has_reading: bool
+    hits: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The project, then its media."""
+        return (self.path, *self.media)
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
 Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
 """Work that gives no signal but `DATA`."""
 
-Result = Write | WriteHits | Deliver | WritePair
+Result = Write | WriteHits | Deliver | WritePair | WriteSession
 """Work that makes files for the user."""
 
 Makes = Removed | Fader | Mix | Comp | Excerpt

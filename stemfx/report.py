@@ -18,6 +18,7 @@ from stemfx.graph import (
     Write,
     WriteHits,
     WritePair,
+    WriteSession,
 )
 from stemfx.health.checks import Verdict
 from stemfx.io import write_text
@@ -89,30 +90,35 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
     `master` is the first of `masters`; `stems`, `removed` (what stages took away), `hits` and
-    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`;
+    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `sessions` are
+    the projects for DAWs, without their media, and `session` is the first of them; `report`;
     `record` says where all of it comes from.
     """
     paths: dict[str, Any] = {}
-    masters: list[str] = []
     for node in plan.nodes.values():
         if isinstance(node.work, WriteHits):
             files = list(map(str, node.work.paths))
             paths["hits"] = dict(zip(node.work.tracks, files[::2], strict=True))
             paths["midi"] = dict(zip(node.work.tracks, files[1::2], strict=True))
-        elif isinstance(node.work, Deliver):
-            masters.append(str(node.work.path))
         elif isinstance(node.work, WritePair):
             paths["ab"] = dict(zip(("before", "after"), map(str, node.work.paths), strict=True))
         elif isinstance(node.work, Write):
             names = zip(node.work.names, map(str, node.work.paths), strict=True)
             paths[node.work.role] = dict(names)
-    if masters:
-        paths = {"master": masters[0], "masters": masters, **paths}
+    lists = {"master": _paths_of(plan, Deliver), "session": _paths_of(plan, WriteSession)}
+    for name, files in reversed(lists.items()):
+        if files:
+            paths = {name: files[0], f"{name}s": files, **paths}
     if plan.report is not None:
         paths["report"] = str(plan.report)
     if plan.record is not None:
         paths["record"] = str(plan.record)
     return paths
+
+
+def _paths_of(plan: Plan, kind: type[Deliver | WriteSession]) -> list[str]:
+    """Return the file that each node of a kind is there for."""
+    return [str(n.work.path) for n in plan.nodes.values() if isinstance(n.work, kind)]
 
 
 _OF_A_MASTER = (
@@ -305,7 +311,7 @@ def expected_seconds(node: Node) -> float:
     if isinstance(node.work, WritePair):
         return 2 * _DELIVERY_COST["wav"] * seconds
     if isinstance(node.work, Result):
-        return _FILE_COST * len(node.work.paths) * seconds
+        return _FILE_COST * max(1, len(node.inputs)) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
 
 
@@ -428,8 +434,8 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(path, Mapping):
             flat += [(f"{name}/{track}", file) for track, file in path.items()]
         elif isinstance(path, list):
-            flat += [("master", file) for file in path]
-        elif name != "master":  # it is the first of the masters
+            flat += [(name.removesuffix("s"), file) for file in path]
+        elif name not in ("master", "session"):  # the first of the masters, and of the sessions
             flat.append((name, path))
     return flat
 

@@ -49,8 +49,12 @@ LAYERS = [
         "plan_analysis",
         "plan_checks",
         "plan_results",
+        "plan_session",
     },
-    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
+    {
+        *("operations", "operations_align", "operations_checks", "operations_files"),
+        *("operations_session", "run"),
+    },
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "page", "session", "bundle", "recipe_book"},
     {

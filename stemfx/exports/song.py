@@ -6,6 +6,7 @@ that is. Nothing here knows a file format.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,16 +67,18 @@ class Song:
 
     Args:
         title: of the song.
+        artist: whose it is, if that is told.
         about: a few lines for whoever opens it.
         sample_rate: in Hz, of all tracks.
         duration_s: of the longest track.
-        tempo: its beats and bars.
+        tempo: its beats and bars; `NO_TEMPO` where it has none.
         markers: of its sections, in order.
         tracks: in order, top to bottom.
         hits: what drums play, as far as that is known.
     """
 
     title: str
+    artist: str
     about: str
     sample_rate: int
     duration_s: float
@@ -83,6 +86,15 @@ class Song:
     markers: tuple[Marker, ...] = ()
     tracks: tuple[SongTrack, ...] = ()
     hits: tuple[HitTrack, ...] = ()
+
+    @property
+    def places(self) -> tuple[Marker, ...]:
+        """Its markers at their times in the project, on the bar lines that they mean."""
+        start_s = self.tempo.song_start_s
+        return tuple(
+            Marker(marker.name, self.tempo.on_beat_s(start_s + marker.time_s))
+            for marker in self.markers
+        )
 
     @property
     def end_s(self) -> float:
@@ -102,3 +114,14 @@ def colors_of(names: Sequence[str]) -> dict[str, str]:
 def guid(*names: str) -> str:
     """Return an identifier made of names: programs want one, and a file is to be the same twice."""
     return f"{{{uuid.uuid5(uuid.NAMESPACE_URL, '/'.join(('stemfx', *names)))}}}".upper()
+
+
+def one_line(text: str) -> str:
+    r"""Return a text without what a line of a project, or XML, cannot hold: control characters.
+
+    >>> one_line("a\tb\n c")
+    'a b c'
+    """
+    odd = ("Cc", "Cs", "Zl", "Zp")
+    kept = (" " if unicodedata.category(c) in odd or c in "\ufffe\uffff" else c for c in text)
+    return " ".join("".join(kept).split())

@@ -68,6 +68,11 @@ class TempoMap:
         before = self.tempos[max(0, bisect_right(self.tempos, time_s, key=lambda t: t.time_s) - 1)]
         return before.beat + (time_s - before.time_s) * before.bpm / 60
 
+    def on_beat_s(self, time_s: float) -> float:
+        """Return a time of the project, or that of the beat that it is as good as on."""
+        at_s = self.time_s(round(self.beat(time_s)))
+        return at_s if abs(at_s - time_s) <= 2 * ON_THE_BEAT_S else time_s
+
     def beats_in_bars(self, end_s: float) -> Iterator[tuple[int, int]]:
         """Yield every beat before a time, and how many lie between it and its bar line."""
         bounds = [*(meter.beat for meter in self.meters[1:]), self.beat(end_s)]
