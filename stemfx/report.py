@@ -310,8 +310,10 @@ def expected_seconds(node: Node) -> float:
         return _DELIVERY_COST[node.work.encoding.format] * seconds
     if isinstance(node.work, WritePair):
         return 2 * _DELIVERY_COST["wav"] * seconds
+    if isinstance(node.work, WriteSession):
+        return _FILE_COST * len(node.work.tracks) * seconds
     if isinstance(node.work, Result):
-        return _FILE_COST * max(1, len(node.inputs)) * seconds
+        return _FILE_COST * len(node.work.paths) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
 
 

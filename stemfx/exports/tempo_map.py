@@ -20,7 +20,7 @@ ON_THE_BEAT_S = 0.0025
 """So far a beat of the project may lie from one of the song: a hundredth of a beat at 240 BPM."""
 
 _NO_PICK_UP_S = 0.002  # a bar that begins so soon after the song's start begins with it
-_NEAT_S = 0.0005  # so much nearer to the beats a tempo of more digits would have to be
+_NEAT_S = 0.001  # so much nearer to the beats a tempo of more digits would have to be
 _MOST_DIGITS = 6
 _USUAL_BPM, _USUAL_BAR = 120.0, 4
 
