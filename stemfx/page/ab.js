@@ -11,7 +11,7 @@
       this.test = null;
       const { ab } = listening;
       this.selects = { a: this.#select("a"), b: this.#select("b") };
-      const hear = (side) => toggle(`Hear ${side.toUpperCase()}`, () => this.hear(side), { class: `side side-${side}` });
+      const hear = (side) => toggle(`Hear ${side.toUpperCase()}`, () => this.hear(side, true), { class: `side side-${side}` });
       this.sides = { a: hear("a"), b: hear("b"), x: hear("x") };
       this.swap = button("Swap", () => listening.compare({ a: ab.b, b: ab.a, isOn: ab.isOn }));
       this.equal = el("input", { type: "checkbox", checked: true, on: { change: () => listening.compare({ isEqual: this.equal.checked, isOn: ab.isOn }) } });
@@ -54,9 +54,10 @@
       this.listening.compare({ a, b, side });
     }
 
-    hear(side) {
+    hear(side, doesPlay = false) {
       if (!this.canCompare) return;
       this.listening.compare({ side });
+      if (doesPlay) this.page.play();
       const { ab, points } = this.listening;
       say(side === "x" ? "X" : `${side.toUpperCase()}: ${points.get(ab[side]).label}`);
     }

@@ -27,7 +27,7 @@
     return element;
   }
 
-  const minus = (text) => text.replace("-", "−");
+  const minus = (text) => (/^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", "−"));
   const db = (value, unit = "dB", digits = 1) =>
     value === null || value === undefined ? `– ${unit}`
       : Number.isFinite(value) ? `${minus(value.toFixed(digits))} ${unit}` : `silent`;

@@ -67,11 +67,13 @@
       return (choice?.lanes ?? []).filter((lane) => !lane.mute);
     }
 
-    // {lane id: is it heard}; in a blind test nobody is told.
-    shown() {
-      const points = this.ab.isOn ? (this.ab.x ? [] : [this.ab[this.ab.side]]) : null;
-      const lanes = new Set(this.lanesHeard());
-      return new Map(this.lanes.map((lane) => [lane.id, points ? points.includes(lane.point) : lanes.has(lane)]));
+    // The lanes to light up; in a blind test none, as that would tell.
+    lanesShown() {
+      if (!this.ab.isOn) return this.lanesHeard();
+      if (this.ab.x) return [];
+      const id = this.ab[this.ab.side];
+      const at = this.lanes.filter((lane) => lane.point === id);
+      return at.length ? at : this.lanes.filter((lane) => lane.points.includes(id));
     }
 
     // [gain of A, gain of B] in dB.

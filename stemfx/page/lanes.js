@@ -10,6 +10,25 @@
   const DRAGGED_TOO_FAR_PX = 5; // wavesurfer begins a dragged region so wide and keeps the surplus
   const FOLLOWS_AGAIN_MS = 3000; // after a scroll by hand
 
+  // Draw the highest and lowest sample of every pixel, as tall as `tallness` says. wavesurfer's own
+  // drawing mirrors the larger of the two and leaves a gap between its canvases.
+  function envelope([highs, lows], pen, tallness) {
+    const { width, height } = pen.canvas;
+    const middle = height / 2;
+    const y = (value) => Math.min(height, Math.max(0, middle - value * tallness * middle));
+    const n = highs.length;
+    for (let x = 0; x < width; x++) {
+      const from = Math.floor((x * n) / width), to = Math.max(from + 1, Math.floor(((x + 1) * n) / width));
+      let high = -1, low = 1;
+      for (let i = from; i < to; i++) {
+        if (highs[i] > high) high = highs[i];
+        if (lows[i] < low) low = lows[i];
+      }
+      const top = y(high);
+      pen.fillRect(x, top, 1, Math.max(1, y(low) - top));
+    }
+  }
+
   // ---- one lane ----------------------------------------------------------------------------
 
   class Lane {
@@ -67,7 +86,7 @@
       this.mute.pressed(lane.mute);
       this.solo.pressed(lane.solo);
       this.gain.value = lane.gain_db;
-      const text = Math.abs(lane.gain_db) < 0.05 ? "0.0 dB" : signedDb(lane.gain_db);
+      const text = signedDb(lane.gain_db);
       if (this.gainText.textContent !== text) {
         this.gainText.textContent = text;
         this.gain.setAttribute("aria-valuetext", text);
@@ -93,7 +112,7 @@
       const { lanes, wave, lane } = this;
       this.surfer = WaveSurfer.create({
         container: wave, height: "auto", waveColor: lane.color, progressColor: lane.color, cursorWidth: 0,
-        barHeight: lanes.tallness, minPxPerSec: lanes.px_per_s, autoScroll: false, autoCenter: false, hideScrollbar: true, interact: true,
+        renderFunction: (sides, pen) => envelope(sides, pen, lanes.tallness), minPxPerSec: lanes.px_per_s, autoScroll: false, autoCenter: false, hideScrollbar: true, interact: true,
       });
       this.regions = this.surfer.registerPlugin(WaveSurfer.Regions.create());
       this.surfer.on("interaction", (time_s) => this.page.seek(time_s));
@@ -198,8 +217,8 @@
     }
 
     show() {
-      const shown = this.listening.shown();
-      for (const row of this.rows) row.show(shown.get(row.lane.id));
+      const shown = this.listening.lanesShown();
+      for (const row of this.rows) row.show(shown.includes(row.lane));
     }
 
     showRange(range, but = null) {
@@ -264,7 +283,7 @@
 
     taller() {
       this.tallness = this.tallness >= 8 ? 1 : 2 * this.tallness;
-      for (const { surfer } of this.rows) surfer?.setOptions({ barHeight: this.tallness });
+      for (const { surfer } of this.rows) surfer?.setOptions({});
       say(`Waveforms ${this.tallness} times as tall`);
     }
 

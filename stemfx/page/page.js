@@ -62,6 +62,10 @@
       say(engine.isPlaying ? `Playing ${this.what()}` : `Paused at ${clock(engine.position)}`);
     }
 
+    play() {
+      if (!this.isPlaying) this.engine().play();
+    }
+
     seek(time_s) {
       const clamped = Math.min(this.data.duration_s, Math.max(0, time_s));
       if (this.#engine) this.#engine.seek(clamped);

@@ -102,7 +102,7 @@
       el("td", { role: "cell", class: "seconds", text: step.status === "cached" ? "" : seconds(step.seconds ?? 0) }),
       el("td", { role: "cell", class: "status" }, el("span", { class: `tag is-${step.status}`, text: step.status })),
       el("td", { role: "cell", class: "act" }, canCompare
-        ? button("A/B", () => page.select(step.before, step.after), { "aria-label": `Hear before and after ${step.node}`, title: "A: before, B: after, at equal loudness" }) : null));
+        ? button("A/B", () => { page.select(step.before, step.after); page.play(); }, { "aria-label": `Hear before and after ${step.node}`, title: "A: before, B: after, at equal loudness" }) : null));
   }
 
   function stepsTable(data, page, hasSound) {
