@@ -117,7 +117,7 @@ def rendered(
             "segment_s": SEGMENT_S,
             "overlap_s": OVERLAP_S,
             "where": copies.place,
-            "folder": "",
+            "folder": "audio" if is_served else "",
         },
         "picture": grid.picture,
     }

@@ -22,19 +22,27 @@ from stemfx.io import write_chunks
 from stemfx.page.making import Copy, Rendering
 from stemfx.shown import json_text
 
-LIBRARIES = (
-    "vendor/wavesurfer.min.js",
-    "vendor/wavesurfer-regions.min.js",
-    "vendor/wavesurfer-timeline.min.js",
-    "vendor/uplot.min.js",
-)
 SCRIPTS = (
-    *("decode.js", "loudness.js", "blind.js", "segments.js", "engine.js"),
+    *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
+    *("decode.js", "loudness.js", "blind.js", "segments.js", "graph.js", "engine.js"),
     *("dom.js", "sound.js", "heard.js", "ruler.js", "lanes.js", "transport.js", "ab.js"),
     *("panels.js", "record.js"),
+    *(f"pictures/{name}.js" for name in ("colours", "maths", "said", "parts", "sheet")),
+    *(f"pictures/{name}.js" for name in ("chart", "heat", "timeline")),
+    "pictures/picture_1_spectrograms.js",
+    "pictures/picture_2_loudness.js",
+    "pictures/picture_3_stereo.js",
+    "pictures/picture_4_reduction.js",
+    "pictures/picture_5_masks.js",
+    "pictures/picture_6_hits.js",
+    "pictures/picture_7_grids.js",
+    "pictures/picture_8_receipt.js",
+    "keys.js",
 )
 START = "page.js"
-STYLES = ("vendor/uplot.min.css", "page.css")
+"""Runs last, and starts it all."""
+
+STYLES = ("vendor/uplot.min.css", "page.css", "pictures/pictures.css")
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ def page_chunks(
         copies: the sound that it carries, by point.
         more: scripts on top of the usual ones.
     """
-    scripts = [_read(name) for name in (*LIBRARIES, *SCRIPTS, *more, START)]
+    scripts = [_read(name) for name in (*SCRIPTS, *more, START)]
     slots = {
         "title": escape(str(data["title"])),
         "policy": escape(_policy(data["audio"]["where"], scripts)),
