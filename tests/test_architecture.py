@@ -41,6 +41,7 @@ LAYERS = [
     {
         "plan",
         "plan_inputs",
+        "plan_listening",
         "plan_sources",
         "plan_stems",
         "plan_hits",
@@ -53,7 +54,7 @@ LAYERS = [
     },
     {
         *("operations", "operations_align", "operations_checks", "operations_files"),
-        *("operations_session", "run"),
+        *("operations_page", "operations_session", "run"),
     },
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "page", "session", "bundle", "recipe_book"},
