@@ -461,12 +461,36 @@ class Receipt:
     """Tell per band and minute what stems leave of a song. Inputs: the mixture, then the stems."""
 
 
+@dataclass(frozen=True)
+class WriteStemFile:
+    """Write a stem file for DJ software.
+
+    Inputs: the master, then `tracks` at their faders, all at one of the format's sample rates.
+
+    Args:
+        path: of the file.
+        tracks: their names.
+        stems: the stem of a song that each plays, where it plays one.
+        tags: what players show.
+    """
+
+    path: Path
+    tracks: tuple[str, ...]
+    stems: Mapping[str, str]
+    tags: Tags | None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
 ForPage = Picture | Receipt
 Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes | ForPage
 """Work that gives no signal but `DATA`."""
 
-Result = Write | WriteHits | Deliver | WritePair | WriteSession
+Result = Write | WriteHits | Deliver | WritePair | WriteSession | WriteStemFile
 """Work that makes files for the user."""
 
 Makes = Removed | Fader | Mix | Comp | Excerpt

@@ -1,4 +1,4 @@
-"""What the node does that writes a project for a DAW."""
+"""What the nodes do that write projects for DAWs, and stem files for DJ software."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 
 from stemfx.audio import Signal
 from stemfx.exports.dawproject_file import write_dawproject
+from stemfx.exports.four_parts import four_parts
 from stemfx.exports.grid_midi import midi_bytes
 from stemfx.exports.reaper import rpp_text
 from stemfx.exports.song import HitTrack, Marker, Song
+from stemfx.exports.stem_mp4 import parts_of, write_stem_mp4
 from stemfx.exports.tempo_map import NO_TEMPO, tempo_map
-from stemfx.graph import WriteSession
+from stemfx.graph import WriteSession, WriteStemFile
 from stemfx.hits import Hit
 from stemfx.io import Encoding, write, write_bytes, write_text
 from stemfx.music_reading import MusicReading
 from stemfx.stage import Notes
+from stemfx.tags import read_cover
 
 _FLOAT_WAV = Encoding("wav", 32)
 _UNNAMED = "unnamed"  # a section of the song that the recipe's `sections` leave out
@@ -52,6 +55,22 @@ def write_session(
         for path, signal in zip(work.media, inputs, strict=True):
             write(path, signal, _FLOAT_WAV)
         write_text(work.path, rpp_text(song))
+
+
+def write_stem_file(work: WriteStemFile, inputs: Sequence[Signal], notes: Notes) -> None:
+    """Write a stem file; report which tracks each of its four parts is made of.
+
+    Raises:
+        OutputError, DiskFullError: it cannot be written.
+        TagError: the cover cannot be used.
+    """
+    master, *tracks = inputs
+    named = dict(zip(work.tracks, tracks, strict=True))
+    cover = read_cover(work.tags.cover) if work.tags and work.tags.cover else None
+    parts = parts_of(named, work.stems)
+    write_stem_mp4(work.path, master, parts, tags=work.tags, cover=cover)
+    for part, names in four_parts(work.tracks, work.stems).items():
+        notes.report(**{f"part_{part}": ", ".join(names) or "silent"})
 
 
 def _song(work: WriteSession, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]]) -> Song:

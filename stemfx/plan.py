@@ -263,6 +263,7 @@ class _Builder:
                 self._sources,
                 self._aligned,
                 {track.name: self._track(track) for track in used_tracks(self._recipe)},
+                faders=faders,
                 master=master,
                 hits=self._hits.found,
                 is_preview=preview,

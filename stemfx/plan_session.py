@@ -17,6 +17,7 @@ from stemfx.graph import Graph, Port, WriteSession
 from stemfx.plan_align import AlignedPorts
 from stemfx.plan_inputs import played_sources, used_tracks
 from stemfx.plan_sources import SourcePorts
+from stemfx.plan_stem_file import add_stem_file
 from stemfx.recipe import Recipe, Track
 from stemfx.recipe.problems import listing
 from stemfx.stage import Finding
@@ -34,6 +35,7 @@ class SessionContent:
 
     Args:
         tracks: those that have a signal, before their faders, by name.
+        faders: those that are heard, at their faders.
         songs: as they came, by name.
         master: the finished one, if there is one.
         reading: what the song plays to.
@@ -41,6 +43,7 @@ class SessionContent:
     """
 
     tracks: Mapping[str, Port]
+    faders: Mapping[str, Port]
     songs: Mapping[str, Port]
     master: Port | None
     reading: Port | None
@@ -53,6 +56,7 @@ def session_content(
     aligned: AlignedPorts,
     tracks: Mapping[str, Port],
     *,
+    faders: Mapping[str, Port],
     master: Port | None,
     hits: Mapping[str, Port],
     is_preview: bool,
@@ -62,11 +66,12 @@ def session_content(
     The songs are left out that a track plays as they came, and in a preview those that `align`
     moves: the same moment of them is another one of the song.
     """
-    played = played_sources(recipe)
+    formats = {file.format for file in recipe.output.sessions} - {"stem.mp4"}
+    played = played_sources(recipe) if formats else []
     songs = {
         source.name: sources.mixture(source)
         for source in played
-        if not (is_preview and recipe.aligns(source.name))
+        if formats != {"mid"} and not (is_preview and recipe.aligns(source.name))
     }
     reading = None
     if any(recipe.aligns(source.name) for source in played):
@@ -75,7 +80,7 @@ def session_content(
         reading = sources.reading(played[0].name)
     heard = set(tracks.values())
     songs = {name: port for name, port in songs.items() if port not in heard}
-    return SessionContent(tracks, songs, master, reading, hits)
+    return SessionContent(tracks, faders, songs, master, reading, hits)
 
 
 def add_sessions(
@@ -83,9 +88,21 @@ def add_sessions(
 ) -> None:
     """Add what writes each project that a recipe asks for."""
     for file in recipe.output.sessions:
+        path = target(file.path, file.where)
+        if file.format == "stem.mp4":
+            assert content.master is not None  # noqa: S101 - made for whatever holds audio
+            add_stem_file(
+                graph,
+                recipe,
+                file,
+                path,
+                master=content.master,
+                faders=content.faders,
+                sample_rate=sample_rate,
+            )
+            continue
         with_audio = file.format != "mid"
         heard = list(_tracks(recipe, content)) if with_audio else []
-        path = target(file.path, file.where)
         media: tuple[Path, ...] = ()
         names = [f"{file.path.stem}-media/{track.file}" for track, _ in heard]
         if file.format == "rpp":
@@ -160,7 +177,7 @@ def _about(recipe: Recipe, *, has_master: bool) -> str:
 
 def session_findings(recipe: Recipe) -> Iterator[Finding]:
     """Tell what of a recipe is not in its projects, or not quite."""
-    formats = {file.format for file in recipe.output.sessions} - {"mid"}
+    formats = {file.format for file in recipe.output.sessions} - {"mid", "stem.mp4"}
     if not formats:
         return
     shown = used_tracks(recipe)

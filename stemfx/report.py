@@ -19,6 +19,7 @@ from stemfx.graph import (
     WriteHits,
     WritePair,
     WriteSession,
+    WriteStemFile,
 )
 from stemfx.health.checks import Verdict
 from stemfx.io import write_text
@@ -110,7 +111,10 @@ def output_paths(plan: Plan) -> dict[str, Any]:
         elif isinstance(node.work, Write):
             names = zip(node.work.names, map(str, node.work.paths), strict=True)
             paths[node.work.role] = dict(names)
-    lists = {"master": _paths_of(plan, Deliver), "session": _paths_of(plan, WriteSession)}
+    lists = {
+        "master": _paths_of(plan, Deliver),
+        "session": _paths_of(plan, WriteSession | WriteStemFile),
+    }
     for name, files in reversed(lists.items()):
         if files:
             paths = {name: files[0], f"{name}s": files, **paths}
@@ -121,7 +125,7 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     return paths
 
 
-def _paths_of(plan: Plan, kind: type[Deliver | WriteSession]) -> list[str]:
+def _paths_of(plan: Plan, kind: Any) -> list[str]:
     """Return the file that each node of a kind is there for."""
     return [str(n.work.path) for n in plan.nodes.values() if isinstance(n.work, kind)]
 
@@ -302,6 +306,7 @@ _COST = {
 }
 _FILE_COST, _STAGE_COST = 0.004, 0.004
 # Encoded, decoded and measured; lossy ones twice, where peaks are limited.
+_STEM_FILE_COST = 0.1
 _DELIVERY_COST = {"wav": 0.01, "flac": 0.013, "ogg": 0.06, "mp3": 0.12}
 
 
@@ -315,11 +320,17 @@ def expected_seconds(node: Node) -> float:
         return _DELIVERY_COST[node.work.encoding.format] * seconds
     if isinstance(node.work, WritePair):
         return 2 * _DELIVERY_COST["wav"] * seconds
-    if isinstance(node.work, WriteSession):
-        return _FILE_COST * len(node.work.tracks) * seconds
     if isinstance(node.work, Result):
-        return _FILE_COST * len(node.work.paths) * seconds
+        return _cost_of_files(node.work) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
+
+
+def _cost_of_files(work: Result) -> float:
+    """Return the seconds of work per second that writing files is, but for those of the master."""
+    if isinstance(work, WriteStemFile):
+        return _STEM_FILE_COST
+    n_files = len(work.tracks) if isinstance(work, WriteSession) else len(work.paths)
+    return _FILE_COST * n_files
 
 
 def _cost(work: Separate) -> float:

@@ -51,6 +51,7 @@ LAYERS = [
         "plan_checks",
         "plan_results",
         "plan_session",
+        "plan_stem_file",
     },
     {
         *("operations", "operations_align", "operations_checks", "operations_files"),

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import av
 import mido
 import numpy as np
 import pytest
@@ -190,6 +191,35 @@ def test_a_second_run_and_another_folder_give_the_same_bytes(folder: Path, tmp_p
     assert written() == first
 
 
+def test_a_stem_file_plays_the_master_and_its_four_parts_are_the_tracks_at_their_faders(
+    folder: Path,
+) -> None:
+    tracks = TRACKS.replace("other: {mute: true}", "other: {gain_db: -6}")
+    text = SOURCES + tracks + "output: {stems: out, session: dj/song.stem.mp4}\n"
+    outcome = run_text(folder, text)
+    assert outcome_json(outcome)["outputs"]["session"] == str(folder / "dj/song.stem.mp4")
+    parts = []
+    with av.open(str(folder / "dj/song.stem.mp4")) as file:
+        assert len(file.streams.audio) == 5
+        for stream in file.streams.audio[1:]:
+            file.seek(0)
+            frames = np.concatenate([f.to_ndarray() for f in file.decode(stream)], axis=1)
+            parts.append(frames[:, -stream.duration :] if frames.shape[1] > 4 * RATE else frames)
+    for part, name in zip(parts, ("drums", "bass", "other", "vocals"), strict=True):
+        track = samples(folder / f"out/{name}.wav")
+        track = np.broadcast_to(track, (2, track.shape[1]))
+        level = np.sqrt(np.mean(np.square(part), axis=1) / np.mean(np.square(track), axis=1))
+        heard = np.mean(np.square(track), axis=1) > 1e-9  # the drums are at the right alone
+        # A codec keeps levels within half a dB or so; a wrong part or fader is 2 dB off or more.
+        assert 20 * np.log10(level[heard]) == pytest.approx(0, abs=1.0)
+
+
+def test_a_stem_file_of_a_preview_keeps_the_name_that_programs_know_it_by(folder: Path) -> None:
+    text = SOURCES + "output: {session: song.stem.mp4}\n"
+    run_text(folder, text, preview_s=(1.0, 1.0))
+    assert (folder / "song-preview.stem.mp4").exists()
+
+
 def test_a_project_alone_makes_no_file_of_the_master_but_has_it(folder: Path) -> None:
     run_text(folder, SOURCES + "output: {session: song.rpp}\n")
     assert {p.name for p in folder.iterdir()} >= {"song.rpp", "song-media"}
@@ -268,7 +298,9 @@ def test_a_mashup_has_the_grid_of_all_its_songs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("session", "why"),
     [
-        ("song.als", "the format 'als' is unknown (known: rpp, dawproject, mid"),
+        ("song.als", "the format 'als' is unknown (known: rpp, dawproject, mid, stem.mp4)"),
+        ("song.mp4", "the format 'mp4' is unknown"),
+        (".stem.mp4", "the format 'mp4' is unknown"),
         ("song", "'song' has no suffix (known: rpp, dawproject, mid"),
         ("../song.rpp", "leads out of the output folder"),
         ("/song.rpp", "is an absolute path"),

@@ -205,7 +205,8 @@ class OutputShape(Shape):
     session: str | list[str] | None = Field(
         None,
         description="a project to go on with in a DAW: .rpp (REAPER), .dawproject (Bitwig, Studio "
-        "One, Cubase), .mid (tempo map, beats, drum hits), one file or a list of them",
+        "One, Cubase), .mid (tempo map, beats, drum hits), .stem.mp4 (for DJ software); one file "
+        "or a list of them",
     )
     tags: TagsShape | None = Field(None, description="what players show of the master")
     bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")

@@ -207,12 +207,15 @@ class MasterFile:
         return self.path.suffix[1:].lower()
 
 
-SessionFormat = Literal["rpp", "dawproject", "mid"]
+SessionFormat = Literal["rpp", "dawproject", "mid", "stem.mp4"]
 
 
 @dataclass(frozen=True)
 class SessionFile:
-    """A project for a DAW; `path` is relative to the output folder and stays inside it."""
+    """A project for a DAW, or a stem file for DJ software.
+
+    `path` is relative to the output folder and stays inside it.
+    """
 
     path: Path
     where: str

@@ -116,7 +116,7 @@ def _sessions(table: Table, problems: Problems) -> tuple[SessionFile, ...]:
     for entry in nodes:
         path = _path_of(entry, "output.session", SESSION_FORMATS, problems)
         if path is not None:
-            format_ = next(f for f in SESSION_FORMATS if path.suffix.lower() == f".{f}")
+            format_ = next(f for f in SESSION_FORMATS if path.name.lower().endswith(f".{f}"))
             found.append(SessionFile(path, str(entry.mark), format_))
     return tuple(found)
 
