@@ -77,7 +77,6 @@ def _song(work: WriteSession, inputs: Sequence[Signal], data: Sequence[Mapping[s
     found = iter(data)
     reading = MusicReading.from_json(next(found)) if work.has_reading else None
     tempo = None if reading is None else tempo_map(reading, work.sample_rate)
-    sections = () if reading is None else reading.sections
     ends_s = [signal.n_samples / signal.sample_rate for signal in inputs]
     tracks = (
         replace(track, channels=signal.channels, n_samples=signal.n_samples)
@@ -90,10 +89,18 @@ def _song(work: WriteSession, inputs: Sequence[Signal], data: Sequence[Mapping[s
         work.sample_rate,
         max(ends_s, default=work.duration_s if reading is None else reading.duration_s),
         tempo or NO_TEMPO,
-        tuple(Marker(section.label or _UNNAMED, section.start_s) for section in sections),
+        markers_of(reading),
         tuple(tracks),
         tuple(
             HitTrack(name, tuple(Hit(*values) for values in one["hits"]))
             for name, one in zip(work.hits, found, strict=True)
         ),
     )
+
+
+def markers_of(reading: MusicReading | None) -> tuple[Marker, ...]:
+    """Return where sections begin; what is left over after the last one with a name is none."""
+    sections = [] if reading is None else list(reading.sections)
+    while sections and not sections[-1].label:
+        sections.pop()
+    return tuple(Marker(section.label or _UNNAMED, section.start_s) for section in sections)

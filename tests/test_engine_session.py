@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -15,6 +16,7 @@ import pytest
 import rpp
 import soundfile
 from engine import level_db, run_text, samples
+from made_readings import made_reading, with_sections
 from made_songs import made_song
 
 from stemfx.audio import Audio
@@ -22,6 +24,8 @@ from stemfx.cache import Cache
 from stemfx.errors import OutputError, RecipeError
 from stemfx.io import Encoding, write
 from stemfx.midi_notes import read_midi_notes
+from stemfx.music_reading import Section
+from stemfx.operations_session import markers_of
 from stemfx.report import outcome_json
 from stemfx.run import Outcome
 
@@ -343,3 +347,15 @@ def test_no_link_leads_media_out_of_the_output_folder(folder: Path, tmp_path_fac
     (folder / "song-media").symlink_to(tmp_path_factory.mktemp("elsewhere"))
     with pytest.raises(OutputError, match="outside the output folder"):
         run_text(folder, f"{SOURCES}output: {{session: song.rpp}}\n")
+
+
+def test_sections_are_markers_and_what_is_left_over_at_the_end_is_none() -> None:
+    reading = with_sections(made_reading(120), ("", 1, 1), ("A", 2, 3), ("", 5, 2), ("B", 7, 1))
+    reading = replace(reading, sections=(*reading.sections, Section("", 14.5, 18.0, 8, 1)))
+    found = markers_of(reading)
+    assert [(m.name, m.time_s) for m in found] == [
+        ("unnamed", 0.5),
+        ("A", 2.5),
+        ("unnamed", 8.5),
+        ("B", 12.5),
+    ]

@@ -138,7 +138,8 @@ def _one_tempo(beats_s: Float64s) -> tuple[float, float] | None:
     for digits in range(_MOST_DIGITS):
         bpm = round(exact, digits)
         off_s, at_s = spread(bpm)
-        if off_s <= min(ON_THE_BEAT_S, best_s + _NEAT_S):
+        # Machines mostly play at whole numbers, and a reading of half a minute is 0.01 BPM off.
+        if off_s <= (min(ON_THE_BEAT_S, best_s + _NEAT_S) if digits else ON_THE_BEAT_S):
             return bpm, at_s
     return exact, first_s
 

@@ -61,6 +61,17 @@ def test_beats_that_a_reading_got_a_little_wrong_still_give_the_round_tempo():
     assert [tempo.bpm for tempo in made.tempos] == [126.0]
 
 
+@pytest.mark.parametrize(("read_bpm", "n_bars", "bpm"), [(126.98, 11, 127), (126.98, 100, 126.98)])
+def test_a_tempo_read_beside_a_whole_number_is_that_where_its_beats_cannot_tell(
+    read_bpm, n_bars, bpm
+):
+    reading = made_reading(read_bpm, n_bars=n_bars)
+    made = tempo_map(reading, RATE)
+    assert made is not None
+    assert [tempo.bpm for tempo in made.tempos] == [bpm]
+    assert furthest(reading.downbeats_s, bar_lines(made, reading.duration_s)) < CLOSE_S
+
+
 @pytest.mark.parametrize("sway", [0.02, 0.1])
 @pytest.mark.parametrize("downbeat_s", [0.0, 0.37, 3.3])
 @pytest.mark.parametrize("beats_per_bar", [3, 4])
