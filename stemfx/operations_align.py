@@ -199,7 +199,7 @@ def meet(
         notes.report(**bleed.measurements)
         notes.findings.extend(bleed.findings)
     elif work.kind == "low_end":
-        low_end = low_end_meeting(signals[0], signals[1])
+        low_end = low_end_meeting(signals[0], signals[1], drums_name=work.names[0])
         notes.report(**low_end.measurements)
         notes.findings.extend(low_end.findings)
     else:

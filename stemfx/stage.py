@@ -152,9 +152,10 @@ class Finding:
 
     `fix` is what would mend it, as it stands in a recipe: a line of YAML or a few, with values that
     were measured; None where nothing in a recipe mends it. A line `- name: {...}` alone is a stage:
-    it goes in front of the stage that found this, and what was found in a file, among the stages of
-    the track that plays it. Anything else begins with a comment that says where it goes, such as
-    `# in sources.song` or `# in place of this stage`: one of `stemfx.fixes.PLACES`.
+    it goes in front of the stage that found this; where none did, in front of all stages of the
+    track that the step's name begins with, or that plays the file which was looked at. Anything
+    else begins with a comment that says where it goes, such as `# in sources.song` or `# in place
+    of this stage`: one of `stemfx.fixes.PLACES`.
     """
 
     level: Level
