@@ -57,6 +57,12 @@ def instead(name: str, params: StageParams, **changes: Any) -> str:
     return placed(THIS_STAGE, stage_line(name, **(given | changes)))
 
 
+def to_the_front(name: str, params: StageParams) -> str:
+    """Write the stage that found something as the one that begins its list."""
+    given = params.model_dump(mode="json", exclude_unset=True)
+    return placed(TO_THE_FRONT, stage_line(name, **given))
+
+
 def entries(where: str, **values: Any) -> str:
     """Write keys and their values, a line each; one that is None is left out.
 
