@@ -26,6 +26,8 @@ LAYERS = [
             "hits",
             "midi_notes",
             "music_reading",
+            "fixes",
+            "findings",
             "beat_tracker",
             "hookspecs",
         ),
@@ -56,7 +58,7 @@ LAYERS = [
         *("operations_page", "run"),
     },
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {"finding_lines", "report", "report_words", "page", "session", "bundle", "recipe_book"},
     {
         "analysis",
         "mashup",
