@@ -45,6 +45,7 @@ from stemfx.plan_inputs import (
 from stemfx.plan_listening import Listening, listening
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_results import ResultNodes
+from stemfx.plan_session import add_sessions, session_content, session_findings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -138,7 +139,7 @@ def _refuse_equal_targets(plan: Plan) -> None:
 
     Nor can one be a file, and the folder of another.
     """
-    rename = "give `master`, `ab`, `stems`, `hits` or `report` another name"
+    rename = "give `master`, `ab`, `stems`, `session`, `hits` or `report` another name"
     seen: set[str] = set()
     for path in plan.targets:
         if _on_any_system(path) in seen:
@@ -236,10 +237,12 @@ class _Builder:
             preview_s=self._options.preview_s,
         )
         outputs: dict[str, str] = {}
-        if self._recipe.output.masters:
+        output, master = self._recipe.output, None
+        if output.masters or any(file.format != "mid" for file in output.sessions):
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
+        if master is not None and output.masters:
             reading = self._graph.add(
                 "master/measure",
                 "measure",
@@ -256,6 +259,18 @@ class _Builder:
             results.removed(self._removed)
         if self._hits.found:
             outputs["hits"] = results.hits(self._hits)
+        if output.sessions:
+            content = session_content(
+                self._recipe,
+                self._sources,
+                self._aligned,
+                {track.name: self._track(track) for track in used_tracks(self._recipe)},
+                faders=faders,
+                master=master,
+                hits=self._hits.found,
+                is_preview=preview,
+            )
+            add_sessions(self._graph, self._recipe, content, self._rate, results.target)
         add_checks(
             self._graph,
             self._recipe,
@@ -276,7 +291,7 @@ class _Builder:
             report=None
             if report is None
             else results.target(report, self._recipe.output.report_where),
-            findings=(*self._findings(), *results.findings()),
+            findings=(*self._findings(), *results.findings(), *session_findings(self._recipe)),
             record=results.target(RECORD, str(self._recipe.path)),
             hashes=self._inputs.hashes,
             preview_s=self._options.preview_s,

@@ -52,10 +52,12 @@ LAYERS = [
         "plan_analysis",
         "plan_checks",
         "plan_results",
+        "plan_session",
+        "plan_stem_file",
     },
     {
         *("operations", "operations_align", "operations_checks", "operations_files"),
-        *("operations_page", "run"),
+        *("operations_page", "operations_session", "run"),
     },
     {"scoring", "slicing", "requirements"},
     {"finding_lines", "report", "report_words", "page", "session", "bundle", "recipe_book"},
