@@ -27,7 +27,7 @@
       engine.on("position", (time_s) => this.tell("position", time_s ?? engine.position));
       engine.on("state", () => this.tell("state"));
       engine.on("waiting", () => this.tell("state"));
-      engine.on("error", (error) => say(`No sound: ${error?.message ?? error}`));
+      engine.on("error", (error) => say(`No sound: ${error?.message ?? error}`, 10));
       engine.volume_db = this.#volume_db;
       engine.loop = this.#isLooping ? this.range : null;
       engine.hear(this.listening.heard());

@@ -50,12 +50,12 @@
 
   // Tell a screen reader, and show for a moment, what has changed.
   let forgetting = 0;
-  function say(text) {
+  function say(text, shown_s = 2.5) {
     const region = document.getElementById("said");
     region.textContent = text;
     region.classList.add("is-shown");
     clearTimeout(forgetting);
-    forgetting = setTimeout(() => region.classList.remove("is-shown"), 2500);
+    forgetting = setTimeout(() => region.classList.remove("is-shown"), 1000 * shown_s);
   }
 
   // Pages from disk may have no navigator.clipboard: then a selection is copied.

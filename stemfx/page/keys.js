@@ -61,7 +61,10 @@
   stemfx.keyboard = (page, lanes) => {
     const dialog = keyList();
     const { listening } = page;
-    const onCurrent = (fn) => () => lanes.current && fn(lanes.current.lane);
+    const onCurrent = (fn) => () =>
+      lanes.current
+        ? fn(lanes.current.lane)
+        : say("Which lane? Click on one, or press Tab until you are in it.");
     const seekBy = (direction) => (event) =>
       page.seek(
         event.shiftKey ? lanes.ruler.next(page.position, direction) : page.position + SEEK_S * direction,

@@ -2,7 +2,7 @@
 (() => {
   "use strict";
   const stemfx = (globalThis.stemfx ??= {});
-  const { el, toggle, signedDb } = stemfx.dom;
+  const { db, el, signedDb, toggle } = stemfx.dom;
 
   const LOWEST_DB = -60; // the bottom of a fader
   const HIGHEST_DB = 12;
@@ -61,6 +61,7 @@
       this.gainText = el("output", { class: "gain-text" });
       this.point = this.#pointChoice(name);
       this.note = el("p", { class: "note", hidden: true });
+      this.readout = el("p", { class: "readout" });
       this.wave = el("div", { class: "wave", "aria-hidden": "true" });
       this.cursor = el("div", { class: "cursor" });
       this.element = el(
@@ -80,7 +81,7 @@
           this.point,
           el("div", { class: "fader" }, this.gain, this.gainText),
         ),
-        el("div", { class: "box" }, this.wave, this.note, this.cursor),
+        el("div", { class: "box" }, this.wave, this.readout, this.note, this.cursor),
       );
       this.element.style.setProperty("--lane", lane.color);
       this.element.addEventListener("pointerdown", () => lanes.focus(this));
@@ -142,6 +143,8 @@
     #notice() {
       const point = this.lanes.listening.points.get(this.lane.point);
       const isSeen = Boolean(point.peaks);
+      this.readout.textContent =
+        point.lufs === null ? "" : `${db(point.lufs, "LUFS")} · ${db(point.true_peak_dbtp, "dBTP")}`;
       this.note.textContent =
         !isSeen && !point.n_segments
           ? "The cache no longer holds this signal: run the recipe again to hear and see it."

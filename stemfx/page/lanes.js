@@ -20,7 +20,7 @@
       this.handled_ms = -Infinity;
       this.ruler = new stemfx.Ruler(page, page.data.grids ?? []);
       this.rows = listening.lanes.map((lane, i) => new stemfx.Lane(lane, i + 1, this));
-      this.current = this.rows[0] ?? null;
+      this.current = null; // the one that was touched last
       this.list = el("ol", { class: "lanes" }, ...this.rows.map((row) => row.element));
       this.element = el(
         "div",
@@ -75,7 +75,8 @@
       for (const row of this.rows) if (row !== but) row.showRange(range);
     }
 
-    showPosition(time_s) {
+    // `isAsked`: somebody went there, so it is shown.
+    showPosition(time_s, isAsked = false) {
       const x = time_s * this.drawn_px_per_s - this.scroll_px;
       const isOut = x < 0 || x > (this.width_px ?? 0);
       const transform = `translateX(${x}px)`;
@@ -83,8 +84,8 @@
         cursor.style.transform = transform;
         cursor.hidden = isOut;
       }
-      if (isOut && this.page.isPlaying && performance.now() - this.handled_ms > FOLLOWS_AGAIN_MS)
-        this.reveal(time_s);
+      const isFollowing = this.page.isPlaying && performance.now() - this.handled_ms > FOLLOWS_AGAIN_MS;
+      if (isOut && (isAsked || isFollowing)) this.reveal(time_s);
     }
 
     // Scroll so that a time is at the left of the window.

@@ -120,7 +120,10 @@
       transport.showPosition(time_s);
       lanes.showPosition(time_s);
     });
-    page.on("seek", (time_s) => transport.showPosition(time_s, true));
+    page.on("seek", (time_s) => {
+      transport.showPosition(time_s, true);
+      lanes.showPosition(time_s, true);
+    });
     page.on("state", () => transport.showState(page.isPlaying, page.isWaiting));
     page.on("volume", (volume_db) => transport.showVolume(volume_db));
     page.on("range", (range, { by = null } = {}) => {

@@ -161,7 +161,7 @@
         i < this.bars_s.length && this.bars_s[i] <= to_s;
         i++
       ) {
-        if (4 * beat_px >= 5) tick(this.bars_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
+        if (4 * beat_px >= 13 || i % every === 0) tick(this.bars_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
         if (i % every === 0) pen.fillText(String(i + 1), x(this.bars_s[i]) + 3, HEIGHT_PX - 14);
       }
     }
