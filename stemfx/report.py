@@ -1,12 +1,13 @@
-"""What a run tells: one closing table for people, one JSON object for programs, one page."""
+"""What a run tells: one closing table for people, one JSON object for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stemfx.finding_lines import finding_text
+from stemfx.findings import finding_json
 from stemfx.graph import (
     AUDIO,
     Deliver,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = 1
-LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
 _STATUS_STYLE = {"done": "green", "cached": "dim", "failed": "red", "skipped": "dim"}
 
 # --- JSON --------------------------------------------------------------------------------
@@ -54,10 +54,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
         "checks": checks_json(outcome),
-        "findings": [
-            {"level": f.level, "node": node, "code": f.code, "message": f.message}
-            for node, f in outcome.findings
-        ],
+        "findings": [finding_json(finding, node=node) for node, finding in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }
 
@@ -79,9 +76,7 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
         "status": node.status,
         "seconds": node.seconds,
         "measurements": dict(node.measurements),
-        "findings": [
-            {"level": f.level, "code": f.code, "message": f.message} for f in node.findings
-        ],
+        "findings": [finding_json(finding) for finding in node.findings],
     }
 
 
@@ -232,8 +227,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
         licence = f"licence of the weights: {card.licence}"
         console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
     for notice in (*notices, *plan.findings):
-        style = LEVEL_STYLE[notice.level]
-        console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
+        console.print(finding_text(notice))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
     console.print(
         f"{_clock(plan.duration_s)} at {plan.sample_rate} Hz; {len(missing)} of "
@@ -338,7 +332,7 @@ def plan_json(plan: Plan, missing: set[str], notices: Sequence[Finding] = ()) ->
             for node in plan.nodes.values()
         ],
         "expected_seconds": round(sum(expected_seconds(plan.nodes[name]) for name in missing), 1),
-        "findings": [asdict(finding) for finding in (*notices, *plan.findings)],
+        "findings": [finding_json(finding) for finding in (*notices, *plan.findings)],
     }
 
 
@@ -363,13 +357,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for line in _summary_lines(outcome):
         console.print(plain(line))
     for node_id, finding in outcome.findings:
-        console.print(
-            Text.assemble(
-                (f"{finding.level}: ", LEVEL_STYLE[finding.level]),
-                visible(f"{finding.message} "),
-                (visible(f"[{node_id}]"), "dim"),
-            )
-        )
+        console.print(finding_text(finding, node=node_id))
     _print_paths(outcome.plan, console)
 
 
@@ -434,22 +422,10 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
     return flat
 
 
-# --- the page ----------------------------------------------------------------------------
-
-
 def write_report(outcome: Outcome, path: Path) -> None:
-    """Write the report beside the results: `.json` for programs, else the table as a page.
+    """Write what `--json` tells beside the results.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if path.suffix.lower() == ".json":
-        write_text(path, json_text(outcome_json(outcome), indent=1))
-        return
-    import io
-
-    from rich.console import Console
-
-    console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True)
-    print_outcome(outcome, console)
-    write_text(path, console.export_html())
+    write_text(path, json_text(outcome_json(outcome), indent=1))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import html
-import json
-import re
 import time
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sound_page import FOLDER, RATE, noise, segments
+from sound_page import RATE, noise, segments
+
+from stemfx.page.writing import page_chunks
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -24,12 +23,6 @@ SECONDS = 4.0
 BPM = 120.0
 PEAKS_PER_S = 50
 BLOCK_S = 0.1
-SCRIPTS = (
-    *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
-    *("decode.js", "loudness.js", "blind.js", "segments.js", "graph.js", "engine.js"),
-    *("dom.js", "sound.js", "heard.js", "control.js", "ruler.js", "lane.js", "lanes.js"),
-    *("transport.js", "listen_bar.js", "ab.js", "panels.js", "record.js", "keys.js", "page.js"),
-)
 MINUS = "\N{MINUS SIGN}"
 FIX = "- mono_below: {cutoff_hz: 120}"
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -118,27 +111,23 @@ def song(**changes: Any) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """The sound of a point, as `page_chunks` takes it."""
+
+    samples: np.ndarray
+
+    def pieces(self) -> list[bytes]:
+        return segments(self.samples)
+
+
 def written(folder: Path, data: Mapping[str, Any] | None = None) -> Path:
     """Write a page and return where it is."""
     data = song() if data is None else data
-    scripts = [(FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS]
-    digests = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    slots = {
-        "policy": f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'",
-        "title": html.escape(data["title"]),
-        "style": (FOLDER / "page.css").read_text(encoding="utf-8"),
-        "data": json.dumps(data).replace("<", "\\u003c"),
-        "libraries": json.dumps(
-            [{"package": "a", "version": "1", "licence": "MIT", "home": "", "text": "free"}]
-        ),
-        "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
-        "audio": "\n".join(_sound(point["id"]) for point in data["points"] if point["n_segments"]),
-    }
-    template = (FOLDER / "page.html").read_text(encoding="utf-8")
+    heard = (point["id"] for point in data["points"] if point["n_segments"])
+    copies = {name: _Copy(signals()[name]) for name in heard}
     page = folder / "report.html"
-    page.write_text(re.sub(r"\{\{(\w+)\}\}", lambda m: slots[m[1]], template), encoding="utf-8")
+    page.write_bytes(b"".join(page_chunks(data, copies)))
     return page
 
 
@@ -148,11 +137,6 @@ def until(page: Page, condition: str, timeout_s: float = 10.0) -> None:
     while not page.evaluate(condition):
         assert time.monotonic() < end, f"in vain: {condition}"
         page.wait_for_timeout(20)
-
-
-def _sound(point: str) -> str:
-    pieces = (base64.b64encode(piece).decode() for piece in segments(signals()[point]))
-    return f'<script type="text/plain" id="audio-{point}">{chr(10).join(pieces)}</script>'
 
 
 def _lane(

@@ -26,6 +26,8 @@ LAYERS = [
             "hits",
             "midi_notes",
             "music_reading",
+            "fixes",
+            "findings",
             "beat_tracker",
             "hookspecs",
         ),
@@ -41,6 +43,7 @@ LAYERS = [
     {
         "plan",
         "plan_inputs",
+        "plan_listening",
         "plan_sources",
         "plan_stems",
         "plan_hits",
@@ -50,9 +53,12 @@ LAYERS = [
         "plan_checks",
         "plan_results",
     },
-    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
+    {
+        *("operations", "operations_align", "operations_checks", "operations_files"),
+        *("operations_page", "run"),
+    },
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {"finding_lines", "report", "report_words", "page", "session", "bundle", "recipe_book"},
     {
         "analysis",
         "mashup",

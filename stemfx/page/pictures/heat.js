@@ -5,6 +5,9 @@
 
   const HZ_TICKS = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000];
 
+  // Room in px for the colour bar: charts over a map leave as much.
+  stemfx.heatRight = 68;
+
   // Mean of a row of `map` between columns that fall on each of `n` pixels; NaN where nothing is.
   function rowAt(map, band, n, columns_shown) {
     const row = new Float32Array(n);
@@ -91,7 +94,7 @@
       page: wanted.page,
       label: wanted.label,
       height: wanted.height ?? 150,
-      margins: { left: 34, right: 68 },
+      margins: { left: 44, right: stemfx.heatRight },
       span: () => [0, data.duration_s],
       paint: (pen, box, theme, scale) => {
         const table = stemfx.colourTable(wanted.kind, theme);
