@@ -27,23 +27,14 @@ CUT_S = (2.0, 4.0)  # where the step takes 6 dB from the tone
 
 # What the page is to pictures, without sound; `show(id)` draws one, `play(s)` moves the position.
 DRIVER = """
-const heard = new Map();
-const engine = {
-  isPlaying: false, at: 0,
-  seek(s) { this.at = s; tell("position", s); },
-  play() { this.isPlaying = true; },
-};
-const tell = (event, value) => { for (const fn of heard.get(event) ?? []) fn(value); };
 const page = {
-  data, position: 0, engine: () => engine, picked: null, select(a, b) { this.picked = [a, b]; },
-  on(event, fn) {
-    heard.set(event, [...(heard.get(event) ?? []), fn]);
-    return () => heard.set(event, heard.get(event).filter((f) => f !== fn));
-  },
+  data, position: 0, isPlaying: false, picked: null, ...stemfx.dom.listeners(),
+  seek(s) { this.position = s; this.tell("position", s); },
+  play() { this.isPlaying = true; },
+  select(a, b) { this.picked = [a, b]; },
 };
 const point = (id) => data.points.find((p) => p.id === id);
 const spectrogram = (id) => stemfx.decode.spectrogram(point(id), data.picture);
-const play = (s) => tell("position", s);
 function show(id) {
   const { el } = stemfx.dom;
   const picture = stemfx.pictures.find((p) => p.id === id);
@@ -184,7 +175,7 @@ def made_data() -> dict[str, Any]:
         "separation": {"song": {"mixture": "song", "stems": {"vocals": "vocals"}}},
         "hits": {
             "drums": {
-                "hits": [[0.5, "kick", 1.0], [1.0, "snare", 0.5], [1.5, "kick", 0.6]],
+                "hits": [[0.5, "kick", 1.0], [1.0, "<i>snare", 0.5], [1.5, "kick", 0.6]],
                 "replaced": ["kick"],
             }
         },
@@ -231,10 +222,10 @@ def write_page(data: dict[str, Any], path: Path, driver: str = DRIVER, style: st
     """Write a page with the data and every script that pictures use; `driver` is the last one."""
     vendored = [PAGE / "vendor" / "uplot.min.js"]
     own = [PAGE / name for name in ("decode.js", "loudness.js", "dom.js")]
-    own = [path for path in own if path.exists()]
     pictures = sorted((PAGE / "pictures").glob("*.js"))
     scripts = [f'<script src="{p.as_uri()}"></script>' for p in vendored + own + pictures]
-    styles = [PAGE / "vendor" / "uplot.min.css", PAGE / "pictures" / "pictures.css"]
+    styles = [PAGE / "vendor" / "uplot.min.css", PAGE / "page.css"]
+    styles.append(PAGE / "pictures" / "pictures.css")
     links = [f'<link rel="stylesheet" href="{p.as_uri()}">' for p in styles]
     held = json.dumps(data).replace("<", "\\u003c")
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">

@@ -40,7 +40,7 @@
     for (const [line, y] of inView(plot, lines.filter(({ text }) => text))) {
       const is_below = y - bbox.top < 16 * scale;
       pen.textBaseline = is_below ? "top" : "bottom";
-      pen.strokeStyle = theme.ground;
+      pen.strokeStyle = theme.panel;
       pen.fillStyle = line.colour(theme);
       for (const write of ["strokeText", "fillText"])
         pen[write](line.text, bbox.left + bbox.width - 4 * scale, y + (is_below ? 3 : -2) * scale);
@@ -49,7 +49,7 @@
   };
 
   function optionsOf(wanted, width, theme, now) {
-    const axis = { stroke: theme.muted, font: `11px ${theme.font}`, ticks: { stroke: theme.line, size: 4 },
+    const axis = { stroke: theme.dim, font: `11px ${theme.font}`, ticks: { stroke: theme.line, size: 4 },
       grid: { stroke: theme.line, width: 0.5 } };
     return {
       width,

@@ -6,7 +6,7 @@
   const HZ_TICKS = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000];
 
   // Room in px for the colour bar: charts over a map leave as much.
-  stemfx.heatRight = 68;
+  stemfx.heatRight = 76;
 
   // Mean of a row of `map` between columns that fall on each of `n` pixels; NaN where nothing is.
   function rowAt(map, band, n, columns_shown) {
@@ -61,7 +61,7 @@
       pen.fillStyle = `rgb(${c & 255} ${(c >> 8) & 255} ${(c >> 16) & 255})`;
       pen.fillRect(x, top + y, 10, 1.5);
     }
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     pen.textAlign = "left";
     for (const share of [0, 0.5, 1]) {
       pen.textBaseline = share === 1 ? "top" : share ? "middle" : "bottom";
@@ -70,7 +70,7 @@
   }
 
   function paintHz(pen, box, theme, edges_hz, n_bands, yOf) {
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     for (const hz of HZ_TICKS) {

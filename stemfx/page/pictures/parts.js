@@ -66,13 +66,37 @@
     };
   };
 
-  // Move the page's play position, and play from there if asked to.
-  stemfx.hearFrom = async (page, position_s, is_to_play = false) => {
-    const engine = await page.engine();
-    if (!engine) return;
-    await engine.seek(Math.max(0, position_s));
-    if (is_to_play && !engine.isPlaying) engine.play();
+  // Move the play position, and play from there if asked to.
+  stemfx.hearFrom = (page, position_s, is_to_play = false) => {
+    page.seek(Math.max(0, position_s));
+    if (is_to_play) page.play();
   };
+
+  // Do heavy things one a task, in order, so that the page stays quick under the hand.
+  const waiting = [];
+  let is_working = false;
+  function work() {
+    is_working = waiting.length > 0;
+    if (!is_working) return;
+    const [make, done, failed] = waiting.shift();
+    try {
+      done(make());
+    } catch (error) {
+      failed(error);
+    }
+    setTimeout(work);
+  }
+  stemfx.inTurn = (make) => new Promise((done, failed) => {
+    waiting.push([make, done, failed]);
+    if (is_working) return;
+    is_working = true;
+    setTimeout(work);
+  });
+
+  // Make what can be destroyed in its turn, unless `element` has left the page by then; `kept` ends it.
+  stemfx.drawInTurn = (kept, element, make) => stemfx.inTurn(() => {
+    if (element.isConnected) kept.keep(make());
+  });
 
   // Ends of what a picture holds: `keep` them, `end` them all.
   stemfx.keeper = () => {

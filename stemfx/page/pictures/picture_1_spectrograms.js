@@ -34,11 +34,8 @@
     for (const [name, kind, map, span, unit, height] of maps) {
       const place = stemfx.dom.el("div");
       element.append(stemfx.dom.el("h4", { class: "pic-name" }, name), place);
-      // One map a task, so that the page stays quick under the hand.
-      await new Promise((go) => setTimeout(go));
-      if (!element.isConnected) return;
       const label = kind === "change" ? `Change of the spectrum. ${words}` : `Spectrogram of ${name}`;
-      kept.keep(stemfx.heat(place, { page, data, map: map(), kind, range: span, unit, label, height }));
+      stemfx.drawInTurn(kept, place, () => stemfx.heat(place, { page, data, map: map(), kind, range: span, unit, label, height }));
     }
   }
 
@@ -46,7 +43,7 @@
     id: "spectrograms",
     title: "Spectrum before and after",
     help: "Time runs to the right, low to high from bottom to top. In the lowest picture red got louder, blue " +
-      "softer, the colour of the page stayed as it was, grey is silence: a good step colours only what it was meant for.",
+      "softer, the colour of the ground stayed as it was, grey is silence: a good step colours only what it was meant for.",
     wants: (data) => stemfx.pictured(data).length > 0,
     draw: (element, data, page) => {
       const points = stemfx.pointsById(data);

@@ -80,7 +80,7 @@
       } } });
       return el("label", {}, input, point.label);
     };
-    return el("details", {}, el("summary", { text: "Choose what is shown" }),
+    return el("details", { class: "pic-more" }, el("summary", { text: "Choose what is shown" }),
       el("fieldset", { class: "pic-checks", "aria-label": "Points shown" }, ...data.points.map(box)));
   }
 
@@ -106,7 +106,7 @@
           if (id === point.id) return free ?? wanted;
           colours.push(free ?? wanted);
         }
-        return theme.muted;
+        return theme.dim;
       };
       const show = () => {
         kept.end();
@@ -115,8 +115,8 @@
         area.replaceChildren(el("h4", { class: "pic-name", text: "Loudness, LUFS" }), loudness,
           el("h4", { class: "pic-name", text: "Peaks, dBFS" }), peaks, tableOf(shown, data.target));
         if (!shown.length) return area.replaceChildren(el("p", { text: "Choose at least one point." }));
-        kept.keep(drawLoudness(loudness, data, page, shown, colourOf));
-        kept.keep(drawPeaks(peaks, data, page, shown, colourOf));
+        stemfx.drawInTurn(kept, loudness, () => drawLoudness(loudness, data, page, shown, colourOf));
+        stemfx.drawInTurn(kept, peaks, () => drawPeaks(peaks, data, page, shown, colourOf));
       };
       element.append(choices({ points: heard }, picked, show), area);
       show();

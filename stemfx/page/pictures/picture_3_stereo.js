@@ -65,12 +65,12 @@
         const chart = el("div");
         area.replaceChildren(el("p", { class: "pic-words", text: words }),
           el("h4", { class: "pic-name", text: "Correlation per second" }), chart, bandTable(...pair));
-        const colours = [(theme) => theme.muted, (theme) => theme.accent];
+        const colours = [(theme) => theme.dim, (theme) => theme.accent];
         const values = pair.map(stemfx.decode.correlation);
-        kept.keep(stemfx.chart(chart, {
+        stemfx.drawInTurn(kept, chart, () => stemfx.chart(chart, {
           page, data, step_s: PERIOD_S, height: 150, range: [-1, 1],
           label: `Correlation over time. ${pair.map((point, k) =>
-            `${point.label}: ${number(stemfx.median(values[k]))} in the middle, ${number(Math.min(...values[k]))} at least`).join("; ")}.`,
+            `${point.label}: ${number(stemfx.median(values[k]))} typically, ${number(Math.min(...values[k]))} at least`).join("; ")}.`,
           lines: [{ value: 0, text: "below: cancels in mono", colour: (theme) => theme.bad, dash: [8, 4] }],
           series: pair.map((_, k) => ({ values: values[k], colour: colours[k], width: 2, dash: k ? undefined : [4, 3] })),
           legend: pair.map((point, k) => ({ colour: colours[k], dash: k === 0, tell: (i) =>

@@ -22,7 +22,7 @@
   }
 
   function drawCurve(element, data, page, words, { loudness, peaks }) {
-    const colours = [(theme) => theme.muted, (theme) => theme.accent];
+    const colours = [(theme) => theme.dim, (theme) => theme.accent];
     const lowest = Math.min(-6, loudness.deepest_db || 0, peaks.deepest_db || 0);
     const range = [Math.max(LOWEST_DB, Math.floor((lowest - 1) / 3) * 3), 3];
     const legend = (name, values, colour) => ({ colour, tell: (k) =>
@@ -38,15 +38,16 @@
 
   async function drawMap(element, data, page, step, before, after, static_db, kept) {
     const [a, b] = await Promise.all([before, after].map((point) => stemfx.decode.spectrogram(point, data.picture)));
-    if (!element.isConnected) return;
     const top_db = a.level_db.reduce((most, x) => Math.max(most, x), -Infinity);
-    const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, top_db - 70));
-    const deepest = stemfx.quantile(map.values, 0.995);
-    const range = [0, [6, 12, 24].find((db) => db >= deepest) ?? 48];
-    kept.keep(stemfx.heat(element, {
-      page, data, map, kind: "level", range, unit: (x) => change(-x, 0),
-      label: `What ${step.node} took, over time and frequency`,
-    }));
+    stemfx.drawInTurn(kept, element, () => {
+      const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, top_db - 70));
+      const deepest = stemfx.quantile(map.values, 0.995);
+      const range = [0, [6, 12, 24].find((db) => db >= deepest) ?? 48];
+      return stemfx.heat(element, {
+        page, data, map, kind: "level", range, unit: (x) => change(-x, 0),
+        label: `What ${step.node} took, over time and frequency: ${change(-deepest)} at most`,
+      });
+    });
   }
 
   (stemfx.pictures ??= []).push({
@@ -71,7 +72,7 @@
         const [curve, map] = [el("div"), el("div")];
         area.replaceChildren(el("p", { class: "pic-words", text: words }), el("h4", { class: "pic-name", text: "Gain over time, dB" }), curve,
           el("h4", { class: "pic-name", text: "Taken, over time and frequency" }), map);
-        kept.keep(drawCurve(curve, data, page, words, changes));
+        stemfx.drawInTurn(kept, curve, () => drawCurve(curve, data, page, words, changes));
         drawMap(map, data, page, step, ...ends(step), changes.loudness.static_db, kept);
       };
       const reducing = steps.filter((step) => step.is_reduction);

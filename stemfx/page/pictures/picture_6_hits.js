@@ -71,7 +71,7 @@
           stemfx.hearFrom(page, hit ? hit[0] - LEAD_S : time_s, Boolean(hit));
         },
       }));
-      element.append(stemfx.table("Hits by class", ["Class", "Hits", "Velocity in the middle", "Softest", "Hardest", "Replaced"],
+      element.append(stemfx.table("Hits by class", ["Class", "Hits", "Typical velocity", "Softest", "Hardest", "Replaced"],
         rows.map((row) => {
           const velocities = row.hits.map(([, velocity]) => velocity);
           return [row.name, String(row.hits.length), ...[0.5, 0, 1].map((q) => stemfx.quantile(velocities, q).toFixed(2)), row.is_replaced ? "yes" : "no"];
