@@ -196,6 +196,7 @@ def test_a_dark_page_redraws_maps_on_its_own_ground(drawing):
     tab.wait_for_selector("canvas[aria-label^='Change']")
     assert min(tab.evaluate(COLOUR, ["Change", 1.0, 1000.0])) > 200
     tab.evaluate("document.documentElement.dataset.theme = 'dark'; page.tell('theme', 'dark')")
+    tab.evaluate("stemfx.inTurn(() => null)")
     assert max(tab.evaluate(COLOUR, ["Change", 1.0, 1000.0])) < 60
 
 
@@ -290,15 +291,17 @@ def test_nothing_is_inflated_before_it_is_wanted_and_only_once(drawing):
     for name in ("loudness", "stereo", "hits", "grids", "receipt"):
         tab.evaluate(f"show({name!r})")
     assert tab.evaluate("inflated") == 0
-    tab.evaluate(
-        "show('masks').destroy(); document.querySelector('main').style.marginTop = '5000px'"
-    )
+    tab.evaluate("document.querySelector('main').style.paddingTop = '5000px'")
     tab.evaluate("show('masks')")
+    tab.wait_for_timeout(100)
     assert tab.evaluate("inflated") == 0  # far out of view
+    tab.evaluate("document.querySelector('main').style.paddingTop = '0'")
+    tab.wait_for_selector("canvas")
+    assert tab.evaluate("inflated") == 2  # the stem and its mixture
     for _ in range(2):
         tab.evaluate("show('spectrograms')")
         tab.wait_for_selector("canvas[aria-label^='Change']")
-    assert tab.evaluate("inflated") == 2
+    assert tab.evaluate("inflated") == 3  # the point after the step; its input was the mixture
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -47,21 +47,27 @@
     };
   };
 
-  // Draw anew whenever the width of `element` or the theme changes.
+  // Draw anew, in turn, whenever the width of `element` or the theme changes.
   stemfx.redrawn = (element, page, draw) => {
     let width = element.clientWidth;
-    let frame = 0;
+    let is_asked = false;
+    const ask = () => {
+      if (is_asked) return;
+      is_asked = true;
+      stemfx.inTurn(() => {
+        is_asked = false;
+        if (element.isConnected) draw();
+      });
+    };
     const watcher = new ResizeObserver(() => {
       if (element.clientWidth === width || !element.clientWidth) return;
       width = element.clientWidth;
-      cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(draw);
+      ask();
     });
     watcher.observe(element);
-    const off = stemfx.heed(page, "theme", draw);
+    const off = stemfx.heed(page, "theme", ask);
     return () => {
       watcher.disconnect();
-      cancelAnimationFrame(frame);
       off();
     };
   };

@@ -18,11 +18,11 @@
 
   async function drawPair(element, data, page, a, b, kept) {
     const [before, after] = await Promise.all([a, b].map((point) => stemfx.decode.spectrogram(point, data.picture)));
+    const words = await stemfx.inTurn(() => inWords(a, b, before, after, data.picture.bands_hz));
     if (!element.isConnected) return;
-    const loudest = [before, after].reduce((most, s) => s.level_db.reduce((m, x) => Math.max(m, x), most), -Infinity);
+    const loudest = Math.max(stemfx.most(before.level_db), stemfx.most(after.level_db));
     const top_db = Math.max(-60, Math.ceil(loudest / 10) * 10);
     const range = [top_db - SHOWN_DB, top_db];
-    const words = inWords(a, b, before, after, data.picture.bands_hz);
     const dbfs = (x) => `${stemfx.said.level(x, 0)} dB`;
     const maps = [
       [`Before: ${a.label}`, "level", () => stemfx.levelMap(before), range, dbfs, 130],

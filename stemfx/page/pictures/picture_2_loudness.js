@@ -4,7 +4,13 @@
   const stemfx = (globalThis.stemfx ??= {});
   const ROLES = ["source", "mix", "master"]; // shown until somebody chooses
   const level = (x, digits) => stemfx.said.level(x, digits);
-  const most = (values) => values.reduce((top, x) => Math.max(top, x), -Infinity);
+
+  const metered = new WeakMap();
+  // {momentary, shortTerm} of a point, worked out once.
+  function metersOf(point) {
+    if (!metered.has(point)) metered.set(point, { momentary: stemfx.momentary(point), shortTerm: stemfx.shortTerm(point) });
+    return metered.get(point);
+  }
 
   const integrated = (point) => point.lufs ?? stemfx.loudness(point);
 
@@ -17,15 +23,15 @@
 
   const tableOf = (shown, target) => stemfx.table("Loudness and peaks",
     ["Point", "Integrated LUFS", "Short-term at most", "Momentary at most", "True peak dBTP", ...(target ? ["Target"] : [])],
-    shown.map((point) => [point.label, level(integrated(point)), level(most(stemfx.shortTerm(point))),
-      level(most(stemfx.momentary(point))), level(point.true_peak_dbtp), ...(target ? [toTarget(point, target)] : [])]));
+    shown.map((point) => [point.label, level(integrated(point)), level(stemfx.most(metersOf(point).shortTerm)),
+      level(stemfx.most(metersOf(point).momentary)), level(point.true_peak_dbtp), ...(target ? [toTarget(point, target)] : [])]));
 
   const inWords = (shown, target) => `${shown.map((point) => `${point.label}: ${level(integrated(point))} LUFS`).join(", ")}` +
     `${target ? `; target ${level(target.lufs)} LUFS` : ""}.`;
 
   // Where the loud passages are: 36 dB down from the loudest, so that intros show and silence does not.
   function rangeOf(shown, target) {
-    const top = most([target?.lufs ?? -Infinity, ...shown.map((point) => most(stemfx.momentary(point)))]);
+    const top = stemfx.most([target?.lufs ?? -Infinity, ...shown.map((point) => stemfx.most(metersOf(point).momentary))]);
     const high = Number.isFinite(top) ? Math.ceil((top + 1) / 6) * 6 : 0;
     return [high - 36, high];
   }
@@ -39,13 +45,13 @@
       page, data, step_s: data.picture.block_s, place: 1, height: 260, range: rangeOf(shown, target), lines,
       label: `Loudness over time. ${inWords(shown, target)}`,
       series: shown.flatMap((point) => [
-        { values: stemfx.momentary(point), colour: colourOf(point), width: 1, alpha: 0.35 },
-        { values: stemfx.shortTerm(point), colour: colourOf(point), width: 2 },
+        { values: metersOf(point).momentary, colour: colourOf(point), width: 1, alpha: 0.35 },
+        { values: metersOf(point).shortTerm, colour: colourOf(point), width: 2 },
       ]),
       legend: shown.map((point) => ({
         colour: colourOf(point),
         tell: (k) => k === null ? `${point.label}: ${level(integrated(point))} LUFS`
-          : `${point.label}: short-term ${level(stemfx.shortTerm(point)[k])}, momentary ${level(stemfx.momentary(point)[k])}, ` +
+          : `${point.label}: short-term ${level(metersOf(point).shortTerm[k])}, momentary ${level(metersOf(point).momentary[k])}, ` +
             `integrated ${level(integrated(point))}`,
       })),
     });
@@ -55,7 +61,7 @@
     const ceiling = data.target?.ceiling_dbtp;
     const lines = Number.isFinite(ceiling)
       ? [{ value: ceiling, text: `ceiling ${level(ceiling)} dBTP`, colour: (theme) => theme.bad, dash: [8, 4] }] : [];
-    const top = Math.max(0, most(shown.map((point) => most(stemfx.decode.blockPeaks(point)))));
+    const top = Math.max(0, stemfx.most(shown.map((point) => stemfx.most(stemfx.decode.blockPeaks(point)))));
     return stemfx.chart(element, {
       page, data, step_s: data.picture.block_s, height: 140, lines, range: [-24, Math.ceil((top + 1) / 3) * 3],
       label: `Sample peaks over time. True peaks: ${shown.map((point) =>
@@ -111,12 +117,13 @@
       const show = () => {
         kept.end();
         const shown = heard.filter((point) => picked.has(point.id));
-        const [loudness, peaks] = [el("div"), el("div")];
+        const [loudness, peaks, table] = [el("div"), el("div"), el("div")];
         area.replaceChildren(el("h4", { class: "pic-name", text: "Loudness, LUFS" }), loudness,
-          el("h4", { class: "pic-name", text: "Peaks, dBFS" }), peaks, tableOf(shown, data.target));
+          el("h4", { class: "pic-name", text: "Peaks, dBFS" }), peaks, table);
         if (!shown.length) return area.replaceChildren(el("p", { text: "Choose at least one point." }));
         stemfx.drawInTurn(kept, loudness, () => drawLoudness(loudness, data, page, shown, colourOf));
         stemfx.drawInTurn(kept, peaks, () => drawPeaks(peaks, data, page, shown, colourOf));
+        stemfx.inTurn(() => table.append(tableOf(shown, data.target)));
       };
       element.append(choices({ points: heard }, picked, show), area);
       show();

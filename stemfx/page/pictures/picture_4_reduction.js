@@ -38,9 +38,8 @@
 
   async function drawMap(element, data, page, step, before, after, static_db, kept) {
     const [a, b] = await Promise.all([before, after].map((point) => stemfx.decode.spectrogram(point, data.picture)));
-    const top_db = a.level_db.reduce((most, x) => Math.max(most, x), -Infinity);
     stemfx.drawInTurn(kept, element, () => {
-      const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, top_db - 70));
+      const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, stemfx.most(a.level_db) - 70));
       const deepest = stemfx.quantile(map.values, 0.995);
       const range = [0, [6, 12, 24].find((db) => db >= deepest) ?? 48];
       return stemfx.heat(element, {
@@ -48,6 +47,17 @@
         label: `What ${step.node} took, over time and frequency: ${change(-deepest)} at most`,
       });
     });
+  }
+
+  async function overview(element, steps, ends) {
+    const rows = [];
+    for (const step of steps) rows.push(await stemfx.inTurn(() => {
+      const { loudness, peaks } = changesOf(...ends(step));
+      return [step.node, change(loudness.static_db), change(loudness.deepest_db), change(peaks.deepest_db),
+        percent(Math.max(loudness.share_down, peaks.share_down))];
+    }));
+    element.append(stemfx.table("Steps that turn down",
+      ["Step", "Constant gain", "Deepest, loudness", "Deepest, peaks", "Time below −1 dB"], rows));
   }
 
   (stemfx.pictures ??= []).push({
@@ -78,14 +88,8 @@
       const reducing = steps.filter((step) => step.is_reduction);
       element.append(el("div", { class: "pic-bar" }, stemfx.chooser("Step",
         steps.map((step, k) => [String(k), step.node]), "0", (k) => show(steps[k]))), area);
-      if (reducing.length > 1) element.append(stemfx.table("Steps that turn down",
-        ["Step", "Constant gain", "Deepest, loudness", "Deepest, peaks", "Time below −1 dB"],
-        reducing.map((step) => {
-          const { loudness, peaks } = changesOf(...ends(step));
-          return [step.node, change(loudness.static_db), change(loudness.deepest_db), change(peaks.deepest_db),
-            percent(Math.max(loudness.share_down, peaks.share_down))];
-        })));
       show(steps[0]);
+      if (reducing.length > 1) overview(element, reducing, ends);
       return { destroy: kept.end };
     },
   });

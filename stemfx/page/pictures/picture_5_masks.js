@@ -6,11 +6,10 @@
   async function drawStem(place, words, data, page, stem, mixture, name, kept) {
     const [s, m] = await Promise.all([stem, mixture].map((point) => stemfx.decode.spectrogram(point, data.picture)));
     if (!place.isConnected) return;
-    const top_db = m.level_db.reduce((most, x) => Math.max(most, x), -Infinity);
-    const share = stemfx.energyShare(s, m);
+    const share = await stemfx.inTurn(() => stemfx.energyShare(s, m));
     words.textContent = Number.isFinite(share) ? `${stemfx.said.percent(share)} of the energy` : "the mixture is silent";
     stemfx.drawInTurn(kept, place, () => stemfx.heat(place, {
-      page, data, map: stemfx.maskOf(s, m, Math.max(-100, top_db - 80)), kind: "level", range: [0, 1], height: 110,
+      page, data, map: stemfx.maskOf(s, m, Math.max(-100, stemfx.most(m.level_db) - 80)), kind: "level", range: [0, 1], height: 110,
       unit: (x) => stemfx.said.level(x, x % 1 ? 2 : 0),
       label: `Mask of ${name}: ${words.textContent}`,
     }));

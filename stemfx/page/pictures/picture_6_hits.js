@@ -53,7 +53,9 @@
       const rows = stemfx.hitRows(data.hits).map((row) => ({ ...row, height: 28 }));
       const kept = stemfx.keeper();
       const words = rows.map((row) => `${count(row.hits.length, `${row.name} hit`)}${row.is_replaced ? ", replaced" : ""}`).join("; ");
-      kept.keep(stemfx.timeline(element, {
+      const place = stemfx.dom.el("div");
+      element.append(place);
+      stemfx.drawInTurn(kept, place, () => stemfx.timeline(place, {
         page, data, rows, length_s: 15, label: `Drum hits over time: ${words}.`,
         paintRow: (pen, row, { top, height, xOf, from_s, to_s, theme }) => {
           pen.fillStyle = theme.accent;

@@ -69,7 +69,10 @@
       const leader = grids.find((grid) => grid.beats_s.length);
       const leaderOf = (grid) => (grid.is_aligned && grids.find((each) => each.is_aligned && each.source === leader.source)) || leader;
       const words = rows.map(({ name, grid }) => `${name}: ${tempoInWords(grid)}`).join("; ");
-      const sheet = stemfx.timeline(element, {
+      const kept = stemfx.keeper();
+      const place = stemfx.dom.el("div");
+      element.append(place);
+      stemfx.drawInTurn(kept, place, () => stemfx.timeline(place, {
         page, data, rows, length_s: 15, label: `Beat grids. ${words}.`,
         paintRow: (pen, { grid }, place) => {
           place.xOf.left = place.left;
@@ -82,11 +85,11 @@
           return `${name} at ${clock(time_s, 2)}: ${bar ? `bar ${bar}` : "before bar 1"}${section ? `, ${section.label}` : ""}`;
         },
         clicked: (time_s) => stemfx.hearFrom(page, time_s),
-      });
+      }));
       element.append(stemfx.table("Tempo of each source", ["Source", "Tempo", "Bars", "First bar", "Beside the first"],
         rows.map(({ name, grid }) => [name, tempoInWords(grid), String(grid.downbeats_s.length),
           grid.downbeats_s.length ? clock(grid.downbeats_s[0], 2) : "–", meeting(grid, leaderOf(grid))])));
-      return { destroy: sheet.destroy };
+      return { destroy: kept.end };
     },
   });
 })();
