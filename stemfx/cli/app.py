@@ -21,6 +21,7 @@ from stemfx.cli.plan import plan
 from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
+from stemfx.cli.report import report
 from stemfx.cli.run import run
 from stemfx.cli.schema import schema
 from stemfx.cli.score import score
@@ -61,6 +62,7 @@ def options(
 for command in (
     demo,
     run,
+    report,
     plan,
     show,
     validate,

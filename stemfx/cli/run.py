@@ -98,9 +98,11 @@ def run_recipe(
             opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
         )
         with open_cache(keep=keep) as cache:
-            return render(
+            outcome = render(
                 plan, cache, registry, jobs=jobs, notices=notices, authors_record=opened.record
             )
+            report(outcome, cache, jobs=jobs)
+            return outcome
 
 
 def render(
@@ -113,21 +115,48 @@ def render(
     authors_record: Path | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run a plan with progress on the screen, and write its record and its report.
+    """Run a plan with progress on the screen, and write its record.
 
     What `check`, called a few times a second, raises stops the run as Ctrl-C does.
     """
     from stemfx.cli.screen import progress_bars
     from stemfx.provenance import keep_record
-    from stemfx.report import write_report
     from stemfx.run import run as run_plan
 
     with progress_bars() as observer:
         outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices, check=check)
-    outcome = keep_record(outcome, registry, authors_record)
-    if plan.report is not None:
+    return keep_record(outcome, registry, authors_record)
+
+
+def report(
+    outcome: Outcome,
+    cache: Cache,
+    *,
+    jobs: int | None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the report of a run, if its recipe asks for one; leave its story for a later one.
+
+    See `render` for `check`.
+    """
+    from stemfx.cli.screen import progress_bars
+    from stemfx.page import keep_story, rendered, story_of, write_page
+    from stemfx.provenance import read_record
+    from stemfx.report import write_report
+
+    plan = outcome.plan
+    story = story_of(outcome, read_record(plan.record) if plan.record else None)
+    if plan.record is not None and cache.is_kept:
+        keep_story(story, plan.record, cache)
+    if plan.report is None:
+        return
+    if plan.report.suffix.lower() == ".json":
         write_report(outcome, plan.report)
-    return outcome
+        return
+    with progress_bars() as observer:
+        nodes = plan.listening.nodes
+        page = rendered(story, cache, nodes, observer=observer, jobs=jobs, check=check)
+    write_page(plan.report, page)
 
 
 def show(outcome: Outcome, *, as_json: bool) -> None:

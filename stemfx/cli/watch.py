@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stemfx.bundle import is_bundle
 from stemfx.cli import tell
-from stemfx.cli.run import FailOn, exit_code, render, show
+from stemfx.cli.run import FailOn, exit_code, render, report, show
 from stemfx.cli.screen import print_line
 from stemfx.errors import EXIT_EXPECTED, EXIT_INTERRUPTED, CancelledError, UsageError
 from stemfx.recipe import Recipe
@@ -111,6 +111,7 @@ class _Renderer:
             else:
                 self.code = exit_code(outcome, self._fail_on)
                 self._tell(outcome, time.perf_counter() - began_s)
+                report(outcome, self._cache, jobs=self._jobs, check=self._check)
             return
 
     def _render(self) -> Outcome:

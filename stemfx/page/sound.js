@@ -9,7 +9,12 @@
     Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64)
       : Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-  function embedded(point) {
+  // The sound stands at the end of the page, which may still be read.
+  const isRead = () => document.readyState !== "loading" ? null
+    : new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
+
+  async function embedded(point) {
+    await isRead();
     const element = document.getElementById(`audio-${point}`);
     if (element === null) throw new Error(`This page holds no sound of ${point}.`);
     const pieces = element.textContent.trim().split("\n");
@@ -48,7 +53,7 @@
     loader({ where, folder }) {
       if (where === "served") return (point, number) => served(point, number, folder);
       return async (point, number) => {
-        if (!kept.has(point)) kept.set(point, Promise.resolve(where === "beside" ? beside(point, folder) : embedded(point)));
+        if (!kept.has(point)) kept.set(point, where === "beside" ? beside(point, folder) : embedded(point));
         return bytesOf((await kept.get(point))[number]).buffer;
       };
     },
