@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 
 import stemfx
+from stemfx.dsp.pictures import PictureGrid
+from stemfx.dsp.pictures.codes import base64_of, level_codes
 
 PAGE = Path(stemfx.__file__).parent / "page"
 DURATION_S = 8.0
-COLUMN_S = 0.1
-BLOCK_S = 0.1
-FLOOR_DB = -127.0
-STEP_DB = 0.5
-BANDS_HZ = np.geomspace(30.0, 20000.0, 96)
+PICTURE = PictureGrid.of(DURATION_S).picture
+COLUMN_S, BLOCK_S = PICTURE["column_s"], PICTURE["block_s"]
+FLOOR_DB, STEP_DB = PICTURE["floor_db"], PICTURE["step_db"]
+BANDS_HZ = np.array(PICTURE["bands_hz"])
 N_COLUMNS = round(DURATION_S / COLUMN_S)
 N_BLOCKS = round(DURATION_S / BLOCK_S)
 BASS = int(np.argmin(np.abs(BANDS_HZ - 100.0)))  # the band of a tone at 100 Hz
@@ -49,25 +49,16 @@ function show(id) {
 Array = np.ndarray[Any, Any]
 
 
-def text_of(values: Array) -> str:
-    """Return an array's bytes as base64, little endian."""
-    return base64.b64encode(values.tobytes()).decode()
-
-
 def coded_levels(levels_db: Array) -> str:
-    """Code levels in dB as uint16: (dB + 140) * 256; 0 is silence."""
-    codes = np.zeros(len(levels_db))
-    heard = np.isfinite(levels_db)
-    codes[heard] = np.clip(np.round((levels_db[heard] + 140) * 256), 1, 65535)
-    return text_of(codes.astype("<u2"))
+    """Code levels in dB; -inf is silence."""
+    return base64_of(level_codes(10 ** (levels_db / 10)))
 
 
 def coded_spectrogram(levels_db: Array) -> dict[str, Any]:
     """Code levels in dB, [band][column], as one byte each; 0 is the floor or less."""
     steps = np.nan_to_num((levels_db - FLOOR_DB) / STEP_DB, neginf=0.0)
     codes = np.clip(np.round(steps), 0, 255).astype(np.uint8)
-    data = base64.b64encode(zlib.compress(codes.tobytes())).decode()
-    return {"columns": levels_db.shape[1], "data": data}
+    return {"columns": levels_db.shape[1], "data": base64_of(zlib.compress(codes.tobytes()))}
 
 
 def tones_db(bass_db: float = -20.0, tone_db: float = -20.0) -> Array:
@@ -99,12 +90,12 @@ def point(name: str, spectrogram: Array, **more: Any) -> dict[str, Any]:
         "copy_gain_db": 0.0,
         "lufs": -20.7,
         "true_peak_dbtp": -10.0,
-        "peaks": text_of(np.tile(np.array([-64, 64], dtype=np.int8), round(DURATION_S * 50))),
+        "peaks": base64_of(np.tile(np.array([-64, 64], dtype=np.int8), round(DURATION_S * 50))),
         "loudness": coded_levels(np.full(N_BLOCKS, -20.0)),
         "block_peaks": coded_levels(np.full(N_BLOCKS, -10.0)),
         "spectrogram": coded_spectrogram(spectrogram),
         "stereo": {
-            "correlation": text_of(correlation),
+            "correlation": base64_of(correlation),
             "bands": [
                 {"low_hz": 20, "high_hz": 120, "correlation": 1.0, "mono_loss_db": 0.0},
                 {"low_hz": 120, "high_hz": 20000, "correlation": None, "mono_loss_db": None},
@@ -141,14 +132,7 @@ def made_data() -> dict[str, Any]:
         "sample_rate": 48000,
         "preview_s": None,
         "target": {"lufs": -14, "ceiling_dbtp": -1},
-        "picture": {
-            "column_s": COLUMN_S,
-            "bands_hz": BANDS_HZ.tolist(),
-            "floor_db": FLOOR_DB,
-            "step_db": STEP_DB,
-            "peaks_per_s": 50,
-            "block_s": BLOCK_S,
-        },
+        "picture": PICTURE,
         "points": [
             point("song", tones_db(), role="source"),
             point("vocals", tones_db(-np.inf, -26.0206), **before),  # half the amplitude
@@ -230,7 +214,7 @@ def write_page(data: dict[str, Any], path: Path, driver: str = DRIVER, style: st
     held = json.dumps(data).replace("<", "\\u003c")
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">{"".join(links)}
-<style>{style}</style></head><body><main></main>
+<style>{style}</style></head><body><main></main><p id="said"></p>
 <script type="application/json" id="stemfx-data">{held}</script>{"".join(scripts)}
 <script>const data = JSON.parse(document.getElementById("stemfx-data").textContent);
 {driver}</script></body></html>"""

@@ -8,6 +8,10 @@ import made_points as made
 import numpy as np
 import pytest
 
+from stemfx.audio import Audio
+from stemfx.dsp.pictures import PictureGrid, picture_of
+from stemfx.dsp.pictures.codes import base64_of
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -37,7 +41,7 @@ def test_decoding_gives_back_what_was_coded(maths):
     levels = np.append(rng.uniform(-120, 6, 79), -np.inf)
     peaks = rng.integers(-127, 128, 200).astype(np.int8)
     point = made.point("x", made.tones_db())
-    point |= {"loudness": made.coded_levels(levels), "peaks": made.text_of(peaks)}
+    point |= {"loudness": made.coded_levels(levels), "peaks": base64_of(peaks)}
     told = maths.evaluate(
         """(point) => ({loudness: Array.from(stemfx.decode.loudness(point), String),
           low: [...stemfx.decode.peaks(point).low], high: [...stemfx.decode.peaks(point).high],
@@ -57,6 +61,31 @@ def test_decoding_gives_back_what_was_coded(maths):
     assert np.array_equal(np.isfinite(decoded), np.isfinite(expected))
     heard = np.isfinite(expected)
     assert np.abs(decoded[heard] - expected[heard]).max() <= made.STEP_DB / 2
+
+
+def test_what_is_measured_of_a_tone_is_what_the_page_reads(maths):
+    seconds, rate = 4, 48000
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(seconds * rate) / rate)
+    audio = Audio(np.stack([tone, tone]).astype(np.float32), rate)
+    told = maths.evaluate(
+        """async (point) => {
+          const s = await stemfx.decode.spectrogram(point, data.picture);
+          const levels = stemfx.bandLevels(s);
+          return {power: levels.reduce((sum, db) => sum + 10 ** (db / 10), 0),
+            loudest: levels.indexOf(stemfx.most(levels)), columns: s.n_columns,
+            peaks: [...stemfx.decode.blockPeaks(point)],
+            high: stemfx.most(stemfx.decode.peaks(point).high),
+            correlation: [...stemfx.decode.correlation(point)]};
+        }""",
+        picture_of(audio, PictureGrid.of(made.DURATION_S)),
+    )
+    assert told["columns"] == seconds / made.COLUMN_S
+    # A sine of amplitude 0.5 has a mean square of 1/8; columns at the ends hold half a window of it
+    assert 10 * np.log10(told["power"] * 8) == pytest.approx(0.0, abs=0.3)
+    assert told["loudest"] == made.TONE
+    assert np.allclose(told["peaks"], 20 * np.log10(0.5), atol=0.01)
+    assert told["high"] == pytest.approx(0.5, abs=0.5 / 127 + 1e-6)
+    assert told["correlation"] == [1.0] * seconds
 
 
 def test_change_is_the_cut_where_it_was_made_and_nothing_elsewhere(maths):
@@ -115,8 +144,7 @@ def test_attenuation_leaves_out_the_gain_that_is_everywhere(maths):
 
 def test_band_edges_meet_halfway_between_centres(maths):
     edges = np.array(maths.evaluate("stemfx.bandEdges(data.picture.bands_hz)"))
-    ratio = made.BANDS_HZ[1] / made.BANDS_HZ[0]
-    assert np.allclose(edges, made.BANDS_HZ[0] * ratio ** (np.arange(97) - 0.5))
+    assert np.allclose(edges, np.geomspace(30, 20_000, 97), rtol=5e-4)  # told to 0.01 Hz
 
 
 def test_tempo_and_distance_of_beats_are_those_of_the_grid(maths):
@@ -186,7 +214,7 @@ def test_the_map_of_change_is_blue_where_the_step_cut_and_pale_where_it_did_not(
     assert tab.evaluate(COLOUR, ["Spectrogram of Before", 3.0, 5000.0]) == [0, 0, 4]
     assert sum(tab.evaluate(COLOUR, ["Spectrogram of Before", 3.0, tone_hz])) > 500
     # The cut is 10 lg(3/4 + 10^-0.6 / 4) = -0.9 dB over the whole time
-    assert "least around 984 Hz (\u22120.9 dB)" in labels(tab)
+    assert "least around 980 Hz (\u22120.9 dB)" in labels(tab)
     sharp = "[...document.querySelectorAll('canvas')].map((c) => c.width / c.clientWidth)"
     assert tab.evaluate(sharp) == pytest.approx([2.0] * 3, abs=0.01)
 
@@ -271,6 +299,37 @@ def test_pictures_tell_their_main_numbers_in_words(drawing):
     tab.evaluate("show('masks')")
     tab.wait_for_selector("canvas")
     assert "13 % of the energy" in labels(tab)  # a quarter of one of two equal tones
+
+
+def test_silence_has_no_correlation(maths):
+    told = maths.evaluate("""() => {
+      const values = stemfx.heardCorrelation(point("vocals"), data.picture);
+      return Array.from(values, String);
+    }""")
+    assert told == ["1"] * 6 + ["NaN"] * 2
+
+
+def test_what_was_moved_in_time_is_drawn_in_its_own_time_without_the_play_position(drawing):
+    data = made.made_data()
+    for point in data["points"]:
+        point["has_own_time"] = True
+    tab = drawing("masks", data | {"duration_s": 2 * made.DURATION_S})
+    box = tab.wait_for_selector("canvas").bounding_box()
+    assert "before it was aligned" in tab.inner_text("section")
+    tone_hz = made.BANDS_HZ[made.TONE]
+    tab.evaluate(f"data.duration_s = {made.DURATION_S}")  # what COLOUR takes for the whole width
+    last = tab.evaluate(COLOUR, ["Mask", made.DURATION_S - 0.1, tone_hz])
+    assert last[0] > 150  # half of the mixture, up to the end
+    tab.evaluate("page.seek(3)")
+    assert not tab.query_selector(".pic-cursor").is_visible()
+    tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + 50)
+    assert tab.evaluate("page.position") == 3
+
+
+def test_a_ceiling_without_a_loudness_to_reach_is_drawn_alone(drawing):
+    tab = drawing("loudness", made.made_data() | {"target": {"lufs": None, "ceiling_dbtp": -1.0}})
+    assert "target" not in labels(tab)
+    assert "Target" not in tab.inner_text("table")
 
 
 def test_a_stranger_s_words_stay_text(drawing):

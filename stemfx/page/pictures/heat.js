@@ -84,18 +84,19 @@
   }
 
   // Put a map into `element`. `wanted`: page, data, map {n_bands, n_columns, values}, kind ("level",
-  // "change"), range [low, high], unit(value) -> text of the bar and of the pointer, label, height.
+  // "change"), range [low, high], unit(value) -> text of the bar and of the pointer, label,
+  // height, length_s (the song's if not told).
   stemfx.heat = (element, wanted) => {
-    const { map, data, range, unit } = wanted;
+    const { map, data, range, unit, length_s = wanted.data.duration_s } = wanted;
     const edges_hz = stemfx.bandEdges(data.picture.bands_hz).slice(0, map.n_bands + 1);
     const ratio = edges_hz[map.n_bands] / edges_hz[0];
-    const columns_shown = data.duration_s / data.picture.column_s;
+    const columns_shown = length_s / data.picture.column_s;
     return stemfx.sheet(element, {
       page: wanted.page,
       label: wanted.label,
       height: wanted.height ?? 150,
       margins: { left: 44, right: stemfx.heatRight },
-      span: () => [0, data.duration_s],
+      span: () => [0, length_s],
       paint: (pen, box, theme, scale) => {
         const table = stemfx.colourTable(wanted.kind, theme);
         const nothing = stemfx.pixelOf(theme.line);

@@ -116,6 +116,23 @@
     };
   };
 
+  // In which time points are drawn: {length_s, page, note}. Those of a song that was moved in time
+  // run in their own: no play position goes through them, and a click there seeks nothing.
+  stemfx.timeOf = (points, data, page) => {
+    if (!points.some((point) => point.has_own_time)) return { length_s: data.duration_s, page, note: null };
+    const lengths_s = points.map((point) => (point.spectrogram?.columns ?? 0) * data.picture.column_s);
+    const still = {
+      position: -1,
+      seek: () => stemfx.dom.say("This is drawn in the song's own time, before it was aligned."),
+      play: () => {},
+      on: (event, fn) => (event === "theme" ? page.on(event, fn) : () => {}),
+    };
+    const text = points.every((point) => point.has_own_time)
+      ? "Times are those of the song before it was aligned."
+      : "Not all of these run in one time, as some are from before the song was aligned: compare the whole, not moments.";
+    return { length_s: Math.max(...lengths_s), page: still, note: stemfx.dom.el("p", { class: "note", text }) };
+  };
+
   stemfx.pointsById = (data) => new Map(data.points.map((point) => [point.id, point]));
   stemfx.pictured = (data) => data.points.filter((point) => point.spectrogram);
   // Steps whose both ends have a picture.

@@ -9,7 +9,7 @@
     const found = stemfx.spectralChange(before, after);
     if (!found) return "Both are silent.";
     const { change, hz } = stemfx.said;
-    const at = ({ band }) => hz(centres_hz[band]);
+    const at = ({ band }) => hz(Number(centres_hz[band].toPrecision(2))); // a band is 7 % wide
     if (Math.max(Math.abs(found.cut.change_db), Math.abs(found.boost.change_db)) < 0.25)
       return `From ${a.label} to ${b.label}: no band changes by more than 0.25 dB on the whole.`;
     return `From ${a.label} to ${b.label}, on the whole: least around ${at(found.cut)} (${change(found.cut.change_db)}), ` +
@@ -30,12 +30,15 @@
       ["After less before", "change", () => stemfx.change(before, after, range[0]), [-CHANGE_DB, CHANGE_DB],
         (x) => stemfx.said.change(x, 0), 170],
     ];
-    element.append(stemfx.dom.el("p", { class: "pic-words" }, words));
+    const time = stemfx.timeOf([a, b], data, page);
+    element.append(stemfx.dom.el("p", { class: "pic-words" }, words), ...[time.note].filter(Boolean));
     for (const [name, kind, map, span, unit, height] of maps) {
       const place = stemfx.dom.el("div");
       element.append(stemfx.dom.el("h4", { class: "pic-name" }, name), place);
       const label = kind === "change" ? `Change of the spectrum. ${words}` : `Spectrogram of ${name}`;
-      stemfx.drawInTurn(kept, place, () => stemfx.heat(place, { page, data, map: map(), kind, range: span, unit, label, height }));
+      stemfx.drawInTurn(kept, place, () => stemfx.heat(place, {
+        page: time.page, length_s: time.length_s, data, map: map(), kind, range: span, unit, label, height,
+      }));
     }
   }
 

@@ -14,24 +14,27 @@
 
   const integrated = (point) => point.lufs ?? stemfx.loudness(point);
 
+  // A recipe may hold a ceiling and no loudness.
+  const hasLufs = (target) => Number.isFinite(target?.lufs);
+
   // The gap to the target as a producer says it.
   function toTarget(point, target) {
-    if (!target || integrated(point) === -Infinity) return "–";
+    if (integrated(point) === -Infinity) return "–";
     const gap = integrated(point) - target.lufs;
     return Math.abs(gap) < 0.05 ? "on it" : `${level(Math.abs(gap))} LU ${gap > 0 ? "above" : "below"}`;
   }
 
   const tableOf = (shown, target) => stemfx.table("Loudness and peaks",
-    ["Point", "Integrated LUFS", "Short-term at most", "Momentary at most", "True peak dBTP", ...(target ? ["Target"] : [])],
+    ["Point", "Integrated LUFS", "Short-term at most", "Momentary at most", "True peak dBTP", ...(hasLufs(target) ? ["Target"] : [])],
     shown.map((point) => [point.label, level(integrated(point)), level(stemfx.most(metersOf(point).shortTerm)),
-      level(stemfx.most(metersOf(point).momentary)), level(point.true_peak_dbtp), ...(target ? [toTarget(point, target)] : [])]));
+      level(stemfx.most(metersOf(point).momentary)), level(point.true_peak_dbtp), ...(hasLufs(target) ? [toTarget(point, target)] : [])]));
 
   const inWords = (shown, target) => `${shown.map((point) => `${point.label}: ${level(integrated(point))} LUFS`).join(", ")}` +
-    `${target ? `; target ${level(target.lufs)} LUFS` : ""}.`;
+    `${hasLufs(target) ? `; target ${level(target.lufs)} LUFS` : ""}.`;
 
   // Where the loud passages are: 36 dB down from the loudest, so that intros show and silence does not.
   function rangeOf(shown, target) {
-    const top = stemfx.most([target?.lufs ?? -Infinity, ...shown.map((point) => stemfx.most(metersOf(point).momentary))]);
+    const top = stemfx.most([hasLufs(target) ? target.lufs : -Infinity, ...shown.map((point) => stemfx.most(metersOf(point).momentary))]);
     const high = Number.isFinite(top) ? Math.ceil((top + 1) / 6) * 6 : 0;
     return [high - 36, high];
   }
@@ -40,7 +43,7 @@
     const { target } = data;
     const lines = shown.filter((point) => Number.isFinite(integrated(point)))
       .map((point) => ({ value: integrated(point), colour: colourOf(point), dash: [2, 4] }));
-    if (target) lines.push({ value: target.lufs, text: `target ${level(target.lufs)} LUFS`, colour: (theme) => theme.good, dash: [8, 4] });
+    if (hasLufs(target)) lines.push({ value: target.lufs, text: `target ${level(target.lufs)} LUFS`, colour: (theme) => theme.good, dash: [8, 4] });
     return stemfx.chart(element, {
       page, data, step_s: data.picture.block_s, place: 1, height: 260, range: rangeOf(shown, target), lines,
       label: `Loudness over time. ${inWords(shown, target)}`,
@@ -84,7 +87,7 @@
         else picked.delete(point.id);
         changed();
       } } });
-      return el("label", {}, input, point.label);
+      return el("label", {}, input, point.has_own_time ? `${point.label} (in its own time)` : point.label);
     };
     return el("details", { class: "pic-more" }, el("summary", { text: "Choose what is shown" }),
       el("fieldset", { class: "pic-checks", "aria-label": "Points shown" }, ...data.points.map(box)));
@@ -99,7 +102,7 @@
     draw: (element, data, page) => {
       const { el } = stemfx.dom;
       const heard = data.points.filter((point) => point.loudness);
-      const first = heard.filter((point) => ROLES.includes(point.role));
+      const first = heard.filter((point) => ROLES.includes(point.role) && !point.has_own_time);
       const picked = new Set((first.length ? first : heard.slice(0, 3)).map((point) => point.id));
       const kept = stemfx.keeper();
       const area = el("div");
