@@ -109,7 +109,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 HEAVY = {
     *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
-    "mutagen",
+    *("mutagen", "matplotlib"),
 }
 
 

@@ -13,6 +13,7 @@ from stemfx.dsp.loudness import METER_BLOCK_SAMPLES
 from stemfx.health.level import LevelExam, LevelHealth, level_findings
 from stemfx.health.limits import LOW_SAMPLE_RATE, MIN_S, SHORT_S
 from stemfx.health.material import MaterialExam, MaterialHealth, material_findings
+from stemfx.health.over_time import OverTime
 from stemfx.health.playback import playback
 from stemfx.health.stereo import StereoExam, StereoHealth, stereo_findings
 from stemfx.stage import Finding
@@ -47,6 +48,7 @@ class FileHealth:
         stereo: mono playback, polarity, delay, comb filtering.
         material: bandwidth, bits, hum, clicks, dropouts.
         findings: what is wrong, errors first.
+        over_time: loudness, peaks and stereo of every 100 ms.
         bad_samples: how many were no numbers (NaN, infinite); they count as zero.
     """
 
@@ -57,6 +59,7 @@ class FileHealth:
     stereo: StereoHealth
     material: MaterialHealth
     findings: tuple[Finding, ...]
+    over_time: OverTime
     bad_samples: int = 0
 
     @property
@@ -187,6 +190,7 @@ def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
         stereo=stereo.reading(found_material.bandwidth.cliff_hz),
         material=found_material,
         findings=(),
+        over_time=OverTime(level.powers, level.true_peaks, *stereo.moments()),
         bad_samples=numbers.count,
     )
     found = sorted(_findings(health, facts, numbers), key=lambda f: _ORDER[f.level])
