@@ -114,8 +114,8 @@ class LoudnessMeter:
         """Return the K-weighted mean square of every full 10 ms, the channels added."""
         return self._windows(1, 1)
 
-    def blocks(self) -> Powers:
-        """Return the K-weighted mean square of every full 100 ms, the channels added."""
+    def hops(self) -> Powers:
+        """Return the same of every full 100 ms: each gating block is four of them."""
         return self._windows(HOP_CELLS, HOP_CELLS)
 
     def _windows(self, width: int, hop: int) -> Powers:

@@ -58,7 +58,7 @@ class LevelExam:
     @property
     def powers(self) -> Powers:
         """K-weighted mean square of every full 100 ms, the channels added."""
-        return self._loudness.blocks()
+        return self._loudness.hops()
 
     @property
     def true_peaks(self) -> Powers:

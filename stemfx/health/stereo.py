@@ -125,7 +125,7 @@ class StereoExam:
     def moments(self) -> tuple[Values, float]:
         """Return means of L^2, R^2 and L R over time, and of how many seconds; none in mono."""
         phase = self._phase
-        return (np.zeros((0, 3)), 0.1) if phase is None else (phase.moments(), phase.cell_s)
+        return (np.zeros((0, 3)), 0.1) if phase is None else (phase.cell_means(), phase.cell_s)
 
     def reading(self, bandwidth_hz: float | None = None) -> StereoHealth:
         """Return what was measured; nothing can be added after it.
