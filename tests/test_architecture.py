@@ -52,7 +52,7 @@ LAYERS = [
     },
     {"operations", "operations_align", "operations_checks", "operations_files", "run"},
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {"report", "report_words", "page", "plot", "strip", "session", "bundle", "recipe_book"},
     {
         "analysis",
         "mashup",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES
+from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, Meter
 from stemfx.health.level import LevelExam, LevelHealth, level_findings
 from stemfx.health.limits import LOW_SAMPLE_RATE, MIN_S, SHORT_S
 from stemfx.health.material import MaterialExam, MaterialHealth, material_findings
@@ -162,12 +162,13 @@ class _Numbers:
         return np.where(is_bad, np.float32(0.0), block)
 
 
-def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
+def examine(signal: Signal, facts: FileFacts | None = None, *others: Meter) -> FileHealth:
     """Measure a mono or stereo signal in one pass, in flat memory, and tell what is wrong.
 
     Args:
         signal: one or two channels.
         facts: what the file's header says.
+        others: are shown the same blocks, without what is no number.
     """
     facts = facts or FileFacts()
     rate, channels = signal.sample_rate, signal.channels
@@ -175,11 +176,12 @@ def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
     level = LevelExam(rate, channels)
     stereo = StereoExam(rate, channels, signal.n_samples)
     material = MaterialExam(rate, channels)
+    meters: tuple[Meter, ...] = (level, stereo, material, *others)
     n_samples = 0
     for raw in signal.blocks(METER_BLOCK_SAMPLES):
         block = numbers(raw)
         n_samples += block.shape[1]
-        for exam in (level, stereo, material):
+        for exam in meters:
             exam.add(block)
     found_level, found_material = level.reading(), material.reading()
     health = FileHealth(
