@@ -60,7 +60,10 @@ LAYERS = [
         *("operations_page", "operations_session", "run"),
     },
     {"scoring", "slicing", "requirements"},
-    {"finding_lines", "report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {
+        *("finding_lines", "report", "report_words", "page", "plot", "strip"),
+        *("session", "bundle", "recipe_book"),
+    },
     {
         "analysis",
         "mashup",
@@ -117,7 +120,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 HEAVY = {
     *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
-    "mutagen",
+    *("mutagen", "matplotlib"),
 }
 
 
