@@ -60,6 +60,7 @@ LAYERS = [
         "provenance",
         "overview",
         "watching",
+        "ui",
         "validation",
         "new_recipe",
     },

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stemfx.cache import Cache
     from stemfx.plan import Plan
     from stemfx.registry import Registry
-    from stemfx.run import Outcome
+    from stemfx.run import Observer, Outcome
     from stemfx.session import Request
     from stemfx.stage import Finding
 
@@ -112,18 +112,22 @@ def render(
     notices: Sequence[Finding],
     authors_record: Path | None = None,
     check: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> Outcome:
     """Run a plan with progress on the screen, and write its record and its report.
 
-    What `check`, called a few times a second, raises stops the run as Ctrl-C does.
+    What `check`, called a few times a second, raises stops the run as Ctrl-C does. `observer` is
+    told of progress, too.
     """
     from stemfx.cli.screen import progress_bars
     from stemfx.provenance import keep_record
     from stemfx.report import write_report
     from stemfx.run import run as run_plan
+    from stemfx.ui.steps import Observers
 
-    with progress_bars() as observer:
-        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices, check=check)
+    with progress_bars() as bars:
+        told = bars if observer is None else Observers(bars, observer)
+        outcome = run_plan(plan, cache, observer=told, jobs=jobs, notices=notices, check=check)
     outcome = keep_record(outcome, registry, authors_record)
     if plan.report is not None:
         write_report(outcome, plan.report)
