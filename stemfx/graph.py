@@ -392,8 +392,39 @@ class WritePair:
     paths: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Nothing: what this node gives lies in the cache, from a run that is over."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Look at a signal: its waveform, loudness over time, spectrogram and stereo, for the page.
+
+    `frames_per_column` is the grid of the spectrogram.
+    """
+
+    frames_per_column: int
+
+
+@dataclass(frozen=True)
+class ListeningCopy:
+    """Encode a signal for the page, in pieces that a browser can play from any place.
+
+    Inputs: the signal, then the data of its picture.
+    """
+
+    kbps: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Tell per band and minute what stems leave of a song. Inputs: the mixture, then the stems."""
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
-Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes
+ForPage = Picture | Receipt
+Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes | ForPage
 """Work that gives no signal but `DATA`."""
 
 Result = Write | WriteHits | Deliver | WritePair
@@ -405,7 +436,7 @@ Makes = Removed | Fader | Mix | Comp | Excerpt
 Tells = Measure | Meeting | Null | Judge
 """Work that gives measurements and findings, and no signal."""
 
-Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result
+Work = Decode | Resample | StemWork | Finds | Apply | Makes | Tells | Result | ListeningCopy | Kept
 
 
 @dataclass(frozen=True)

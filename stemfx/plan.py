@@ -40,6 +40,7 @@ from stemfx.plan_inputs import (
     stem_named,
     used_tracks,
 )
+from stemfx.plan_listening import Listening, listening
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_results import ResultNodes
 from stemfx.plan_sources import SourcePorts
@@ -63,6 +64,7 @@ class Plan:
     `separators` has the models of every source that is separated; `outputs` names the nodes of
     the results: `master`, `measure` (its reading), `stems`, `hits`. `record` is the file that will
     say where they come from, and `hashes` has the SHA-256 of every audio file that is read.
+    `listening` has what can be heard of it beside its results.
     """
 
     recipe: Recipe
@@ -77,6 +79,7 @@ class Plan:
     hashes: Mapping[Path, str] = field(default_factory=dict)
     preview_s: tuple[float, float] | None = None
     findings: tuple[Finding, ...] = ()
+    listening: Listening = field(default_factory=Listening)
 
     @property
     def targets(self) -> list[Path]:
@@ -191,6 +194,7 @@ class _Builder:
             device=options.device,
         )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
+        self._passed: dict[str, list[list[Port]]] = {}  # see `Listening.chains`
         self._hits = TrackHits(self._graph, registry, options.preview_s)
         # Of songs before they are aligned: those are whole in a preview, and in their own time.
         self._early_hits = TrackHits(self._graph, registry, None)
@@ -261,7 +265,7 @@ class _Builder:
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
-            nodes=self._graph.nodes,
+            nodes=dict(self._graph.nodes),
             sample_rate=self._rate,
             duration_s=self._seconds,
             separators=separators_of(self._choices),
@@ -274,6 +278,10 @@ class _Builder:
             record=results.target(RECORD, str(self._recipe.path)),
             hashes=self._inputs.hashes,
             preview_s=self._options.preview_s,
+            # Last: what it adds to the graph is no part of the run.
+            listening=listening(
+                self._graph, self._recipe, self._sources, self._choices, self._passed
+            ),
         )
         _refuse_equal_targets(plan)
         return plan
@@ -333,6 +341,8 @@ class _Builder:
         hits: TrackHits | None = None,
     ) -> Port:
         known = self._hits if hits is None else hits
+        passed = [port]
+        self._passed.setdefault(prefix, []).append(passed)
         for i, call in enumerate(calls):
             step = f"{prefix}/{call.stage.name}"
             heard = dict.fromkeys(sidechain_tracks([call]))
@@ -382,9 +392,13 @@ class _Builder:
                 node_id = f"{step}/{REMOVED}"
                 difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
                 self._removed.setdefault(prefix, []).append(difference)
-            port = port if call.stage.is_check else done
             if call.stage.changes_length:
                 known.forget(prefix)  # they are no longer in time
+                passed = []
+                self._passed[prefix].append(passed)
+            if not call.stage.is_check:
+                port = done
+                passed.append(done)
         return port
 
     def _reading(self, source: str) -> Port:

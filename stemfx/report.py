@@ -1,8 +1,8 @@
-"""What a run tells: one closing table for people, one JSON object for programs, one page."""
+"""What a run tells: one closing table for people, one JSON object for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +54,17 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
         "checks": checks_json(outcome),
-        "findings": [
-            {"level": f.level, "node": node, "code": f.code, "message": f.message}
-            for node, f in outcome.findings
-        ],
+        "findings": findings_json(outcome.findings),
         "seconds": round(outcome.seconds, 3),
     }
+
+
+def findings_json(findings: Iterable[tuple[str, Finding]]) -> list[dict[str, Any]]:
+    """Return findings with the nodes that they are of."""
+    return [
+        {"level": f.level, "node": node, "code": f.code, "message": f.message}
+        for node, f in findings
+    ]
 
 
 def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
@@ -434,22 +439,10 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
     return flat
 
 
-# --- the page ----------------------------------------------------------------------------
-
-
 def write_report(outcome: Outcome, path: Path) -> None:
-    """Write the report beside the results: `.json` for programs, else the table as a page.
+    """Write what `--json` tells beside the results.
 
     Raises:
         OutputError: it cannot be written.
     """
-    if path.suffix.lower() == ".json":
-        write_text(path, json_text(outcome_json(outcome), indent=1))
-        return
-    import io
-
-    from rich.console import Console
-
-    console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True)
-    print_outcome(outcome, console)
-    write_text(path, console.export_html())
+    write_text(path, json_text(outcome_json(outcome), indent=1))

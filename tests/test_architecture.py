@@ -41,6 +41,7 @@ LAYERS = [
     {
         "plan",
         "plan_inputs",
+        "plan_listening",
         "plan_sources",
         "plan_stems",
         "plan_hits",
@@ -50,7 +51,10 @@ LAYERS = [
         "plan_checks",
         "plan_results",
     },
-    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
+    {
+        *("operations", "operations_align", "operations_checks", "operations_files"),
+        *("operations_page", "run"),
+    },
     {"scoring", "slicing", "requirements"},
     {"report", "report_words", "page", "session", "bundle", "recipe_book"},
     {

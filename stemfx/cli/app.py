@@ -21,6 +21,7 @@ from stemfx.cli.plan import plan
 from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
+from stemfx.cli.report import report
 from stemfx.cli.run import run
 from stemfx.cli.schema import schema
 from stemfx.cli.score import score
@@ -63,6 +64,7 @@ for command in (
     demo,
     run,
     ui,
+    report,
     plan,
     show,
     validate,

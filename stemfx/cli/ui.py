@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stemfx.run import Outcome
     from stemfx.session import Request
     from stemfx.stage import Finding
-    from stemfx.ui import Desk, Rendering
+    from stemfx.ui import Desk
     from stemfx.watching import Renderer
 
 _LOOK_S = 0.1  # how often a waiting page looks at files and knobs
@@ -82,10 +82,11 @@ def serve_recipe(
         UsageError: there is no such recipe, it is a bundle, or the port cannot be had.
     """
     from stemfx.cli.run import FailOn
+    from stemfx.cli.screen import print_line
     from stemfx.cli.watch import Teller, say
     from stemfx.registry import build_registry
     from stemfx.session import open_cache
-    from stemfx.ui import Desk, PageServer, command_line, plain_page, serving
+    from stemfx.ui import Desk, PageServer, command_line, empty_page, serving
     from stemfx.watching import Renderer, recipe_to_edit
 
     path, folder = recipe_to_edit(name)
@@ -93,10 +94,12 @@ def serve_recipe(
     def command(settings: Mapping[str, str]) -> str:
         return command_line(name, request, settings)
 
-    desk = Desk(plain_page(path.name), command)
+    desk = Desk(empty_page(path.name), command)
     server = PageServer(desk, port)
     with open_cache(keep=keep) as cache, serving(server):
-        say(f"{server.url}  is the page of {path.name}, for this machine only; Ctrl-C ends it")
+        say(
+            f"{path.name} is at {server.url} for this machine; save it to render again, Ctrl-C ends"
+        )
         if opens and not webbrowser.open(server.url):
             say("no browser could be opened: open that address in one")
         registry = build_registry()
@@ -109,7 +112,7 @@ def serve_recipe(
             is_outdated=desk.turned.is_set,
         )
         try:
-            _go_on(desk, renderer, Teller(path, FailOn.NEVER), cache)
+            _go_on(desk, renderer, Teller(path, FailOn.NEVER))
         except (KeyboardInterrupt, CancelledError):
             say("ended")
     return EXIT_OK
@@ -118,19 +121,25 @@ def serve_recipe(
 def _performer(
     desk: Desk, cache: Cache, registry: Registry, jobs: int | None
 ) -> Callable[[Plan, Sequence[Finding], Callable[[], None]], Outcome]:
-    from stemfx.cli.run import render
-    from stemfx.ui import StepObserver
+    """Return what runs a plan and puts its page on a desk."""
+    from stemfx.cli.run import render, report, served
+    from stemfx.ui import StepObserver, page_of
 
     def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-        observer = StepObserver(desk, len(plan.nodes))
-        return render(
-            plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=observer
+        steps = StepObserver(desk, len(plan.nodes))
+        outcome = render(
+            plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
         )
+        pictures = StepObserver(desk, None)
+        made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
+        desk.publish(page_of(made, desk.next_version))
+        report(outcome, cache, jobs=jobs, check=check)
+        return outcome
 
     return perform
 
 
-def _go_on(desk: Desk, renderer: Renderer, teller: Teller, cache: Cache) -> None:
+def _go_on(desk: Desk, renderer: Renderer, teller: Teller) -> None:
     """Render, and again whenever a file is saved or a knob turned; never returns."""
     from stemfx.cli.watch import say
     from stemfx.watching import OutdatedError
@@ -141,9 +150,6 @@ def _go_on(desk: Desk, renderer: Renderer, teller: Teller, cache: Cache) -> None
             result = teller.render_and_tell(renderer)
             if isinstance(result, Exception):
                 desk.fault(_in_words(result))
-            else:
-                desk.progress("the page", 1.0)
-                desk.publish(_rendering(result, cache, desk.next_version))
             while not (desk.turned.is_set() or renderer.watch.has_changed()):
                 desk.turned.wait(_LOOK_S)
             say(f"{renderer.changed_names or 'a knob'} changed")
@@ -158,11 +164,3 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, StemfxError):
         return visible(str(error))
     return f"This is a bug in stemfx or a plugin ({type(error).__name__}); the terminal tells more."
-
-
-def _rendering(outcome: Outcome, cache: Cache, version: int) -> Rendering:
-    from stemfx.ui import knobs_json, plain_page
-
-    del cache
-    recipe = outcome.plan.recipe
-    return plain_page(recipe.title or recipe.path.name, knobs_json(recipe), version)

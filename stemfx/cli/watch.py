@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stemfx.cli import tell
-from stemfx.cli.run import FailOn, exit_code, render, show
+from stemfx.cli.run import FailOn, exit_code, render, report, show
 from stemfx.cli.screen import print_line
 from stemfx.errors import EXIT_EXPECTED, EXIT_INTERRUPTED, CancelledError
 from stemfx.registry import build_registry
@@ -45,7 +45,9 @@ def watch_recipe(
     with open_cache(keep=keep) as cache:
 
         def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-            return render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
+            outcome = render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
+            report(outcome, cache, jobs=jobs, check=check)
+            return outcome
 
         renderer = Renderer(path, request, registry, perform)
         teller = Teller(path, fail_on)

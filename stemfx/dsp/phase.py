@@ -104,13 +104,13 @@ class PhaseMeter:
             self._is_identical = bool(np.array_equal(block[0], block[1]))
         frames = self._framer(block)
         if frames.shape[1]:
-            self._cells.append(_moments(frames[0], frames[1]))
+            self._cells.append(moments(frames[0], frames[1]))
 
     def reading(self) -> PhaseReading:
         """Return what was measured so far."""
         rest = self._framer.rest
         cells = np.concatenate([*self._cells, np.zeros((0, 3))])
-        total = cells.sum(axis=0) + _moments(rest[0], rest[1])
+        total = cells.sum(axis=0) + moments(rest[0], rest[1])
         left, right, cross = (float(value) for value in total)
         n_samples = max(1, self._n_samples)
         windows = self._windows(cells)
@@ -143,8 +143,8 @@ class PhaseMeter:
         return windows
 
 
-def _moments(left: Block, right: Block) -> Values:
-    """Powers and cross power along the last axis, `(..., 3)`, summed in float64."""
+def moments(left: Block, right: Block) -> Values:
+    """Return powers and cross power along the last axis, `(..., 3)`, summed in float64."""
     wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
     return np.stack(
         [

@@ -175,7 +175,8 @@
       this.element.dataset.phase = state.phase;
       const isWorking = state.phase === "rendering";
       this.bar.hidden = !isWorking;
-      this.bar.value = state.share;
+      if (state.share === null) this.bar.removeAttribute("value");
+      else this.bar.value = state.share;
       if (isWorking) this.#say(state.step ? `Rendering: ${state.step}` : "Rendering");
       else this.#say(state.phase === "fault" ? "Not rendered; what was there before stays." : "Up to date");
       this.fault.textContent = state.phase === "fault" ? state.message : "";
@@ -236,9 +237,11 @@
     }
   }
 
-  const data = dataOf();
-  const live = (stemfx.live = new Live(data));
-  document.getElementById("main").prepend(live.element);
-  restore();
-  live.listen();
+  // Once the page is there, which its last script makes.
+  document.addEventListener("DOMContentLoaded", () => {
+    const live = (stemfx.live = new Live(dataOf()));
+    document.getElementById("main").prepend(live.element);
+    restore();
+    live.listen();
+  });
 })();

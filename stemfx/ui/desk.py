@@ -6,52 +6,35 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from stemfx.recipe import Recipe
 from stemfx.recipe.knobs import setting_fault
 from stemfx.recipe.model import Knob
+from stemfx.ui.pages import ServedPage
 
 Phase = Literal["rendering", "rendered", "fault"]
 
 N_KEPT = 2
-"""Renderings: a page that plays the one before may still ask for its sound."""
+"""ServedPages: a page that plays the one before may still ask for its sound."""
 
 MAX_MESSAGE = 4000
 """Characters of a fault that the page shows; the terminal shows all of it."""
-
-
-class Rendering(Protocol):
-    """A result as the page shows it."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """What the page's scripts read."""
-
-    @property
-    def html(self) -> bytes:
-        """The whole page, with that data in it."""
-
-    @property
-    def policy(self) -> str:
-        """Its Content-Security-Policy, which must allow `connect-src 'self'`."""
-
-    def audio(self, point: str, segment: int) -> bytes | None:
-        """Return a segment of a point's listening copy; called from several threads."""
 
 
 @dataclass(frozen=True)
 class State:
     """Where the work stands; `version` counts the renderings, 0 before the first.
 
-    `step` and `share` (0 to 1) are of the work under way, `message` is a fault in words, `command`
-    what to type for the same result, and `settings` the knobs that the page has turned.
+    `step` and `share` (0 to 1; None: nobody knows) are of the work under way, `message` is a fault
+    in words, `command` what to type for the same result, and `settings` the knobs that the page has
+    turned.
     """
 
     phase: Phase = "rendering"
     version: int = 0
     step: str = ""
-    share: float = 0.0
+    share: float | None = None
     message: str = ""
     command: str = ""
     settings: Mapping[str, str] | None = None
@@ -69,11 +52,11 @@ class Desk:
         command: returns what to type, given the settings of the page.
     """
 
-    def __init__(self, first: Rendering, command: Callable[[Mapping[str, str]], str]) -> None:
+    def __init__(self, first: ServedPage, command: Callable[[Mapping[str, str]], str]) -> None:
         self._lock = threading.Condition()
         self._state = State(command=command({}), settings={})
         self._serial = 0
-        self._renderings: dict[int, Rendering] = {0: first}
+        self._pages: dict[int, ServedPage] = {0: first}
         self._command = command
         self._knobs: Mapping[str, Knob] = {}
         self._settings: dict[str, str] = {}
@@ -83,15 +66,15 @@ class Desk:
     # --- for the page ------------------------------------------------------------------------
 
     @property
-    def newest(self) -> Rendering:
+    def newest(self) -> ServedPage:
         """What the page is now."""
         with self._lock:
-            return self._renderings[max(self._renderings)]
+            return self._pages[max(self._pages)]
 
-    def rendering(self, version: int) -> Rendering | None:
-        """Return a rendering, if it is still kept."""
+    def page(self, version: int) -> ServedPage | None:
+        """Return the page of a rendering, if it is still kept."""
         with self._lock:
-            return self._renderings.get(version)
+            return self._pages.get(version)
 
     def wait(self, serial: int, timeout_s: float) -> tuple[int, State]:
         """Return the state and its serial number, at once or when it is not `serial` any more."""
@@ -135,9 +118,9 @@ class Desk:
     def begin(self) -> None:
         """Say that a rendering begins."""
         self.turned.clear()
-        self._tell(phase="rendering", step="", share=0.0, message="")
+        self._tell(phase="rendering", step="", share=None, message="")
 
-    def progress(self, step: str, share: float) -> None:
+    def progress(self, step: str, share: float | None = None) -> None:
         """Say how far the rendering is."""
         self._tell(step=step, share=share)
 
@@ -146,14 +129,14 @@ class Desk:
         """The version of the rendering that is under way."""
         return self._state.version + 1
 
-    def publish(self, rendering: Rendering) -> None:
+    def publish(self, page: ServedPage) -> None:
         """Give the page what was rendered."""
         with self._lock:
             version = self.next_version
-            self._renderings[version] = rendering
-            for old in sorted(self._renderings)[:-N_KEPT]:
-                del self._renderings[old]
-            self._tell(phase="rendered", version=version, step="", share=1.0)
+            self._pages[version] = page
+            for old in sorted(self._pages)[:-N_KEPT]:
+                del self._pages[old]
+            self._tell(phase="rendered", version=version, step="", share=None)
 
     def fault(self, message: str) -> None:
         """Say why there is nothing new."""

@@ -37,11 +37,6 @@ class Route:
     segment: int = 0
 
 
-def audio_folder(version: int) -> str:
-    """Return where the sound of a rendering is served, from the page's address on."""
-    return f"audio/{version}"
-
-
 class RefusedError(Exception):
     """A request that is not answered; `status` says why."""
 

@@ -51,6 +51,13 @@ _ON_EVERY_ANSWER = {
 }
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+_PAGE = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+"""Both hold: this, and the page's own, which allows no script but those it names by their hash."""
+
 
 class PageServer(ThreadingHTTPServer):
     """Serves a desk on this machine.
@@ -183,16 +190,14 @@ class _Handler(BaseHTTPRequestHandler):
     # --- what there is -----------------------------------------------------------------------
 
     def _page(self, _: Route) -> None:
-        rendering = self.server.desk.newest
-        policy = f"{rendering.policy}; frame-ancestors 'none'"
-        self._send(rendering.html, "text/html; charset=utf-8", policy=policy)
+        self._send(self.server.desk.newest.html, "text/html; charset=utf-8", policy=_PAGE)
 
     def _data(self, _: Route) -> None:
         self._send_json(self.server.desk.newest.data)
 
     def _audio(self, route: Route) -> None:
-        rendering = self.server.desk.rendering(route.version)
-        content = None if rendering is None else rendering.audio(route.point, route.segment)
+        page = self.server.desk.page(route.version)
+        content = None if page is None else page.audio(route.point, route.segment)
         if content is None:
             raise RefusedError(HTTPStatus.NOT_FOUND)
         self._send(content, "audio/ogg")

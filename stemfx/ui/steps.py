@@ -7,32 +7,10 @@ import time
 from collections.abc import Callable
 
 from stemfx.graph import Node
-from stemfx.run import NodeResult, Observer
+from stemfx.run import NodeResult
 from stemfx.ui.desk import Desk
 
 _TOLD_EVERY_S = 0.1
-
-
-class Observers:
-    """Several observers as one, told in their order."""
-
-    def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
-
-    def started(self, node: Node, n_samples: int) -> None:
-        """Tell all."""
-        for each in self._observers:
-            each.started(node, n_samples)
-
-    def advanced(self, node: Node, n_samples: int) -> None:
-        """Tell all."""
-        for each in self._observers:
-            each.advanced(node, n_samples)
-
-    def finished(self, node: Node, result: NodeResult) -> None:
-        """Tell all."""
-        for each in self._observers:
-            each.finished(node, result)
 
 
 class StepObserver:
@@ -40,12 +18,12 @@ class StepObserver:
 
     Args:
         desk: is told.
-        n_nodes: of the plan.
+        n_nodes: that will be told of; None: nobody knows.
         clock: in seconds.
     """
 
     def __init__(
-        self, desk: Desk, n_nodes: int, clock: Callable[[], float] = time.monotonic
+        self, desk: Desk, n_nodes: int | None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._desk, self._clock = desk, clock
         self._lock = threading.Lock()
@@ -72,7 +50,7 @@ class StepObserver:
         """Note that a node ended; one that never began came from the cache, and is no work."""
         with self._lock:
             if self._running.pop(node.id, None) is None:
-                self._n_nodes -= 1
+                self._n_nodes = self._n_nodes and self._n_nodes - 1
             elif result.status == "done":
                 self._n_done += 1
         self._tell(node.id)
@@ -84,5 +62,5 @@ class StepObserver:
                 return
             self._next_s = now_s + _TOLD_EVERY_S
             done = self._n_done + sum(share for _, share in self._running.values())
-            share = done / self._n_nodes if self._n_nodes else 1.0
+            share = done / self._n_nodes if self._n_nodes else None
         self._desk.progress(step, share)
