@@ -71,6 +71,7 @@ LAYERS = [
         "provenance",
         "overview",
         "watching",
+        "ui",
         "validation",
         "new_recipe",
     },
