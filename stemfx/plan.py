@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
 from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
+from stemfx.fixes import entries, in_sources
 from stemfx.graph import (
     AUDIO,
     DATA,
@@ -548,6 +550,7 @@ class _Builder:
                     "residual_not_played",
                     f"what the model does not explain of {source!r} is kept as a stem that no "
                     f"track plays; add a track `rest: {{from: {source}/{RESIDUAL}}}`",
+                    self._new_track("rest", f"{source}/{RESIDUAL}"),
                 )
 
     def _findings_of_repairs(self) -> Iterator[Finding]:
@@ -559,6 +562,7 @@ class _Builder:
                 f"the tags of {name!r} say {tag!r}: an AI made it, so {listing(sorted(heeding))} "
                 "stay gentler unless told how far to go; `generated: false` under the source "
                 "undoes that",
+                entries(in_sources(name), generated=False),
             )
         is_used = any(track.removed_of for track in self._recipe.tracks.values())
         if self._removed and self._recipe.output.stems is None and not is_used:
@@ -568,4 +572,10 @@ class _Builder:
                 "removed_not_used",
                 f"what {listing(self._removed)} lose is kept and nowhere used; add `stems: stems/` "
                 f"to `output`, or a track `bleed: {{from: {first}/{REMOVED}}}`",
+                entries("in output", stems="stems/"),
             )
+
+    def _new_track(self, name: str, plays: str) -> str:
+        """Write one more track, under a name that no other has."""
+        free = next(n for k in count() if (n := f"{name}{k or ''}") not in self._recipe.tracks)
+        return entries("in tracks", **{free: {"from": plays}})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stemfx.finding_lines import finding_text
+from stemfx.findings import finding_json
 from stemfx.graph import (
     AUDIO,
     Deliver,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = 1
-LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
 _STATUS_STYLE = {"done": "green", "cached": "dim", "failed": "red", "skipped": "dim"}
 
 # --- JSON --------------------------------------------------------------------------------
@@ -56,17 +56,9 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
         "checks": checks_json(outcome),
-        "findings": findings_json(outcome.findings),
+        "findings": [finding_json(finding, node=node) for node, finding in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }
-
-
-def findings_json(findings: Iterable[tuple[str, Finding]]) -> list[dict[str, Any]]:
-    """Return findings with the nodes that they are of."""
-    return [
-        {"level": f.level, "node": node, "code": f.code, "message": f.message}
-        for node, f in findings
-    ]
 
 
 def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
@@ -86,9 +78,7 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
         "status": node.status,
         "seconds": node.seconds,
         "measurements": dict(node.measurements),
-        "findings": [
-            {"level": f.level, "code": f.code, "message": f.message} for f in node.findings
-        ],
+        "findings": [finding_json(finding) for finding in node.findings],
     }
 
 
@@ -247,8 +237,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
         licence = f"licence of the weights: {card.licence}"
         console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
     for notice in (*notices, *plan.findings):
-        style = LEVEL_STYLE[notice.level]
-        console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
+        console.print(finding_text(notice))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
     console.print(
         f"{_clock(plan.duration_s)} at {plan.sample_rate} Hz; {len(missing)} of "
@@ -362,7 +351,7 @@ def plan_json(plan: Plan, missing: set[str], notices: Sequence[Finding] = ()) ->
             for node in plan.nodes.values()
         ],
         "expected_seconds": round(sum(expected_seconds(plan.nodes[name]) for name in missing), 1),
-        "findings": [asdict(finding) for finding in (*notices, *plan.findings)],
+        "findings": [finding_json(finding) for finding in (*notices, *plan.findings)],
     }
 
 
@@ -387,13 +376,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for line in _summary_lines(outcome):
         console.print(plain(line))
     for node_id, finding in outcome.findings:
-        console.print(
-            Text.assemble(
-                (f"{finding.level}: ", LEVEL_STYLE[finding.level]),
-                visible(f"{finding.message} "),
-                (visible(f"[{node_id}]"), "dim"),
-            )
-        )
+        console.print(finding_text(finding, node=node_id))
     _print_paths(outcome.plan, console)
 
 

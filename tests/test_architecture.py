@@ -26,6 +26,8 @@ LAYERS = [
             "hits",
             "midi_notes",
             "music_reading",
+            "fixes",
+            "findings",
             "beat_tracker",
             "hookspecs",
         ),
@@ -58,7 +60,10 @@ LAYERS = [
         *("operations_page", "operations_session", "run"),
     },
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {
+        *("finding_lines", "report", "report_words", "page", "plot", "strip"),
+        *("session", "bundle", "recipe_book"),
+    },
     {
         "analysis",
         "mashup",
@@ -66,6 +71,7 @@ LAYERS = [
         "provenance",
         "overview",
         "watching",
+        "ui",
         "validation",
         "new_recipe",
     },
@@ -115,7 +121,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 HEAVY = {
     *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
-    "mutagen",
+    *("mutagen", "matplotlib"),
 }
 
 

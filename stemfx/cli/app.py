@@ -29,6 +29,7 @@ from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 from stemfx.cli.stages import stages
+from stemfx.cli.ui import ui
 from stemfx.cli.unpack import unpack
 from stemfx.cli.validate import validate
 
@@ -62,6 +63,7 @@ def options(
 for command in (
     demo,
     run,
+    ui,
     report,
     plan,
     show,

@@ -25,8 +25,8 @@ from stemfx.shown import json_text
 SCRIPTS = (
     *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
     *("decode.js", "loudness.js", "blind.js", "segments.js", "graph.js", "engine.js"),
-    *("dom.js", "sound.js", "heard.js", "ruler.js", "lanes.js", "transport.js", "ab.js"),
-    *("panels.js", "record.js"),
+    *("dom.js", "sound.js", "heard.js", "control.js", "ruler.js", "lane.js", "lanes.js"),
+    *("transport.js", "listen_bar.js", "ab.js", "panels.js", "record.js"),
     *(f"pictures/{name}.js" for name in ("colours", "maths", "said", "parts", "sheet")),
     *(f"pictures/{name}.js" for name in ("chart", "heat", "timeline")),
     "pictures/picture_1_spectrograms.js",
@@ -83,15 +83,17 @@ def page_chunks(
     Args:
         data: what it shows.
         copies: the sound that it carries, by point.
-        more: scripts on top of the usual ones.
+        more: scripts and styles on top of the usual ones.
     """
-    scripts = [_read(name) for name in (*SCRIPTS, *more, START)]
+    styles = [*STYLES, *(name for name in more if name.endswith(".css"))]
+    own = [name for name in more if name not in styles]
+    scripts = [_read(name) for name in (*SCRIPTS, *own, START)]
     slots = {
         "title": escape(str(data["title"])),
-        "policy": escape(_policy(data["audio"]["where"], scripts)),
-        "style": "\n".join(map(_read, STYLES)),
-        "data": _as_json(data),
-        "libraries": _as_json(libraries()),
+        "policy": escape(page_policy(data["audio"]["where"], scripts)),
+        "style": "\n".join(map(_read, styles)),
+        "data": json_in_html(data),
+        "libraries": json_in_html(libraries()),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     before, _, after = _read("page.html").partition("{{audio}}")
@@ -132,7 +134,7 @@ def _filled(template: str, slots: Mapping[str, str]) -> bytes:
     )
 
 
-def _policy(where: str, scripts: Sequence[str]) -> str:
+def page_policy(where: str, scripts: Sequence[str]) -> str:
     """Return what the page may do: run these scripts, and fetch nothing from anywhere else."""
     hashes = [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts]
     allowed = [f"'sha256-{digest}'" for digest in hashes]
@@ -144,7 +146,7 @@ def _policy(where: str, scripts: Sequence[str]) -> str:
     )
 
 
-def _as_json(data: Any) -> str:
+def json_in_html(data: Any) -> str:
     """Return data as JSON that cannot end the element that it stands in."""
     return json_text(data).replace("<", "\\u003c")
 
