@@ -1,8 +1,9 @@
 """Listening copies: a signal as short Ogg Opus files that a page can play one after another.
 
-Opus (RFC 6716) through libsndfile, always at 48 kHz; a decoder gives back as many samples as
-went in, none early or late. A segment reaches a little beyond its neighbours on either side, so
-that a player can fade from one to the next where both have long settled.
+Opus (RFC 6716), always at 48 kHz; a decoder gives back as many samples as went in, none early or
+late. A segment reaches a little beyond its neighbours on either side, so that a player can fade
+from one to the next where both have long settled. libsndfile encodes, or PyAV where it is
+installed: as small and as near to the original (measured), in a third of the time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -84,10 +88,14 @@ def _spans(n_samples: int, segment_s: float, overlap_s: float) -> list[Span]:
 
 
 def _encoded(samples: Block, kbps: float) -> bytes:
+    bits_per_s = 1000 * kbps * (_MONO_SHARE if len(samples) == 1 else 1)
+    encode = _by_libav if _libav() else _by_libsndfile
+    return encode(samples, bits_per_s)
+
+
+def _by_libsndfile(samples: Block, bits_per_s: float) -> bytes:
     import soundfile
 
-    channels = len(samples)
-    per_channel_bps = 1000 * (kbps * _MONO_SHARE if channels == 1 else kbps / channels)
     lowest, highest = _CHANNEL_RANGE_BPS
     file = io.BytesIO()
     soundfile.write(
@@ -96,10 +104,37 @@ def _encoded(samples: Block, kbps: float) -> bytes:
         OPUS_HZ,
         format="OGG",
         subtype="OPUS",
-        compression_level=(highest - per_channel_bps) / (highest - lowest),
+        compression_level=(highest - bits_per_s / len(samples)) / (highest - lowest),
     )
     file.seek(0)
     set_serial(file, 1)
+    return file.getvalue()
+
+
+@cache
+def _libav() -> Any:
+    """Return PyAV where it is installed and has Opus: None says it is not."""
+    try:
+        av = import_module("av")
+    except ImportError:
+        return None
+    return av if "libopus" in av.codecs_available else None
+
+
+def _by_libav(samples: Block, bits_per_s: float) -> bytes:
+    av, file = _libav(), io.BytesIO()
+    layout = "mono" if len(samples) == 1 else "stereo"
+    # Else the serial number is drawn by chance.
+    with av.open(file, "w", format="ogg", container_options={"fflags": "+bitexact"}) as muxer:
+        # As libsndfile has it; else a chord takes twice the rate.
+        options = {"vbr": "constrained"}
+        stream = muxer.add_stream("libopus", rate=OPUS_HZ, layout=layout, options=options)
+        stream.bit_rate = round(bits_per_s)
+        frames = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(frames, format="flt", layout=layout)
+        frame.sample_rate, frame.pts = OPUS_HZ, 0
+        for part in (frame, None):
+            muxer.mux(stream.encode(part))
     return file.getvalue()
 
 

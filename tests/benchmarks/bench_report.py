@@ -29,6 +29,7 @@ from stemfx.dsp.frame_spectra import FRAMES_PER_S, frame_length
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.pictures import PictureGrid, picture_of
 from stemfx.dsp.receipt import null_receipt
+from stemfx.io import opus
 from stemfx.io.opus import copy_bytes, copy_shift_lu, listening_copy
 
 ROUNDS = 3
@@ -125,6 +126,7 @@ def main() -> None:
         print(f"  {what:24} {taken:6.3f}")
     print(f"  one point's JSON is {len(json.dumps(point)):,} bytes\n")
 
+    print(f"Copies encoded by {'PyAV' if opus._libav() else 'libsndfile'}")
     for path in asked.files:
         copies(f"{path.parent.name}/{path.name}", read(path), asked.kbps)
     copies("white noise, 10 s", white_noise(10), asked.kbps)
