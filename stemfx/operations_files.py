@@ -12,10 +12,11 @@ from stemfx.delivery.deliver import deliver
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import OutputError
 from stemfx.fixes import HIT_STAGE, entries
-from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair
+from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair, WriteSession, WriteStemFile
 from stemfx.hit_files import is_edited, json_text, midi_bytes
 from stemfx.hits import Hit
 from stemfx.io import Encoding, file_sha256, write, write_bytes
+from stemfx.operations_session import write_session, write_stem_file
 from stemfx.stage import Notes
 
 PAIR_ENCODING = Encoding("wav", 24)
@@ -37,6 +38,10 @@ def write_result(
         _deliver(work, inputs[0], data[0], notes)
     elif isinstance(work, WritePair):
         _write_pair(work, inputs, notes)
+    elif isinstance(work, WriteSession):
+        write_session(work, inputs, data, notes)
+    elif isinstance(work, WriteStemFile):
+        write_stem_file(work, inputs, notes)
     else:
         _write(work, inputs, notes)
     return [{"size_bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in work.paths]

@@ -42,8 +42,10 @@ from stemfx.plan_inputs import (
     stem_named,
     used_tracks,
 )
+from stemfx.plan_listening import Listening, listening
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_results import ResultNodes
+from stemfx.plan_session import add_sessions, session_content, session_findings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -65,6 +67,7 @@ class Plan:
     `separators` has the models of every source that is separated; `outputs` names the nodes of
     the results: `master`, `measure` (its reading), `stems`, `hits`. `record` is the file that will
     say where they come from, and `hashes` has the SHA-256 of every audio file that is read.
+    `listening` has what can be heard of it beside its results.
     """
 
     recipe: Recipe
@@ -79,6 +82,7 @@ class Plan:
     hashes: Mapping[Path, str] = field(default_factory=dict)
     preview_s: tuple[float, float] | None = None
     findings: tuple[Finding, ...] = ()
+    listening: Listening = field(default_factory=Listening)
 
     @property
     def targets(self) -> list[Path]:
@@ -135,7 +139,7 @@ def _refuse_equal_targets(plan: Plan) -> None:
 
     Nor can one be a file, and the folder of another.
     """
-    rename = "give `master`, `ab`, `stems`, `hits` or `report` another name"
+    rename = "give `master`, `ab`, `stems`, `session`, `hits` or `report` another name"
     seen: set[str] = set()
     for path in plan.targets:
         if _on_any_system(path) in seen:
@@ -193,6 +197,7 @@ class _Builder:
             device=options.device,
         )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
+        self._passed: dict[str, list[list[Port]]] = {}  # see `Listening.chains`
         self._hits = TrackHits(self._graph, registry, options.preview_s)
         # Of songs before they are aligned: those are whole in a preview, and in their own time.
         self._early_hits = TrackHits(self._graph, registry, None)
@@ -232,10 +237,12 @@ class _Builder:
             preview_s=self._options.preview_s,
         )
         outputs: dict[str, str] = {}
-        if self._recipe.output.masters:
+        output, master = self._recipe.output, None
+        if output.masters or any(file.format != "mid" for file in output.sessions):
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
+        if master is not None and output.masters:
             reading = self._graph.add(
                 "master/measure",
                 "measure",
@@ -252,6 +259,18 @@ class _Builder:
             results.removed(self._removed)
         if self._hits.found:
             outputs["hits"] = results.hits(self._hits)
+        if output.sessions:
+            content = session_content(
+                self._recipe,
+                self._sources,
+                self._aligned,
+                {track.name: self._track(track) for track in used_tracks(self._recipe)},
+                faders=faders,
+                master=master,
+                hits=self._hits.found,
+                is_preview=preview,
+            )
+            add_sessions(self._graph, self._recipe, content, self._rate, results.target)
         add_checks(
             self._graph,
             self._recipe,
@@ -263,7 +282,7 @@ class _Builder:
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
-            nodes=self._graph.nodes,
+            nodes=dict(self._graph.nodes),
             sample_rate=self._rate,
             duration_s=self._seconds,
             separators=separators_of(self._choices),
@@ -272,10 +291,14 @@ class _Builder:
             report=None
             if report is None
             else results.target(report, self._recipe.output.report_where),
-            findings=(*self._findings(), *results.findings()),
+            findings=(*self._findings(), *results.findings(), *session_findings(self._recipe)),
             record=results.target(RECORD, str(self._recipe.path)),
             hashes=self._inputs.hashes,
             preview_s=self._options.preview_s,
+            # Last: what it adds to the graph is no part of the run.
+            listening=listening(
+                self._graph, self._recipe, self._sources, self._choices, self._passed
+            ),
         )
         _refuse_equal_targets(plan)
         return plan
@@ -335,6 +358,8 @@ class _Builder:
         hits: TrackHits | None = None,
     ) -> Port:
         known = self._hits if hits is None else hits
+        passed = [port]
+        self._passed.setdefault(prefix, []).append(passed)
         for i, call in enumerate(calls):
             step = f"{prefix}/{call.stage.name}"
             heard = dict.fromkeys(sidechain_tracks([call]))
@@ -384,9 +409,13 @@ class _Builder:
                 node_id = f"{step}/{REMOVED}"
                 difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
                 self._removed.setdefault(prefix, []).append(difference)
-            port = port if call.stage.is_check else done
             if call.stage.changes_length:
                 known.forget(prefix)  # they are no longer in time
+                passed = []
+                self._passed[prefix].append(passed)
+            if not call.stage.is_check:
+                port = done
+                passed.append(done)
         return port
 
     def _reading(self, source: str) -> Port:

@@ -101,7 +101,9 @@ class ResultNodes:
         """
         name = relative.name
         if self._preview_s is not None:
-            name = f"{relative.stem}-preview{relative.suffix}"
+            # `song.stem.mp4` is known by both of its suffixes.
+            stem = Path(relative.stem).stem if name.lower().endswith(".stem.mp4") else relative.stem
+            name = f"{stem}-preview{name[len(stem) :]}"
         path = (self._out_folder / relative).with_name(name).resolve()
         folder = self._out_folder.resolve()
         if not path.is_relative_to(folder):  # by way of a link in the output folder

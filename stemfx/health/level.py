@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stemfx.audio import Block
 from stemfx.dsp.clipping import ClippingMeter, ClippingReading
 from stemfx.dsp.dc import DcMeter, DcReading
-from stemfx.dsp.loudness import LoudnessMeter, LoudnessReading, TruePeakMeter, read
+from stemfx.dsp.loudness import LoudnessMeter, LoudnessReading, Powers, TruePeakMeter, read
 from stemfx.dsp.units import gain_to_db
 from stemfx.fixes import LAST_IN_MASTER, placed, stage_line
 from stemfx.health.limits import CLIPPED_SHARE, DC_DBFS, TRUE_PEAK_DBTP
@@ -58,6 +58,16 @@ class LevelExam:
         self._peaks.add(block)
         self._dc.add(block)
         self._clipping.add(block)
+
+    @property
+    def powers(self) -> Powers:
+        """K-weighted mean square of every full 100 ms, the channels added."""
+        return self._loudness.hops()
+
+    @property
+    def true_peaks(self) -> Powers:
+        """Highest point of every 100 ms, linear; nothing can be added after it."""
+        return self._peaks.cells
 
     def reading(self) -> LevelHealth:
         """Return what was measured; nothing can be added after it."""

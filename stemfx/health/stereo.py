@@ -11,7 +11,7 @@ import numpy as np
 from stemfx.audio import Block
 from stemfx.dsp.comb import NO_COMB, CombReading, find_comb
 from stemfx.dsp.delay import CrossSpectra, DelayEstimate
-from stemfx.dsp.phase import BandReading, PhaseMeter, PhaseReading, band_readings
+from stemfx.dsp.phase import BandReading, PhaseMeter, PhaseReading, Values, band_readings
 from stemfx.fixes import stage_line
 from stemfx.health import limits as at
 from stemfx.health.check_kinds import width_for_correlation
@@ -125,6 +125,11 @@ class StereoExam:
         if self._phase is not None:
             self._phase.add(block)
         self._spectra.add([block[c : c + 1] for c in range(self._channels)])
+
+    def moments(self) -> tuple[Values, float]:
+        """Return means of L^2, R^2 and L R over time, and of how many seconds; none in mono."""
+        phase = self._phase
+        return (np.zeros((0, 3)), 0.1) if phase is None else (phase.cell_means(), phase.cell_s)
 
     def reading(self, bandwidth_hz: float | None = None) -> StereoHealth:
         """Return what was measured; nothing can be added after it.
