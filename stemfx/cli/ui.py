@@ -82,7 +82,6 @@ def serve_recipe(
         UsageError: there is no such recipe, it is a bundle, or the port cannot be had.
     """
     from stemfx.cli.run import FailOn
-    from stemfx.cli.screen import print_line
     from stemfx.cli.watch import Teller, say
     from stemfx.registry import build_registry
     from stemfx.session import open_cache
