@@ -26,6 +26,8 @@ LAYERS = [
             "hits",
             "midi_notes",
             "music_reading",
+            "fixes",
+            "findings",
             "beat_tracker",
             "hookspecs",
         ),
@@ -41,6 +43,7 @@ LAYERS = [
     {
         "plan",
         "plan_inputs",
+        "plan_listening",
         "plan_sources",
         "plan_stems",
         "plan_hits",
@@ -49,10 +52,18 @@ LAYERS = [
         "plan_analysis",
         "plan_checks",
         "plan_results",
+        "plan_session",
+        "plan_stem_file",
     },
-    {"operations", "operations_align", "operations_checks", "operations_files", "run"},
+    {
+        *("operations", "operations_align", "operations_checks", "operations_files"),
+        *("operations_page", "operations_session", "run"),
+    },
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {
+        *("finding_lines", "report", "report_words", "page", "plot", "strip"),
+        *("session", "bundle", "recipe_book"),
+    },
     {
         "analysis",
         "mashup",
@@ -60,6 +71,7 @@ LAYERS = [
         "provenance",
         "overview",
         "watching",
+        "ui",
         "validation",
         "new_recipe",
     },
@@ -109,7 +121,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 HEAVY = {
     *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
-    "mutagen",
+    *("mutagen", "matplotlib"),
 }
 
 

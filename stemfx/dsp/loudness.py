@@ -114,6 +114,10 @@ class LoudnessMeter:
         """Return the K-weighted mean square of every full 10 ms, the channels added."""
         return self._windows(1, 1)
 
+    def hops(self) -> Powers:
+        """Return the same of every full 100 ms: each gating block is four of them."""
+        return self._windows(HOP_CELLS, HOP_CELLS)
+
     def _windows(self, width: int, hop: int) -> Powers:
         """Mean squares of all full windows of `width` cells, one every `hop` cells."""
         start = np.arange(0, self._n_cells - width + 1, hop)

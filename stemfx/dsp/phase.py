@@ -91,6 +91,7 @@ class PhaseMeter:
     """
 
     def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
         self._cell = max(1, round(sample_rate / _CELLS_PER_S))
         self._framer = Framer(2, self._cell)
         self._cells: list[Values] = []
@@ -104,13 +105,13 @@ class PhaseMeter:
             self._is_identical = bool(np.array_equal(block[0], block[1]))
         frames = self._framer(block)
         if frames.shape[1]:
-            self._cells.append(_moments(frames[0], frames[1]))
+            self._cells.append(moments(frames[0], frames[1]))
 
     def reading(self) -> PhaseReading:
         """Return what was measured so far."""
         rest = self._framer.rest
-        cells = np.concatenate([*self._cells, np.zeros((0, 3))])
-        total = cells.sum(axis=0) + _moments(rest[0], rest[1])
+        cells = self._sums()
+        total = cells.sum(axis=0) + moments(rest[0], rest[1])
         left, right, cross = (float(value) for value in total)
         n_samples = max(1, self._n_samples)
         windows = self._windows(cells)
@@ -132,6 +133,18 @@ class PhaseMeter:
             is_identical=self._is_identical,
         )
 
+    @property
+    def cell_s(self) -> float:
+        """Length of a cell: 100 ms, or the nearest whole samples."""
+        return self._cell / self._rate
+
+    def cell_means(self) -> Values:
+        """Return the means of L^2, R^2 and L R of every full 100 ms, `(n, 3)`."""
+        return self._sums() / self._cell
+
+    def _sums(self) -> Values:
+        return np.concatenate([*self._cells, np.zeros((0, 3))])
+
     def _windows(self, cells: Values) -> Values:
         """Moments of every active 400 ms in which both channels sound, `(n, 3)`."""
         if len(cells) < _WINDOW_CELLS:
@@ -143,8 +156,8 @@ class PhaseMeter:
         return windows
 
 
-def _moments(left: Block, right: Block) -> Values:
-    """Powers and cross power along the last axis, `(..., 3)`, summed in float64."""
+def moments(left: Block, right: Block) -> Values:
+    """Return powers and cross power along the last axis, `(..., 3)`, summed in float64."""
     wide_left, wide_right = left.astype(np.float64), right.astype(np.float64)
     return np.stack(
         [
