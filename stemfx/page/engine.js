@@ -1,34 +1,29 @@
 // Play points of the chain in sync to the sample: one clock, one graph, any number heard at once.
 //
-// Times of the song are counted in its samples, times of the audio clock in frames; both run at
-// data.sample_rate. A *pass* maps one onto the other: from frame `at` on, samples [from, to) are
-// heard. Playing on is one pass; a loop is one pass after another. Everything is scheduled at
-// whole frames ahead of time, so neither a busy page nor a throttled timer moves a sample.
+// Everything is scheduled at whole frames and ahead of time, so neither a busy page nor a throttled
+// timer moves a sample. segments.js decodes, timeline.js says where the song is at any frame of the
+// audio clock, graph.js is what the sound runs through.
 (function () {
   "use strict";
   const stemfx = (globalThis.stemfx = globalThis.stemfx || {});
 
-  const { Fader, Strip, Pass, Segments, toGain, stereoGains, EDGE_S } = stemfx;
+  const { Fader, Strip, Timeline, Segments, toGain, stereoGains } = stemfx;
+  const CLOCK = { sampleRate: 48000, latencyHint: "interactive" }; // the rate Opus decodes to
   const SWITCH_S = 0.015; // crossfade when what is heard changes
   const AHEAD_S = 5; // scheduled ahead: timers of a hidden tab come once a second
   const TICK_MS = 200;
   const LEAD_S = 0.04; // from a decision to its first frame: scheduling takes time
   const LONGEST_LEAD_S = 0.5;
   const READY_S = 0.1; // must be decoded of all that is to be heard before it starts
-  const SHORTEST_LOOP_S = 0.05;
+  const SHORTEST_LOOP_S = 0.1;
 
   class Engine {
-    #data; #load; #segments; #merger; #volume; #volume_db = 0;
+    #data; #load; #segments; #timeline; #merger; #volume; #volume_db = 0;
     #handlers = { state: [], position: [], waiting: [], error: [] };
     #strips = new Map(); // point id -> Strip, of all that sound or fade out
     #heard = new Map();
     #isApplied = true; // the strips stand at what is to be heard
     #prepared = [];
-    #passes = []; // in order; empty while paused and until the first segments are there
-    #cut = []; // passes that fade out
-    #from = 0; // sample at which the next pass begins
-    #end;
-    #loop = null; // in samples
     #isPlaying = false;
     #isWaiting = false;
     #timer = null;
@@ -36,15 +31,17 @@
     #lead_s = LEAD_S;
     #ahead_s = AHEAD_S;
 
-    constructor(data, load, context = new AudioContext({ sampleRate: 48000, latencyHint: "interactive" })) {
+    // load(point id, k) -> Promise<ArrayBuffer>: segment k as an Ogg Opus file.
+    constructor(data, load, context = new AudioContext(CLOCK)) {
       if (context.sampleRate !== data.sample_rate) {
-        throw new RangeError(`the audio clock runs at ${context.sampleRate} Hz, not ${data.sample_rate} Hz`);
+        const rates = [context.sampleRate, data.sample_rate];
+        throw new RangeError(`the audio clock runs at ${rates[0]} Hz, the song at ${rates[1]} Hz`);
       }
       this.context = context;
       this.rate = context.sampleRate;
       this.#data = data;
       this.#load = load;
-      this.#end = Math.round(data.duration_s * this.rate);
+      this.#timeline = new Timeline(context, this.#frames(data.duration_s));
       this.#merger = new ChannelMergerNode(context, { numberOfInputs: 2 });
       this.#volume = new Fader(context, 1);
       this.output = this.#volume.node; // what is heard, for meters
@@ -53,14 +50,17 @@
         changed: () => this.#tick(),
         failed: (message, point, segment) => this.#emit("error", { message, point, segment }),
       });
-      context.addEventListener("statechange", () => this.#tick());
+      context.addEventListener("statechange", () => {
+        if (this.#isPlaying) this.#wake(); // a call interrupted it
+        this.#tick();
+      });
     }
 
-    // -- what a page asks for ------------------------------------------------------------------
-
+    // -- what a page asks for
     play() {
       if (this.#isPlaying) return;
-      if (this.#from >= this.#end) this.#from = this.#loop ? this.#loop.start : 0;
+      const line = this.#timeline;
+      if (line.from >= line.end) line.from = line.loop ? line.loop.start : 0;
       this.#isPlaying = true;
       this.#wake();
       this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
@@ -71,7 +71,7 @@
 
     pause() {
       if (!this.#isPlaying) return;
-      this.#stop(this.#songAt(this.#heardFrame()));
+      this.#stop(this.#timeline.songAt(this.#heardFrame()));
     }
 
     toggle() {
@@ -80,23 +80,23 @@
     }
 
     seek(seconds) {
-      this.#fadeOut();
-      this.#from = Math.min(this.#end, Math.max(0, Math.round(seconds * this.rate) || 0));
+      this.#timeline.fadeOut(this.#soon());
+      this.#timeline.from = this.#clamped(seconds);
       this.#tick();
       this.#emit("position", this.position);
     }
 
     // Seconds of the song that leave the loudspeaker now.
     get position() {
-      return this.#songAt(this.#heardFrame()) / this.rate;
+      return this.#timeline.songAt(this.#heardFrame()) / this.rate;
     }
 
     // Seconds of the song that the graph gives at a time of its clock.
     positionAt(context_s) {
-      return this.#songAt(Math.round(context_s * this.rate)) / this.rate;
+      return this.#timeline.songAt(Math.round(context_s * this.rate)) / this.rate;
     }
 
-    get duration() { return this.#end / this.rate; }
+    get duration() { return this.#timeline.end / this.rate; }
     get isPlaying() { return this.#isPlaying; }
     get isWaiting() { return this.#isWaiting; }
     get volume_db() { return this.#volume_db; }
@@ -108,21 +108,22 @@
     }
 
     get loop() {
-      return this.#loop && { start_s: this.#loop.start / this.rate, end_s: this.#loop.end / this.rate };
+      const { loop } = this.#timeline;
+      return loop && { start_s: loop.start / this.rate, end_s: loop.end / this.rate };
     }
 
     // Too short a range is none. Past its end the song plays on; setting it there goes to its start.
     set loop(range) {
-      const clamped = (s) => Math.min(this.#end, Math.max(0, this.#frames(s)));
-      const loop = range && { start: clamped(range.start_s), end: clamped(range.end_s) };
-      const before = this.#loop;
-      this.#loop = loop && loop.end - loop.start >= this.#frames(SHORTEST_LOOP_S) ? loop : null;
-      const isSame = before?.start === this.#loop?.start && before?.end === this.#loop?.end;
-      if (isSame || !this.#passes.length) return;
-      const at = this.#soon() + this.#frames(SWITCH_S + EDGE_S);
-      const from = this.#songAt(at);
-      if (this.#loop && from >= this.#loop.end) this.seek(this.#loop.start / this.rate);
-      else if (from < this.#end) this.#continue(from, at);
+      const line = this.#timeline;
+      const before = line.loop;
+      const [start, end] = [this.#clamped(range?.start_s), this.#clamped(range?.end_s)];
+      line.loop = end - start >= this.#frames(SHORTEST_LOOP_S) ? { start, end } : null;
+      const isSame = before?.start === line.loop?.start && before?.end === line.loop?.end;
+      if (isSame || !line.isRunning) return;
+      const at = this.#nextStart();
+      const from = line.songAt(at);
+      if (line.loop && from >= line.loop.end) this.seek(line.loop.start / this.rate);
+      else this.#restart(from, at, true);
     }
 
     // Hear these points, Map of id -> {gain_db, pan}, as soon as all of them are decoded.
@@ -147,7 +148,7 @@
 
     // The same graph, rendered at once: `length_s` from `start_s`, with the loop and the volume.
     async render(heard, start_s, length_s) {
-      const lead = this.#frames(SWITCH_S) + 2 * this.#frames(EDGE_S);
+      const lead = this.#nextStart() - this.#soon();
       const n = this.#frames(length_s);
       const offline = new OfflineAudioContext(2, lead + n, this.rate);
       const engine = new Engine(this.#data, this.#load, offline);
@@ -158,7 +159,7 @@
       engine.volume_db = this.volume_db;
       engine.#heard = new Map(heard);
       engine.#isPlaying = true;
-      engine.#begin(this.#frames(start_s), lead);
+      engine.#timeline.begin(this.#frames(start_s), lead);
       engine.#apply(0);
       engine.#tick();
       await engine.#segments.settled();
@@ -176,77 +177,51 @@
       return this.context.close();
     }
 
-    // -- time ----------------------------------------------------------------------------------
-
+    // -- time
     #frames(seconds) { return Math.round(seconds * this.rate); }
     #now() { return Math.round(this.context.currentTime * this.rate); }
     #soon() { return this.#now() + this.#frames(this.#lead_s); }
 
     #heardFrame() {
-      return this.#now() - this.#frames(this.context.outputLatency || this.context.baseLatency || 0);
+      const { outputLatency, baseLatency } = this.context;
+      return this.#now() - this.#frames(outputLatency || baseLatency || 0);
     }
 
-    #songAt(frame) {
-      if (!this.#passes.length) return this.#from;
-      const pass = this.#passes.findLast(({ at }) => at <= frame) ?? this.#passes[0];
-      const sample = pass.from + frame - pass.at;
-      return Math.max(pass.continues ? 0 : pass.from, Math.min(pass.to, sample));
+    // Frame at which a new pass can begin: strips move first, then it fades in.
+    #nextStart(soon = this.#soon()) {
+      return soon + this.#frames(SWITCH_S) + this.#timeline.edge;
     }
 
-    // -- what happens --------------------------------------------------------------------------
+    #clamped(seconds) {
+      return Math.min(this.#timeline.end, Math.max(0, this.#frames(seconds) || 0));
+    }
 
+    // -- what happens
     // Bring everything to where it should be: comes often, and does nothing twice.
     #tick() {
       if (this.context.state === "closed") return;
       const began_ms = performance.now();
       const soon = this.#soon();
+      const line = this.#timeline;
       this.#sweep();
       const isReady = this.#isReady(soon);
-      if (this.#isPlaying && isReady && !this.#passes.length && this.#from < this.#end) {
+      if (this.#isPlaying && isReady && !line.isRunning && line.from < line.end) {
         this.#apply(soon);
-        this.#begin(this.#from, soon + this.#frames(SWITCH_S + EDGE_S));
+        line.begin(line.from, this.#nextStart(soon));
       }
-      if (!this.#isApplied && isReady && this.#passes.length) this.#apply(soon + this.#frames(EDGE_S));
-      this.#extend(soon);
+      if (!this.#isApplied && isReady && line.isRunning) this.#apply(soon + line.edge);
+      line.extend(soon + this.#ahead_s * this.rate);
       this.#schedule(soon, began_ms);
       this.#segments.want(this.#wanted(soon));
-      const isBusy = !this.#passes.length || !this.#isApplied || !isReady;
+      const isBusy = !line.isRunning || !this.#isApplied || !isReady;
       this.#wait(this.#isPlaying && (isBusy || this.context.state !== "running"));
-      const last = this.#passes[this.#passes.length - 1];
-      const isOver = last ? last.end <= this.#heardFrame() : this.#from >= this.#end;
-      if (this.#isPlaying && isOver) this.#stop(this.#end);
+      if (this.#isPlaying && line.isOverAt(this.#heardFrame())) this.#stop(line.end);
     }
 
-    #begin(from, at, continues = false) {
-      const loops = this.#loop && from < this.#loop.end;
-      const to = loops ? this.#loop.end : this.#end;
-      this.#passes.push(new Pass(this.context, { at, from, to, fadesOut: loops, continues }));
-    }
-
-    #continue(from, at, continues = true) {
-      this.#fadeOut(at - this.#frames(EDGE_S));
-      this.#begin(from, at, continues);
-      this.#tick();
-    }
-
-    #extend(soon) {
-      for (let last; (last = this.#passes[this.#passes.length - 1]); ) {
-        if (!last.fadesOut || !this.#loop || last.end > soon + this.#ahead_s * this.rate) return;
-        this.#begin(this.#loop.start, last.end);
-      }
-    }
-
-    // Spans of the song that sound from `soon` until the horizon.
+    // Spans of the song that sound from `soon` until the horizon, or will when it plays.
     #spans(soon) {
       const ahead = this.#ahead_s * this.rate;
-      if (!this.#passes.length) {
-        return [{ from: this.#from, to: this.#from + (this.#isPlaying ? ahead : 1) }];
-      }
-      return this.#passes.flatMap((pass) => {
-        const from = Math.max(pass.from - pass.edge, pass.from + soon - pass.at);
-        const to = Math.min(pass.to, pass.from + soon + ahead - pass.at);
-        return from < to ? [{ pass, from, to }] : [];
-      });
+      return this.#timeline.spans(soon, soon + (this.#isPlaying ? ahead : 1));
     }
 
     #wanted(soon) {
@@ -294,9 +269,16 @@
     #hurry(pass, soon) {
       if (this.#lead_s === 0 || this.#lead_s >= LONGEST_LEAD_S) return;
       this.#lead_s = Math.min(2 * this.#lead_s, LONGEST_LEAD_S);
-      const at = this.#soon() + this.#frames(SWITCH_S + EDGE_S);
+      const at = this.#nextStart();
       const isNew = pass.at > soon && !pass.continues;
-      this.#continue(isNew ? pass.from : this.#songAt(at), at, !isNew);
+      this.#restart(isNew ? pass.from : this.#timeline.songAt(at), at, !isNew);
+    }
+
+    #restart(from, at, continues) {
+      if (from >= this.#timeline.end) return; // as good as over
+      this.#timeline.fadeOut(at - this.#timeline.edge);
+      this.#timeline.begin(from, at, continues);
+      this.#tick();
     }
 
     #apply(start) {
@@ -316,15 +298,9 @@
       this.#isApplied = true;
     }
 
-    #fadeOut(start = this.#soon()) {
-      for (const pass of this.#passes) pass.cut(start, start + pass.edge);
-      this.#cut.push(...this.#passes);
-      this.#passes = [];
-    }
-
     #stop(at) {
-      this.#fadeOut();
-      this.#from = at;
+      this.#timeline.fadeOut(this.#soon());
+      this.#timeline.from = at;
       this.#isPlaying = false;
       this.#emit("state", { isPlaying: false });
       this.#tick();
@@ -333,13 +309,12 @@
     // Let go of what has faded out.
     #sweep() {
       const now = this.#now();
-      const isOver = (pass) => pass.end <= Math.min(now, this.#heardFrame());
-      this.#cut = this.#cut.filter((pass) => pass.end > now || pass.forget());
-      while (this.#passes.length > 1 && isOver(this.#passes[0])) this.#passes.shift().forget();
-      const isSilent = !this.#isPlaying && !this.#cut.length;
+      this.#timeline.sweep(now, this.#heardFrame());
+      if (this.#lead_s > LEAD_S) this.#lead_s *= 0.98; // the page was slow: once is not always
+      const isSilent = !this.#isPlaying && !this.#timeline.fading.length;
       for (const [id, strip] of this.#strips) {
         if (strip.goneAt > now && !isSilent) continue;
-        for (const pass of [...this.#passes, ...this.#cut]) pass.forget(id);
+        this.#timeline.forget(id);
         strip.close();
         this.#strips.delete(id);
       }
@@ -348,8 +323,7 @@
       this.#timer = null;
     }
 
-    // -- the page around it --------------------------------------------------------------------
-
+    // -- the page around it
     // Browsers let audio run only after a gesture: ask now, and at each gesture until it does.
     #wake = () => {
       const isDone = !this.#isPlaying || this.context.state === "running";
@@ -370,7 +344,8 @@
     #wait(isWaiting) {
       if (isWaiting === this.#isWaiting) return;
       this.#isWaiting = isWaiting;
-      this.#emit("waiting", { isWaiting, needsGesture: isWaiting && this.context.state !== "running" });
+      const needsGesture = isWaiting && this.context.state !== "running";
+      this.#emit("waiting", { isWaiting, needsGesture });
     }
 
     #emit(event, detail) {

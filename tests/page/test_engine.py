@@ -81,14 +81,19 @@ def test_a_point_shorter_than_the_song_ends_and_the_rest_plays_on(page, copies) 
     assert np.abs(got - want).max() < 2 * FLOAT
 
 
-def test_a_loop_wraps_to_the_sample_and_its_first_sample_is_whole(page, copies) -> None:
+@pytest.mark.parametrize(
+    ("start_s", "loop_s"), [(0.7, (0.9, 1.4)), (0.5, (0.31, 1.002)), (1.5, (1.003, 1.6))]
+)
+def test_a_loop_wraps_to_the_sample_and_its_first_sample_is_whole(
+    page, copies, start_s, loop_s
+) -> None:
     # The end of a pass falls over 5 ms, while what comes before the loop's start rises: at the
     # wrap itself the start is there in full, so an attack on it keeps its edge.
-    start, end, length = round(0.9 * RATE), round(1.4 * RATE), 2 * RATE
-    page.evaluate("() => void (engine.loop = {start_s: 0.9, end_s: 1.4})")
-    got = render(page, {"song": {}}, 0.7, 2.0)
+    start, end = (round(s * RATE) for s in loop_s)
+    page.evaluate("([a, b]) => void (engine.loop = {start_s: a, end_s: b})", loop_s)
+    got = render(page, {"song": {}}, start_s, 2.0)
     song = copies["song"]
-    at, wraps = np.arange(length) + round(0.7 * RATE), []
+    at, wraps = np.arange(2 * RATE) + round(start_s * RATE), []
     while at[-1] >= end:
         wraps.append(int(np.argmax(at >= end)))
         at = np.where(at >= end, at - end + start, at)
@@ -97,7 +102,7 @@ def test_a_loop_wraps_to_the_sample_and_its_first_sample_is_whole(page, copies) 
         fall = 1 - np.arange(EDGE) / EDGE
         before, after = np.arange(end - EDGE, end), np.arange(start - EDGE, start)
         want[:, wrap - EDGE : wrap] = song[:, before] * fall + song[:, after] * (1 - fall)
-    assert wraps == [round(0.7 * RATE) + k * round(0.5 * RATE) for k in range(3)]
+    assert len(wraps) >= 2
     assert np.abs(got - want).max() < FLOAT
 
 
@@ -136,4 +141,4 @@ def test_an_unknown_point_and_another_rate_are_refused(page) -> None:
         page.evaluate(refused, "engine.hear(heard({nowhere: {}}))") == "there is no point nowhere"
     )
     said = page.evaluate(refused, "start(new AudioContext({sampleRate: 44100}))")
-    assert said == "the audio clock runs at 44100 Hz, not 48000 Hz"
+    assert said == "the audio clock runs at 44100 Hz, the song at 48000 Hz"
