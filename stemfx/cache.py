@@ -27,7 +27,7 @@ import numpy as np
 from stemfx import unfinished
 from stemfx.audio import BLOCK_SAMPLES, Block, read_only
 from stemfx.errors import StemfxError
-from stemfx.io import writing_to
+from stemfx.io import write_text, writing_to
 from stemfx.unfinished import Unfinished
 
 FORMAT = 2
@@ -95,16 +95,33 @@ class StoredSignal:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One finished node: its signals by name, and its facts (measurements, findings, seconds).
+class StoredFile:
+    """A file of any content."""
 
-    `signals` is empty where only the facts are left.
+    path: Path
+    size_bytes: int
+
+    def has_its_size(self) -> bool:
+        """Tell whether the file is there and as long as it should be."""
+        try:
+            return self.path.stat().st_size == self.size_bytes
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished node: its signals and files by name, and its facts.
+
+    Facts are measurements, findings and seconds. `signals` and `files` are empty where only they
+    are left.
     """
 
     key: str
     folder: Path
     signals: Mapping[str, StoredSignal]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, StoredFile] = field(default_factory=dict)
 
     @cached_property
     def size_bytes(self) -> int:
@@ -188,6 +205,7 @@ class EntryWriter:
     def __init__(self, cache: Cache, key: str, *, keeps_partial: bool) -> None:
         self._cache, self._key = cache, key
         self._writers: dict[str, SignalWriter] = {}
+        self._files: dict[str, Path] = {}
         self._unfinished: Unfinished | None = None
         with self._writing():
             if keeps_partial:
@@ -207,6 +225,14 @@ class EntryWriter:
                 path, sample_rate, channels, self._writing, self.n_kept
             )
         return self._writers[name]
+
+    def keep(self, name: str, chunks: Iterable[bytes]) -> Path:
+        """Write a file of any content, called `name`; return where it lies for now."""
+        path = self.folder / f"{len(self._files)}.bin"
+        with self._writing(), path.open("wb") as file:
+            file.writelines(chunks)
+        self._files[name] = path
+        return path
 
     def checkpoint(self) -> None:
         """Make sure that what was written so far is kept when the run is interrupted.
@@ -228,10 +254,14 @@ class EntryWriter:
             document = {
                 "format": FORMAT,
                 "key": self._key,
-                "facts": {**facts, "has_signals": bool(signals)},
+                "facts": {**facts, "has_signals": bool(signals or self._files)},
                 "signals": {
                     name: asdict(signal) | {"path": signal.path.name}
                     for name, signal in signals.items()
+                },
+                "files": {
+                    name: {"path": path.name, "size_bytes": path.stat().st_size}
+                    for name, path in self._files.items()
                 },
             }
             text = json.dumps(document, allow_nan=False)
@@ -306,13 +336,21 @@ class Cache:
             name: StoredSignal(**(values | {"path": folder / values["path"]}))
             for name, values in document["signals"].items()
         }
-        whole = all(signal.has_its_size() for signal in signals.values())
-        return Entry(key, folder, signals if whole else {}, document["facts"])
+        files = {
+            name: StoredFile(**(values | {"path": folder / values["path"]}))
+            for name, values in document.get("files", {}).items()
+        }
+        stored: list[StoredSignal | StoredFile] = [*signals.values(), *files.values()]
+        if not all(one.has_its_size() for one in stored):
+            signals, files = {}, {}
+        return Entry(key, folder, signals, document["facts"], files)
 
     def holds(self, key: str) -> bool:
         """Tell whether the entry is there with everything that belongs to it."""
         entry = self.lookup(key)
-        return entry is not None and (bool(entry.signals) or not entry.facts["has_signals"])
+        if entry is None:
+            return False
+        return bool(entry.signals or entry.files) or not entry.facts["has_signals"]
 
     def touch(self, keys: Iterable[str]) -> None:
         """Mark entries as used now, all at the same moment."""
@@ -328,6 +366,26 @@ class Cache:
     def writer(self, key: str, *, keeps_partial: bool = False) -> EntryWriter:
         """Start an entry; with `keeps_partial` an interrupted run leaves it, and this goes on."""
         return EntryWriter(self, key, keeps_partial=keeps_partial)
+
+    def keep_document(self, shelf: str, name: str, text: str, *, most: int) -> None:
+        """Keep a text under a name; of one shelf only the `most` that were kept last stay."""
+        folder = self.root / shelf
+        with writing_to(folder, REMEDY):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / f"{name}.json", f"{_checksum(text)}\n{text}")
+        with suppress(OSError):
+            files = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+            for old in files[:-most]:
+                old.unlink(missing_ok=True)
+
+    def document(self, shelf: str, name: str, *, largest: int) -> str | None:
+        """Return a text that was kept, if it is there and sound, of at most `largest` bytes."""
+        try:
+            with (self.root / shelf / f"{name}.json").open(encoding="utf-8") as file:
+                checksum, _, text = file.read(largest).partition("\n")
+        except (OSError, ValueError):
+            return None
+        return text if checksum == _checksum(text) else None
 
     @property
     def limit_bytes(self) -> int:
@@ -392,7 +450,8 @@ class Cache:
         for used, _, folder in self.entries() if excess > 0 else ():
             if freed >= excess:
                 break
-            for file in [*folder.glob("*.f32")] if used else [*folder.iterdir()]:
+            heavy = (path for path in folder.iterdir() if path.suffix != ".json")
+            for file in list(heavy if used else folder.iterdir()):
                 with suppress(OSError):
                     size = file.stat().st_size
                     file.unlink()
@@ -406,6 +465,7 @@ class Cache:
         """Remove every entry; return the bytes freed."""
         freed = sum(size for _, size, _ in self.entries())
         shutil.rmtree(self._entries, ignore_errors=True)
+        shutil.rmtree(self.root / "runs", ignore_errors=True)
         self._sweep_scratch(older_than_s=3600)
         return freed + unfinished.sweep(self.unfinished, older_than_s=0)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx import operations_align as aligning
+from stemfx import operations_page
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal, read_only
 from stemfx.drums.find import find_hits as hear_hits
 from stemfx.dsp.channels import fold_down, pan_gains, widen
@@ -32,6 +33,7 @@ from stemfx.graph import (
     Fader,
     FindHits,
     Finds,
+    ForPage,
     Makes,
     MaskMixture,
     ReadMusic,
@@ -73,6 +75,8 @@ def check_notes(notes: Notes, who: str) -> None:
                 f"{who!r} gave a finding of level {finding.level!r}; "
                 f"{', '.join(get_args(Level))} are known"
             )
+        if not isinstance(finding.fix, str | None):
+            raise PluginError(f"{who!r} gave a finding the fix {finding.fix!r}; text, or none")
 
 
 @dataclass
@@ -296,6 +300,8 @@ def find(
         return find_hits(work, inputs[0], notes)
     if isinstance(work, ReadMusic):
         return read_song(work, inputs, notes)
+    if isinstance(work, ForPage):
+        return operations_page.find(work, inputs)
     return aligning.find(work, inputs, data, notes)
 
 

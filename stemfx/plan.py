@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
 from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
+from stemfx.fixes import entries, in_sources
 from stemfx.graph import (
     AUDIO,
     DATA,
@@ -40,8 +42,10 @@ from stemfx.plan_inputs import (
     stem_named,
     used_tracks,
 )
+from stemfx.plan_listening import Listening, listening
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_results import ResultNodes
+from stemfx.plan_session import add_sessions, session_content, session_findings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -63,6 +67,7 @@ class Plan:
     `separators` has the models of every source that is separated; `outputs` names the nodes of
     the results: `master`, `measure` (its reading), `stems`, `hits`. `record` is the file that will
     say where they come from, and `hashes` has the SHA-256 of every audio file that is read.
+    `listening` has what can be heard of it beside its results.
     """
 
     recipe: Recipe
@@ -77,6 +82,7 @@ class Plan:
     hashes: Mapping[Path, str] = field(default_factory=dict)
     preview_s: tuple[float, float] | None = None
     findings: tuple[Finding, ...] = ()
+    listening: Listening = field(default_factory=Listening)
 
     @property
     def targets(self) -> list[Path]:
@@ -133,7 +139,7 @@ def _refuse_equal_targets(plan: Plan) -> None:
 
     Nor can one be a file, and the folder of another.
     """
-    rename = "give `master`, `ab`, `stems`, `hits` or `report` another name"
+    rename = "give `master`, `ab`, `stems`, `session`, `hits` or `report` another name"
     seen: set[str] = set()
     for path in plan.targets:
         if _on_any_system(path) in seen:
@@ -191,6 +197,7 @@ class _Builder:
             device=options.device,
         )
         self._removed: dict[str, list[Port]] = {}  # what stages took away, by track or bus
+        self._passed: dict[str, list[list[Port]]] = {}  # see `Listening.chains`
         self._hits = TrackHits(self._graph, registry, options.preview_s)
         # Of songs before they are aligned: those are whole in a preview, and in their own time.
         self._early_hits = TrackHits(self._graph, registry, None)
@@ -230,10 +237,12 @@ class _Builder:
             preview_s=self._options.preview_s,
         )
         outputs: dict[str, str] = {}
-        if self._recipe.output.masters:
+        output, master = self._recipe.output, None
+        if output.masters or any(file.format != "mid" for file in output.sessions):
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
+        if master is not None and output.masters:
             reading = self._graph.add(
                 "master/measure",
                 "measure",
@@ -250,6 +259,18 @@ class _Builder:
             results.removed(self._removed)
         if self._hits.found:
             outputs["hits"] = results.hits(self._hits)
+        if output.sessions:
+            content = session_content(
+                self._recipe,
+                self._sources,
+                self._aligned,
+                {track.name: self._track(track) for track in used_tracks(self._recipe)},
+                faders=faders,
+                master=master,
+                hits=self._hits.found,
+                is_preview=preview,
+            )
+            add_sessions(self._graph, self._recipe, content, self._rate, results.target)
         add_checks(
             self._graph,
             self._recipe,
@@ -261,7 +282,7 @@ class _Builder:
         report = self._recipe.output.report
         plan = Plan(
             recipe=self._recipe,
-            nodes=self._graph.nodes,
+            nodes=dict(self._graph.nodes),
             sample_rate=self._rate,
             duration_s=self._seconds,
             separators=separators_of(self._choices),
@@ -270,10 +291,14 @@ class _Builder:
             report=None
             if report is None
             else results.target(report, self._recipe.output.report_where),
-            findings=(*self._findings(), *results.findings()),
+            findings=(*self._findings(), *results.findings(), *session_findings(self._recipe)),
             record=results.target(RECORD, str(self._recipe.path)),
             hashes=self._inputs.hashes,
             preview_s=self._options.preview_s,
+            # Last: what it adds to the graph is no part of the run.
+            listening=listening(
+                self._graph, self._recipe, self._sources, self._choices, self._passed
+            ),
         )
         _refuse_equal_targets(plan)
         return plan
@@ -333,6 +358,8 @@ class _Builder:
         hits: TrackHits | None = None,
     ) -> Port:
         known = self._hits if hits is None else hits
+        passed = [port]
+        self._passed.setdefault(prefix, []).append(passed)
         for i, call in enumerate(calls):
             step = f"{prefix}/{call.stage.name}"
             heard = dict.fromkeys(sidechain_tracks([call]))
@@ -382,9 +409,13 @@ class _Builder:
                 node_id = f"{step}/{REMOVED}"
                 difference = self._graph.add(node_id, REMOVED, Removed(), (port, done))
                 self._removed.setdefault(prefix, []).append(difference)
-            port = port if call.stage.is_check else done
             if call.stage.changes_length:
                 known.forget(prefix)  # they are no longer in time
+                passed = []
+                self._passed[prefix].append(passed)
+            if not call.stage.is_check:
+                port = done
+                passed.append(done)
         return port
 
     def _reading(self, source: str) -> Port:
@@ -519,6 +550,7 @@ class _Builder:
                     "residual_not_played",
                     f"what the model does not explain of {source!r} is kept as a stem that no "
                     f"track plays; add a track `rest: {{from: {source}/{RESIDUAL}}}`",
+                    self._new_track("rest", f"{source}/{RESIDUAL}"),
                 )
 
     def _findings_of_repairs(self) -> Iterator[Finding]:
@@ -530,6 +562,7 @@ class _Builder:
                 f"the tags of {name!r} say {tag!r}: an AI made it, so {listing(sorted(heeding))} "
                 "stay gentler unless told how far to go; `generated: false` under the source "
                 "undoes that",
+                entries(in_sources(name), generated=False),
             )
         is_used = any(track.removed_of for track in self._recipe.tracks.values())
         if self._removed and self._recipe.output.stems is None and not is_used:
@@ -539,4 +572,10 @@ class _Builder:
                 "removed_not_used",
                 f"what {listing(self._removed)} lose is kept and nowhere used; add `stems: stems/` "
                 f"to `output`, or a track `bleed: {{from: {first}/{REMOVED}}}`",
+                entries("in output", stems="stems/"),
             )
+
+    def _new_track(self, name: str, plays: str) -> str:
+        """Write one more track, under a name that no other has."""
+        free = next(n for k in count() if (n := f"{name}{k or ''}") not in self._recipe.tracks)
+        return entries("in tracks", **{free: {"from": plays}})

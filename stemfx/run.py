@@ -11,7 +11,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from stemfx import operations, operations_align, operations_checks, operations_files
+from stemfx import (
+    operations,
+    operations_align,
+    operations_checks,
+    operations_files,
+    operations_page,
+)
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.cache import Cache, Entry, EntryWriter, LostError, StoredSignal
 from stemfx.dsp.loudness import measure
@@ -26,6 +32,8 @@ from stemfx.graph import (
     Decode,
     Finds,
     Fit,
+    Kept,
+    ListeningCopy,
     Makes,
     MaskMixture,
     Measure,
@@ -132,22 +140,50 @@ def run(
         CancelledError: interrupted from the keyboard; likewise.
     """
     began = time.perf_counter()
-    watching = observer or SilentObserver()
     with _target_folders(plan):
-        try:
-            for attempt in range(3):
-                try:
-                    loop = _Loop(plan, cache, watching, jobs or default_jobs(), check)
-                    results = loop.run()
-                    break
-                except LostError:  # somebody cleared the cache: make it again
-                    if attempt == 2:
-                        raise
-        finally:
-            cache.touch(node.key for node in plan.nodes.values())
-            cache.evict()
+        results = run_steps(plan, cache, observer=observer, jobs=jobs, check=check)
     seconds = time.perf_counter() - began
     return Outcome(plan, results, seconds, (*notices, *plan.findings))
+
+
+class Steps(Protocol):
+    """Nodes in an order in which they can be run, and the rate in Hz of what they decode."""
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """By id, each after those that it reads."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the project."""
+
+
+def run_steps(
+    steps: Steps,
+    cache: Cache,
+    *,
+    observer: Observer | None = None,
+    jobs: int | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[NodeResult, ...]:
+    """Run the nodes that the cache does not have; see `run`.
+
+    Raises:
+        StemfxError: a node failed; those that had finished are kept in the cache.
+        CancelledError: interrupted from the keyboard; likewise.
+    """
+    try:
+        for attempt in range(3):
+            try:
+                loop = _Loop(steps, cache, observer or SilentObserver(), jobs, check)
+                return loop.run()
+            except LostError:  # somebody cleared the cache: make it again
+                if attempt == 2:
+                    raise
+        raise AssertionError  # the third time returns or raises
+    finally:
+        cache.touch(node.key for node in steps.nodes.values())
+        cache.evict()
 
 
 @contextmanager
@@ -187,18 +223,18 @@ def cached_entry(node: Node, cache: Cache) -> Entry | None:
     return entry if is_same else None
 
 
-def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
+def missing_nodes(steps: Steps, cache: Cache, *, verify: bool = True) -> set[str]:
     """Return the ids of the nodes that have to run to bring forth every result.
 
     Args:
-        plan: the graph.
+        steps: the graph.
         cache: where hits are looked up.
         verify: read the signals that will be used and compare their hashes; a damaged entry is
             discarded and counts as missing.
     """
     missing: set[str] = set()
     read: dict[str, set[str]] = {}  # the signals of each node that a missing node will read
-    for node in reversed(list(plan.nodes.values())):  # whoever reads a node comes after it
+    for node in reversed(list(steps.nodes.values())):  # whoever reads a node comes after it
         signals = read.get(node.id, set())
         is_read = bool(node.signals) or isinstance(node.work, Finds)
         if is_read and not signals and not node.is_told:
@@ -211,6 +247,8 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
             if verify:
                 cache.discard(node.key)
             entry = None
+        if entry is not None and isinstance(node.work, ListeningCopy) and not entry.files:
+            entry = None  # only its facts are left
         if entry is None:
             missing.add(node.id)
             for port in node.inputs:
@@ -221,22 +259,23 @@ def missing_nodes(plan: Plan, cache: Cache, *, verify: bool = True) -> set[str]:
 class _Loop:
     def __init__(
         self,
-        plan: Plan,
+        steps: Steps,
         cache: Cache,
         observer: Observer,
-        jobs: int,
+        jobs: int | None,
         check: Callable[[], None],
     ) -> None:
-        self._plan, self._cache, self._observer, self._jobs = plan, cache, observer, jobs
+        self._steps, self._cache, self._observer = steps, cache, observer
+        self._jobs = jobs or default_jobs()
         self._check = check
         self._stop = threading.Event()
         self._results: dict[str, NodeResult] = {}
         self._begun: set[str] = set()
 
     def run(self) -> tuple[NodeResult, ...]:
-        missing = missing_nodes(self._plan, self._cache)
+        missing = missing_nodes(self._steps, self._cache)
         _prepare_threads(missing)
-        for node in self._plan.nodes.values():
+        for node in self._steps.nodes.values():
             if node.id not in missing:
                 self._take_from_cache(node)
         waiting = self._what_each_waits_for(missing)
@@ -247,7 +286,7 @@ class _Loop:
                     self._check()
                     for name in self._ready(waiting, running.values()):
                         del waiting[name]
-                        running[pool.submit(self._execute, self._plan.nodes[name])] = name
+                        running[pool.submit(self._execute, self._steps.nodes[name])] = name
                     # A short timeout, so that Ctrl-C is seen while threads work.
                     done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -262,14 +301,14 @@ class _Loop:
                 if isinstance(error, KeyboardInterrupt):
                     raise self._interrupted() from None
                 raise
-        return tuple(self._results[name] for name in self._plan.nodes)
+        return tuple(self._results[name] for name in self._steps.nodes)
 
     def _ready(self, waiting: Mapping[str, set[str]], running: Iterable[str]) -> list[str]:
         """Return the nodes that can start; separations need gigabytes, so one at a time."""
-        heavy = any(isinstance(self._plan.nodes[n].work, Separate) for n in running)
+        heavy = any(isinstance(self._steps.nodes[n].work, Separate) for n in running)
         ready = []
         for name, needs in waiting.items():
-            is_heavy = isinstance(self._plan.nodes[name].work, Separate)
+            is_heavy = isinstance(self._steps.nodes[name].work, Separate)
             if not needs and not (is_heavy and heavy):
                 ready.append(name)
                 heavy = heavy or is_heavy
@@ -283,11 +322,11 @@ class _Loop:
         """
         first: dict[str, str] = {}
         waiting = {}
-        nodes = self._plan.nodes
+        nodes = self._steps.nodes
         results = {name for name, node in nodes.items() if isinstance(node.work, Result)}
         judging = {n for n, node in nodes.items() if any(p.node in results for p in node.inputs)}
         others = missing - results - judging
-        for name, node in self._plan.nodes.items():
+        for name, node in self._steps.nodes.items():
             if name not in missing:
                 continue
             if isinstance(node.work, Result):
@@ -304,7 +343,7 @@ class _Loop:
             return CancelledError("interrupted")
         n_done = sum(result.status == "done" for result in list(self._results.values()))
         kept = f"{n_done} finished step{' is' if n_done == 1 else 's are'} kept"
-        if any(self._cache.has_begun(self._plan.nodes[name].key) for name in self._begun):
+        if any(self._cache.has_begun(self._steps.nodes[name].key) for name in self._begun):
             kept += ", and what is separated so far"
         return CancelledError(f"interrupted; {kept}: run the same command again to go on")
 
@@ -334,7 +373,7 @@ class _Loop:
                 if port.signal not in UNHEARD
             ]
             notes = Notes()
-            self._observer.started(node, _expected_samples(node, inputs, self._plan))
+            self._observer.started(node, _expected_samples(node, inputs, self._steps.sample_rate))
             extra = self._perform(node, inputs, writer, notes)
             self._check_stop()
             facts = {
@@ -359,7 +398,7 @@ class _Loop:
         return result
 
     def _open(self, name: str, signal: str) -> StoredSignal:
-        entry = self._cache.lookup(self._plan.nodes[name].key)
+        entry = self._cache.lookup(self._steps.nodes[name].key)
         if entry is None or signal not in entry.signals:
             raise LostError(name)
         return entry.signals[signal]
@@ -368,7 +407,7 @@ class _Loop:
         """Return what the nodes found, or measured, whose data or notes a node reads, in order."""
         found = []
         for port in (port for port in node.inputs if port.signal in UNHEARD):
-            entry = self._cache.lookup(self._plan.nodes[port.node].key)
+            entry = self._cache.lookup(self._steps.nodes[port.node].key)
             if entry is None:
                 raise LostError(port.node)
             found.append(entry.facts[port.signal])
@@ -385,7 +424,7 @@ class _Loop:
         work = node.work
         store = _Store(node, writer, self._observer, self._check_stop)
         if isinstance(work, Decode):
-            store.one(operations.decode(work, notes), self._plan.sample_rate)
+            store.one(operations.decode(work, notes), self._steps.sample_rate)
         elif isinstance(work, Resample):
             heard = Resampled(inputs[0], work.sample_rate)
             store.one(heard.blocks(), work.sample_rate)
@@ -401,6 +440,11 @@ class _Loop:
         elif isinstance(work, Makes):
             blocks = operations.blocks(work, inputs, self._data(node), notes)
             store.one(blocks, inputs[0].sample_rate)
+        elif isinstance(work, ListeningCopy):
+            inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
+            return {DATA: operations_page.write_copy(work, inputs[0], self._data(node)[0], writer)}
+        elif isinstance(work, Kept):
+            raise LostError(node.id)
         elif isinstance(work, Tells):
             inputs[:1] = [signal.telling(store.passed) for signal in inputs[:1]]
             _tell(work, inputs, self._data(node), notes)
@@ -539,10 +583,10 @@ def _resumes(node: Node) -> bool:
     return isinstance(node.work, Separate) and node.work.separator.resumes
 
 
-def _expected_samples(node: Node, inputs: Sequence[Signal], plan: Plan) -> int:
+def _expected_samples(node: Node, inputs: Sequence[Signal], sample_rate: int) -> int:
     if inputs:
         return max(signal.n_samples for signal in inputs)
-    return round(node.seconds_of_audio * plan.sample_rate)
+    return round(node.seconds_of_audio * sample_rate)
 
 
 def _result(node: Node, status: Status, seconds: float, facts: Mapping[str, Any]) -> NodeResult:

@@ -132,3 +132,62 @@ def test_of_one_runs_results_the_cheapest_to_make_again_goes_first(
     cache.touch(key * 64 for key in "abc")
     cache.set_limit(int(1.5 * song.samples.nbytes))
     assert [cache.holds(key * 64) for key in "abc"] == [True, False, False]
+
+
+def put_file(cache: Cache, key: str) -> Entry:
+    writer = cache.writer(key)
+    writer.keep("../copy", [b"one", b"two"])
+    return writer.commit({"data": {"ends": [3, 6]}})
+
+
+def test_a_file_of_an_entry_comes_back_and_keeps_its_name_out_of_paths(tmp_path: Path) -> None:
+    stored = put_file(Cache(tmp_path), "a" * 64).files["../copy"]
+    assert stored.path.read_bytes() == b"onetwo"
+    assert stored.path.parent == Cache(tmp_path).folder_of("a" * 64)
+
+
+@pytest.mark.parametrize("damage", ["longer", "gone"])
+def test_an_entry_without_its_file_does_not_count(tmp_path: Path, damage: str) -> None:
+    cache = Cache(tmp_path)
+    path = put_file(cache, "a" * 64).files["../copy"].path
+    path.write_bytes(b"onetwo more") if damage == "longer" else path.unlink()
+    assert not cache.holds("a" * 64)
+    assert not cache.lookup("a" * 64).files  # type: ignore[union-attr]
+    put_file(cache, "a" * 64)
+    assert cache.holds("a" * 64)
+
+
+def test_files_give_way_as_signals_do_and_facts_stay(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    put_file(cache, "a" * 64)
+    cache.set_limit(0)
+    entry = cache.lookup("a" * 64)
+    assert entry is not None
+    assert entry.facts["data"] == {"ends": [3, 6]}
+    assert not entry.files
+    assert not cache.holds("a" * 64)
+
+
+def test_of_kept_documents_the_newest_stay(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    for i in range(4):
+        cache.keep_document("runs", f"run{i}", f"text {i}", most=2)
+        os.utime(tmp_path / "runs" / f"run{i}.json", (i, i))
+    assert cache.document("runs", "run3", largest=1000) == "text 3"
+    assert cache.document("runs", "run0", largest=1000) is None
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "too large", "gone"])
+def test_a_damaged_document_is_none(tmp_path: Path, damage: str) -> None:
+    cache = Cache(tmp_path)
+    cache.keep_document("runs", "run", "a text", most=2)
+    path = tmp_path / "runs" / "run.json"
+    match damage:
+        case "cut":
+            os.truncate(path, 70)
+        case "changed":
+            path.write_text(path.read_text().replace("text", "test"))
+        case "gone":
+            path.unlink()
+    assert cache.document("runs", "run", largest=20 if damage == "too large" else 1000) is None

@@ -73,7 +73,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
                 quiet = 5
                 super().wait(sleep)
 
-        monkeypatch.setattr("stemfx.cli.watch.Watch", Scripted)
+        monkeypatch.setattr("stemfx.watching.renderer.Watch", Scripted)
         return execute(["run", str(recipe), "--watch", *options])
 
     return run
@@ -149,7 +149,7 @@ def test_a_file_that_is_read_in_the_middle_of_its_save_is_no_fault(
             if reads == 3:
                 recipe.write_text(plain(-20))
 
-    monkeypatch.setattr("stemfx.cli.watch.load_recipe", read_while_written)
+    monkeypatch.setattr("stemfx.watching.renderer.load_recipe", read_while_written)
     assert watched(recipe) == 0
     shown = capsys.readouterr()
     assert shown.err == ""

@@ -25,12 +25,12 @@ from stemfx.io import (
     encoding_for,
     file_sha256,
     generator_tag,
+    ogg,
     probe,
     read_blocks,
     reading,
     wav_header,
     write,
-    writing,
     writing_to,
 )
 
@@ -109,7 +109,8 @@ def test_an_ogg_of_any_length_gets_its_serial_in_flat_memory(tmp_path: Path, son
     once = path.read_bytes()
     tracemalloc.start()
     try:
-        writing._set_ogg_serial(path, serial=2)
+        with path.open("r+b") as file:
+            ogg.set_serial(file, 2)
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -21,6 +21,7 @@ from stemfx.cli.plan import plan
 from stemfx.cli.plugins import plugins
 from stemfx.cli.rank import rank
 from stemfx.cli.recipes import recipes
+from stemfx.cli.report import report
 from stemfx.cli.run import run
 from stemfx.cli.schema import schema
 from stemfx.cli.score import score
@@ -28,6 +29,7 @@ from stemfx.cli.separate import separate
 from stemfx.cli.show import show
 from stemfx.cli.slice import slice_
 from stemfx.cli.stages import stages
+from stemfx.cli.ui import ui
 from stemfx.cli.unpack import unpack
 from stemfx.cli.validate import validate
 
@@ -61,6 +63,8 @@ def options(
 for command in (
     demo,
     run,
+    ui,
+    report,
     plan,
     show,
     validate,

@@ -246,17 +246,18 @@ _UNKNOWN = dict.fromkeys(
 
 
 def _json(one: Checked) -> dict[str, Any]:
+    from stemfx.findings import finding_json
+
     measured = _UNKNOWN if one.health is None else one.health.to_json()
-    told = [{"level": f.level, "code": f.code, "message": f.message} for f in one.findings]
+    told = [finding_json(finding) for finding in one.findings]
     return {"file": str(one.path.absolute())} | measured | {"findings": told}
 
 
 def _print(checked: Sequence[Checked], console: Console, view: bool | None) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.cli.check_loudness import loudness_table
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     table = Table()
@@ -275,12 +276,7 @@ def _print(checked: Sequence[Checked], console: Console, view: bool | None) -> N
             continue
         console.print(plain(one.path, "bold"), soft_wrap=True)
         for finding in one.findings:
-            console.print(
-                Text.assemble(
-                    (f"  {finding.level}: ", LEVEL_STYLE[finding.level]), plain(finding.message)
-                ),
-                soft_wrap=True,
-            )
+            console.print(finding_text(finding, indent="  "), soft_wrap=True)
 
 
 _MOST_VIEWED = 8
@@ -299,18 +295,13 @@ def _print_view(
 
 
 def _print_set(found: SetHealth, console: Console) -> None:
-    from rich.text import Text
-
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     against = "" if found.null_db is None else f", null {found.null_db:.1f} dB against the mixture"
     console.print(plain(f"{len(found.stems)} stems of one song{against}", "bold"), soft_wrap=True)
     for each in found.findings:
-        level, where = each.finding.level, f"{each.stem}: " if each.stem else ""
-        line = Text.assemble(
-            (f"  {level}: ", LEVEL_STYLE[level]), plain(where + each.finding.message)
-        )
+        line = finding_text(each.finding, of=each.stem or "", indent="  ")
         console.print(line, soft_wrap=True)
 
 
@@ -336,7 +327,7 @@ def _number(value: float | None, digits: int, unit: str = "") -> str:
 def _verdict(one: Checked) -> Any:
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import LEVEL_STYLE
 
     levels = [finding.level for finding in one.findings]
     for level in ("error", "warn"):

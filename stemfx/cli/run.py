@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stemfx.cache import Cache
+    from stemfx.page import Rendering
     from stemfx.plan import Plan
     from stemfx.registry import Registry
-    from stemfx.run import Outcome
+    from stemfx.run import Observer, Outcome
     from stemfx.session import Request
     from stemfx.stage import Finding
 
@@ -98,9 +99,11 @@ def run_recipe(
             opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
         )
         with open_cache(keep=keep) as cache:
-            return render(
+            outcome = render(
                 plan, cache, registry, jobs=jobs, notices=notices, authors_record=opened.record
             )
+            report(outcome, cache, jobs=jobs)
+            return outcome
 
 
 def render(
@@ -112,22 +115,99 @@ def render(
     notices: Sequence[Finding],
     authors_record: Path | None = None,
     check: Callable[[], None] = lambda: None,
+    observer: Observer | None = None,
 ) -> Outcome:
-    """Run a plan with progress on the screen, and write its record and its report.
+    """Run a plan with progress on the screen, and write its record.
 
-    What `check`, called a few times a second, raises stops the run as Ctrl-C does.
+    What `check`, called a few times a second, raises stops the run as Ctrl-C does. `observer` is
+    told of progress, too.
     """
     from stemfx.cli.screen import progress_bars
     from stemfx.provenance import keep_record
-    from stemfx.report import write_report
     from stemfx.run import run as run_plan
 
-    with progress_bars() as observer:
-        outcome = run_plan(plan, cache, observer=observer, jobs=jobs, notices=notices, check=check)
-    outcome = keep_record(outcome, registry, authors_record)
-    if plan.report is not None:
+    with progress_bars(observer) as told:
+        outcome = run_plan(plan, cache, observer=told, jobs=jobs, notices=notices, check=check)
+    return keep_record(outcome, registry, authors_record)
+
+
+def report(
+    outcome: Outcome,
+    cache: Cache,
+    *,
+    jobs: int | None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the report of a run, if its recipe asks for one; leave its story for a later one.
+
+    See `render` for `check`.
+    """
+    from stemfx.page import keep_story, write_page
+    from stemfx.report import write_report
+
+    plan = outcome.plan
+    story = _story(outcome)
+    if plan.record is not None and cache.is_kept:
+        keep_story(story, plan.record, cache)
+    if plan.report is None:
+        return
+    if plan.report.suffix.lower() == ".json":
         write_report(outcome, plan.report)
-    return outcome
+        return
+    write_page(plan.report, _shown(story, plan, cache, jobs=jobs, check=check))
+
+
+def served(
+    outcome: Outcome,
+    cache: Cache,
+    *,
+    jobs: int | None,
+    check: Callable[[], None],
+    observer: Observer,
+) -> Rendering:
+    """Return what a served page shows and plays; see `render` for `check` and `observer`."""
+    return _shown(
+        _story(outcome),
+        outcome.plan,
+        cache,
+        is_served=True,
+        jobs=jobs,
+        check=check,
+        observer=observer,
+    )
+
+
+def _story(outcome: Outcome) -> dict[str, Any]:
+    from stemfx.page import story_of
+    from stemfx.provenance import read_record
+
+    record = outcome.plan.record
+    return story_of(outcome, read_record(record) if record else None)
+
+
+def _shown(
+    story: Mapping[str, Any],
+    plan: Plan,
+    cache: Cache,
+    *,
+    is_served: bool = False,
+    jobs: int | None,
+    check: Callable[[], None],
+    observer: Observer | None = None,
+) -> Rendering:
+    from stemfx.cli.screen import progress_bars
+    from stemfx.page import rendered
+
+    with progress_bars(observer) as told:
+        return rendered(
+            story,
+            cache,
+            plan.listening.nodes,
+            is_served=is_served,
+            observer=told,
+            jobs=jobs,
+            check=check,
+        )
 
 
 def show(outcome: Outcome, *, as_json: bool) -> None:

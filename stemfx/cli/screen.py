@@ -46,8 +46,8 @@ def table_console() -> Console:
 
 
 class _Bars:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+    def __init__(self, progress: Progress, also: Observer) -> None:
+        self._progress, self._also = progress, also
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
@@ -56,25 +56,28 @@ class _Bars:
             self._tasks[node.id] = self._progress.add_task(
                 visible(node.id), total=n_samples or None
             )
+        self._also.started(node, n_samples)
 
     def advanced(self, node: Node, n_samples: int) -> None:
         self._progress.update(self._tasks[node.id], completed=n_samples)
+        self._also.advanced(node, n_samples)
 
-    def finished(self, node: Node, result: NodeResult) -> None:  # noqa: ARG002
+    def finished(self, node: Node, result: NodeResult) -> None:
         with self._lock:
             task = self._tasks.pop(node.id, None)
         if task is not None:
             self._progress.remove_task(task)
+        self._also.finished(node, result)
 
 
 @contextmanager
-def progress_bars() -> Iterator[Observer]:
-    """Show progress while the block runs."""
+def progress_bars(also: Observer | None = None) -> Iterator[Observer]:
+    """Show progress while the block runs; `also` is told of it."""
     from stemfx.run import SilentObserver
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield SilentObserver()
+        yield also or SilentObserver()
         return
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -84,7 +87,7 @@ def progress_bars() -> Iterator[Observer]:
     )
     # Networks take seconds to minutes a segment: the time left needs a long look back.
     with Progress(*columns, console=console, transient=True, speed_estimate_period=600) as progress:
-        yield _Bars(progress)
+        yield _Bars(progress, also or SilentObserver())
 
 
 @contextmanager

@@ -4,6 +4,7 @@
   and for players; both after the audio, where every reader skips what it does not know.
 - FLAC, OGG: Vorbis comments; the picture as FLAC has it, in OGG as METADATA_BLOCK_PICTURE.
 - MP3: ID3v2.3 with UTF-16. Windows and many car radios do not read v2.4.
+- MP4: iTunes' atoms; ISRC as iTunes has it, in a free one.
 """
 
 from __future__ import annotations
@@ -38,6 +39,16 @@ _ID3 = {
     "isrc": "TSRC",
     "copyright": "TCOP",
 }
+_MP4 = {
+    "title": "\xa9nam",
+    "artist": "\xa9ART",
+    "album": "\xa9alb",
+    "album_artist": "aART",
+    "date": "\xa9day",
+    "genre": "\xa9gen",
+    "comment": "\xa9cmt",
+    "copyright": "cprt",
+}
 _VORBIS = {"album_artist": "ALBUMARTIST", "track": "TRACKNUMBER"}
 _FRONT_COVER = 3
 
@@ -60,7 +71,7 @@ def wav_chunks(tags: Tags, cover: Cover | None) -> bytes:
 
 
 def write_tags(path: Path, file_format: str, tags: Tags, cover: Cover | None) -> None:
-    """Put tags into a FLAC, MP3 or OGG file, in place; the audio is not touched.
+    """Put tags into a FLAC, MP3, OGG or MP4 file, in place; the audio is not touched.
 
     The same tags give the same bytes. A WAV gets `wav_chunks` while it is written.
 
@@ -70,7 +81,7 @@ def write_tags(path: Path, file_format: str, tags: Tags, cover: Cover | None) ->
     """
     from mutagen import MutagenError
 
-    put = {"flac": _tag_flac, "mp3": _tag_mp3, "ogg": _tag_ogg}[file_format]
+    put = {"flac": _tag_flac, "mp3": _tag_mp3, "ogg": _tag_ogg, "mp4": _tag_mp4}[file_format]
     try:
         put(path, tags, cover)
     except MutagenError as error:
@@ -137,4 +148,24 @@ def _tag_ogg(path: Path, tags: Tags, cover: Cover | None) -> None:
     file.update(_vorbis_comments(tags))
     if cover is not None:
         file["METADATA_BLOCK_PICTURE"] = base64.b64encode(_picture(cover).write()).decode()
+    file.save(padding=_no_padding)
+
+
+def _tag_mp4(path: Path, tags: Tags, cover: Cover | None) -> None:
+    from mutagen.mp4 import MP4, AtomDataType, MP4Cover, MP4FreeForm
+
+    file = MP4(path)
+    for name, text in tags.texts().items():
+        if name == "track":
+            number, _, total = text.partition("/")
+            file["trkn"] = [(int(number), int(total or 0))]
+        elif name == "isrc":
+            value = MP4FreeForm(text.encode(), dataformat=AtomDataType.UTF8)
+            file["----:com.apple.iTunes:ISRC"] = [value]
+        else:
+            file[_MP4[name]] = [text]
+    if cover is not None:
+        is_png = cover.mime == "image/png"
+        form = MP4Cover.FORMAT_PNG if is_png else MP4Cover.FORMAT_JPEG
+        file["covr"] = [MP4Cover(cover.content, imageformat=form)]
     file.save(padding=_no_padding)

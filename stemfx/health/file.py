@@ -10,6 +10,7 @@ import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, Meter
+from stemfx.fixes import SOURCE, entries
 from stemfx.health.level import LevelExam, LevelHealth, level_findings
 from stemfx.health.limits import LOW_SAMPLE_RATE, MIN_S, SHORT_S
 from stemfx.health.material import MaterialExam, MaterialHealth, material_findings
@@ -229,6 +230,7 @@ def _header(health: FileHealth, facts: FileFacts) -> Iterator[Finding]:
             "multichannel",
             f"{health.channels} channels: stemfx works in stereo; this is about the fold-down "
             "(ITU-R BS.775, without LFE). To use it: stemfx run RECIPE --fold-down",
+            entries(SOURCE, fold_down=True),
         )
     if health.sample_rate < LOW_SAMPLE_RATE:
         yield Finding(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -112,11 +112,21 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OutputError, DiskFullError: as for `write`.
     """
+    write_chunks(path, [content])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file whole or not at all, a piece at a time.
+
+    Raises:
+        OutputError, DiskFullError: as for `write`.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
+            with part.open("wb") as file:
+                file.writelines(chunks)
             part.replace(path)
     finally:
         with suppress(OSError):

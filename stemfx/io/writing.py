@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from stemfx.dsp.dither import Dither, Grid, quantised
 from stemfx.dsp.resample import rechunk
 from stemfx.errors import DiskFullError, OutputError
 from stemfx.io.encoding import SUBTYPES, Encoding, fits_wav, lame_scale, lossy_options
+from stemfx.io.ogg import set_serial
 from stemfx.io.places import native, writing_to
 
 
@@ -186,7 +186,8 @@ def _make_reproducible(part: Path, encoding: Encoding) -> None:
                 file.seek(offset + 12)  # name, size, version, then the date
                 file.write(bytes(4))
     elif encoding.format == "ogg":
-        _set_ogg_serial(part, serial=1)
+        with part.open("r+b") as file:
+            set_serial(file, 1)
 
 
 def riff_chunk(name: bytes, content: bytes) -> bytes:
@@ -201,26 +202,3 @@ def _append_chunks(part: Path, chunks: bytes) -> None:
         file.write(bytes(size % 2) + chunks)
         file.seek(4)
         file.write(struct.pack("<I", size + size % 2 + len(chunks) - 8))
-
-
-_REVERSED_BITS = bytes(int(f"{value:08b}"[::-1], 2) for value in range(256))
-
-
-def _set_ogg_serial(path: Path, serial: int) -> None:
-    """Rewrite the serial number of every page of an Ogg file (RFC 3533) and its checksum.
-
-    In place, page by page: a page is 64 kB at most, whatever the length of the file.
-    """
-    with path.open("r+b") as file:
-        while len(header := bytearray(file.read(27))) == 27:
-            lacing = file.read(header[26])
-            body = lacing + file.read(sum(lacing))
-            struct.pack_into("<I", header, 14, serial)
-            struct.pack_into("<I", header, 22, 0)
-            # Ogg's CRC-32 has zlib's polynomial with the bits the other way round and no
-            # inversion.
-            mirrored = zlib.crc32((header + body).translate(_REVERSED_BITS), 0xFFFFFFFF)
-            checksum = int(f"{mirrored ^ 0xFFFFFFFF:032b}"[::-1], 2)
-            struct.pack_into("<I", header, 22, checksum)
-            file.seek(-len(header) - len(body), os.SEEK_CUR)
-            file.write(header + body)

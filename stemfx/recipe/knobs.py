@@ -102,16 +102,27 @@ def _value(leaf: Leaf) -> KnobValue:
 
 
 def _set(knob: Knob, text: str, problems: Problems) -> Leaf:
+    leaf = _typed(knob, text)
+    if fault := knob_fault(leaf, knob):
+        problems.add(leaf.mark, fault)
+        return replace(leaf, value=None, broken=True)
+    return leaf
+
+
+def _typed(knob: Knob, text: str) -> Leaf:
     mark = command_line(f"--set {knob.name}")
     # The shell has taken the quotes away: for a text knob all is text, whatever it looks like.
     is_text = isinstance(knob.default, str)
-    leaf = (
+    return (
         Leaf(mark, text, text, True) if is_text else Leaf(mark, text.strip(), resolve(text.strip()))
     )
-    if fault := knob_fault(leaf, knob):
-        problems.add(mark, fault)
-        return replace(leaf, value=None, broken=True)
-    return leaf
+
+
+def setting_fault(knobs: Mapping[str, Knob], name: str, text: str) -> str | None:
+    """Say why `--set NAME=TEXT` cannot be, or return None."""
+    if name not in knobs:
+        return no_knob(name, knobs)
+    return knob_fault(_typed(knobs[name], text), knobs[name])
 
 
 def knob_fault(leaf: Leaf, knob: Knob) -> str | None:

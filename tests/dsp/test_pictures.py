@@ -10,6 +10,7 @@ import pytest
 
 from stemfx.audio import Audio
 from stemfx.dsp.delay import CrossSpectra
+from stemfx.dsp.frame_spectra import band_powers
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.phase import band_readings
 from stemfx.dsp.pictures import PictureGrid, picture_of
@@ -72,6 +73,13 @@ def test_a_sine_stands_in_its_band_at_its_level_in_every_column(rate: int, band:
     assert found[band] == pytest.approx(-23.01, abs=0.5)
     assert found[band + 3 :, 2:-2].max(initial=-np.inf) < -75
     assert found[: band - 12, 2:-2].max() < -75
+
+
+def test_a_bin_reaches_half_a_bin_to_either_side() -> None:
+    powers = np.zeros(5, np.float32)  # bins at 0, 1, 2, 3 and 4 Hz
+    powers[2] = 1.0
+    edges_hz = np.array([0.5, 1.5, 1.75, 2.25, 4.0, 9.0])
+    assert band_powers(powers, edges_hz, 8) == pytest.approx([0, 0.25, 0.5, 0.25, 0])
 
 
 def test_bass_is_wider_than_a_band_and_its_bands_add_up_to_it() -> None:
