@@ -16,12 +16,14 @@ from typing import Any, Literal
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
 from stemfx.dsp.dither import Dither
+from stemfx.exports.song import SongTrack
 from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
 from stemfx.music_reading import NOTHING_TOLD, Told
 from stemfx.recipe import StageCall
 from stemfx.recipe.document import Combine
+from stemfx.recipe.model import SessionFormat
 from stemfx.separation import MaskName
 from stemfx.separator import Effort, Separator
 from stemfx.stage import Stage
@@ -393,6 +395,43 @@ class WritePair:
 
 
 @dataclass(frozen=True)
+class WriteSession:
+    """Write a project for a DAW.
+
+    Inputs: `tracks`, before their faders; what the song plays to, if `has_reading`; then the drum
+    hits of each of `hits`.
+
+    Args:
+        path: of the project.
+        format: of it.
+        tracks: as they will be in it, but for their channels and length.
+        media: where the audio of each track goes; none where it is in the project itself.
+        title, artist, about: what the project says of itself.
+        sample_rate: in Hz.
+        duration_s: of the song.
+        has_reading: whether anything is known of its beats.
+        hits: the tracks whose drum hits are known.
+    """
+
+    path: Path
+    format: SessionFormat
+    tracks: tuple[SongTrack, ...]
+    media: tuple[Path, ...]
+    title: str
+    artist: str
+    about: str
+    sample_rate: int
+    duration_s: float
+    has_reading: bool
+    hits: tuple[str, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The project, then its media."""
+        return (self.path, *self.media)
+
+
+@dataclass(frozen=True)
 class Kept:
     """Nothing: what this node gives lies in the cache, from a run that is over."""
 
@@ -422,12 +461,36 @@ class Receipt:
     """Tell per band and minute what stems leave of a song. Inputs: the mixture, then the stems."""
 
 
+@dataclass(frozen=True)
+class WriteStemFile:
+    """Write a stem file for DJ software.
+
+    Inputs: the master, then `tracks` at their faders, all at one of the format's sample rates.
+
+    Args:
+        path: of the file.
+        tracks: their names.
+        stems: the stem of a song that each plays, where it plays one.
+        tags: what players show.
+    """
+
+    path: Path
+    tracks: tuple[str, ...]
+    stems: Mapping[str, str]
+    tags: Tags | None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The one file."""
+        return (self.path,)
+
+
 StemWork = Separate | Fit | CombineStems | MaskMixture | Residual | ReturnResidual | AlignStems
 ForPage = Picture | Receipt
 Finds = Analyse | FindHits | ReadMusic | LayOut | TellTimeline | JudgeSong | ChooseTakes | ForPage
 """Work that gives no signal but `DATA`."""
 
-Result = Write | WriteHits | Deliver | WritePair
+Result = Write | WriteHits | Deliver | WritePair | WriteSession | WriteStemFile
 """Work that makes files for the user."""
 
 Makes = Removed | Fader | Mix | Comp | Excerpt

@@ -15,7 +15,7 @@ from typing import Any
 
 from stemfx.errors import HitsError
 from stemfx.hits import CLASS_OF_NOTE, GM_NOTES, Hit
-from stemfx.midi_notes import MidiError, MidiNotes, read_midi_notes
+from stemfx.midi_notes import DRUM_CHANNEL, MidiError, MidiNotes, read_midi_notes
 
 MAX_HITS = 200_000
 """More than anybody plays in the six hours that a file may last."""
@@ -26,7 +26,6 @@ _MAX_BYTES = {".json": 16 * 2**20, ".mid": 4 * 2**20}
 _MOST_SIGNS = {b"{": MAX_HITS + 100, b"[": MAX_HITS, b",": 5 * MAX_HITS}
 """Of a JSON file: a hit is one object of three values. Python makes 70 bytes of each `[]`."""
 
-_DRUM_CHANNEL = 9  # the tenth, counted from 1
 _TICKS_PER_BEAT = 9_600  # 52 µs at 120 bpm: two samples, where 480 ticks would be a millisecond
 _MICROSECONDS_PER_BEAT = 500_000
 _NOTE_S = 0.05  # drums have no length; some programs hide notes that are shorter
@@ -95,7 +94,7 @@ def midi_bytes(hits: Sequence[Hit], track: str) -> bytes:
     for hit in hits:
         note, at = GM_NOTES[hit.drum_class][0], round(hit.time_s * ticks_per_s)
         velocity = max(1, min(127, round(127 * hit.velocity)))
-        common = {"channel": _DRUM_CHANNEL, "note": note}
+        common = {"channel": DRUM_CHANNEL, "note": note}
         events.append((at, 1, mido.Message("note_on", velocity=velocity, **common)))
         end = at + round(_NOTE_S * ticks_per_s)
         events.append((end, 0, mido.Message("note_off", velocity=0, **common)))

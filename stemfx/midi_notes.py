@@ -10,6 +10,9 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+DRUM_CHANNEL = 9
+"""Of General MIDI: the tenth, counted from 1."""
+
 _NOTE_ON, _SYSEX, _META = 0x90, (0xF0, 0xF7), 0xFF
 _TEXT, _END_OF_TRACK, _SET_TEMPO = 0x01, 0x2F, 0x51
 _ONE_DATA_BYTE = (0xC0, 0xD0)  # program change, channel pressure; the other messages have two

@@ -19,6 +19,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.loudness import measure
 from stemfx.errors import AlignmentError
+from stemfx.fixes import TRACK, entries
 from stemfx.graph import (
     AlignStems,
     ChooseTakes,
@@ -178,7 +179,19 @@ def _tell_levels(work: Comp, takes: Sequence[Signal], notes: Notes) -> None:
                 "takes_unlike",
                 f"{work.names[take]} is {abs(off_db):.1f} LU {than} than {work.names[0]}; to bring "
                 f"them together write `gain_db: {wanted_db:.1f}` at its entries",
+                _from(work, {take: round(wanted_db, 1)}),
             )
+
+
+def _from(work: Comp, other_gains_db: Mapping[int, float]) -> str:
+    """Write what a track is put together from, with some takes at another level."""
+    takes = []
+    for first_bar, last_bar, take, own_db in work.cuts or ():
+        gain_db = other_gains_db.get(take, own_db)
+        bars = f"{first_bar}-{'' if last_bar is None else last_bar}"
+        level = {"gain_db": gain_db} if gain_db else {}
+        takes.append({"source": work.names[take], "bars": bars, **level})
+    return entries(TRACK, from_=takes)
 
 
 def meet(
@@ -199,7 +212,7 @@ def meet(
         notes.report(**bleed.measurements)
         notes.findings.extend(bleed.findings)
     elif work.kind == "low_end":
-        low_end = low_end_meeting(signals[0], signals[1])
+        low_end = low_end_meeting(signals[0], signals[1], drums_name=work.names[0])
         notes.report(**low_end.measurements)
         notes.findings.extend(low_end.findings)
     else:

@@ -11,10 +11,12 @@ from stemfx.delivery.ab import matched_pair
 from stemfx.delivery.deliver import deliver
 from stemfx.dsp.units import db_to_gain, gain_to_db
 from stemfx.errors import OutputError
-from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair
+from stemfx.fixes import HIT_STAGE, entries
+from stemfx.graph import Deliver, Result, Write, WriteHits, WritePair, WriteSession, WriteStemFile
 from stemfx.hit_files import is_edited, json_text, midi_bytes
 from stemfx.hits import Hit
 from stemfx.io import Encoding, file_sha256, write, write_bytes
+from stemfx.operations_session import write_session, write_stem_file
 from stemfx.stage import Notes
 
 PAIR_ENCODING = Encoding("wav", 24)
@@ -36,6 +38,10 @@ def write_result(
         _deliver(work, inputs[0], data[0], notes)
     elif isinstance(work, WritePair):
         _write_pair(work, inputs, notes)
+    elif isinstance(work, WriteSession):
+        write_session(work, inputs, data, notes)
+    elif isinstance(work, WriteStemFile):
+        write_stem_file(work, inputs, notes)
     else:
         _write(work, inputs, notes)
     return [{"size_bytes": p.stat().st_size, "sha256": file_sha256(p)} for p in work.paths]
@@ -110,6 +116,7 @@ def _write_hits(work: WriteHits, data: Sequence[Mapping[str, Any]], notes: Notes
                 f"{path.name} is not what a run wrote, so it is kept as it is and was not used; "
                 f"to use it {_how_to_use(path, work.recipes_folder)} at the stage that plays the "
                 "hits, to have it written anew move it away",
+                _hits_from(path, work.recipes_folder),
             )
         else:
             write_bytes(path, content)
@@ -120,3 +127,11 @@ def _how_to_use(path: Path, recipes_folder: Path) -> str:
     if path.is_relative_to(folder):
         return f"write `hits: {path.relative_to(folder).as_posix()}`"
     return f"copy it into the recipe's folder {folder} and write `hits: {path.name}`"
+
+
+def _hits_from(path: Path, recipes_folder: Path) -> str | None:
+    """Write the file of the hits as a parameter; None where a recipe does not reach it."""
+    folder = recipes_folder.resolve()
+    if not path.is_relative_to(folder):
+        return None
+    return entries(HIT_STAGE, hits=path.relative_to(folder).as_posix())

@@ -198,6 +198,7 @@ def outputs_of(recipe: Recipe) -> list[str]:
     """Return what a run writes, relative to the output folder."""
     output = recipe.output
     files = [file.path.as_posix() for file in output.masters]
+    files += [file.path.as_posix() for file in output.sessions]
     folders = [
         f"{folder.as_posix()}/" for folder in (output.stems, output.ab) if folder is not None
     ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
 from stemfx.dsp.loudness import METERS_VERSION
 from stemfx.errors import OutputError, Problem, RecipeError, StageError
+from stemfx.fixes import entries, in_sources
 from stemfx.graph import (
     AUDIO,
     DATA,
@@ -43,6 +45,7 @@ from stemfx.plan_inputs import (
 from stemfx.plan_listening import Listening, listening
 from stemfx.plan_meetings import add_meetings
 from stemfx.plan_results import ResultNodes
+from stemfx.plan_session import add_sessions, session_content, session_findings
 from stemfx.plan_sources import SourcePorts
 from stemfx.plan_stems import Choices
 from stemfx.recipe import Recipe, Source, StageCall, Track
@@ -136,7 +139,7 @@ def _refuse_equal_targets(plan: Plan) -> None:
 
     Nor can one be a file, and the folder of another.
     """
-    rename = "give `master`, `ab`, `stems`, `hits` or `report` another name"
+    rename = "give `master`, `ab`, `stems`, `session`, `hits` or `report` another name"
     seen: set[str] = set()
     for path in plan.targets:
         if _on_any_system(path) in seen:
@@ -234,10 +237,12 @@ class _Builder:
             preview_s=self._options.preview_s,
         )
         outputs: dict[str, str] = {}
-        if self._recipe.output.masters:
+        output, master = self._recipe.output, None
+        if output.masters or any(file.format != "mid" for file in output.sessions):
             mix = self._graph.add("mix", "mix", Mix(), tuple(faders.values()))
             bus = self._chain("mix", self._recipe.mix, mix)
             master = self._chain("master", self._recipe.master, bus, before=self._recipe.mix)
+        if master is not None and output.masters:
             reading = self._graph.add(
                 "master/measure",
                 "measure",
@@ -254,6 +259,18 @@ class _Builder:
             results.removed(self._removed)
         if self._hits.found:
             outputs["hits"] = results.hits(self._hits)
+        if output.sessions:
+            content = session_content(
+                self._recipe,
+                self._sources,
+                self._aligned,
+                {track.name: self._track(track) for track in used_tracks(self._recipe)},
+                faders=faders,
+                master=master,
+                hits=self._hits.found,
+                is_preview=preview,
+            )
+            add_sessions(self._graph, self._recipe, content, self._rate, results.target)
         add_checks(
             self._graph,
             self._recipe,
@@ -274,7 +291,7 @@ class _Builder:
             report=None
             if report is None
             else results.target(report, self._recipe.output.report_where),
-            findings=(*self._findings(), *results.findings()),
+            findings=(*self._findings(), *results.findings(), *session_findings(self._recipe)),
             record=results.target(RECORD, str(self._recipe.path)),
             hashes=self._inputs.hashes,
             preview_s=self._options.preview_s,
@@ -533,6 +550,7 @@ class _Builder:
                     "residual_not_played",
                     f"what the model does not explain of {source!r} is kept as a stem that no "
                     f"track plays; add a track `rest: {{from: {source}/{RESIDUAL}}}`",
+                    self._new_track("rest", f"{source}/{RESIDUAL}"),
                 )
 
     def _findings_of_repairs(self) -> Iterator[Finding]:
@@ -544,6 +562,7 @@ class _Builder:
                 f"the tags of {name!r} say {tag!r}: an AI made it, so {listing(sorted(heeding))} "
                 "stay gentler unless told how far to go; `generated: false` under the source "
                 "undoes that",
+                entries(in_sources(name), generated=False),
             )
         is_used = any(track.removed_of for track in self._recipe.tracks.values())
         if self._removed and self._recipe.output.stems is None and not is_used:
@@ -553,4 +572,10 @@ class _Builder:
                 "removed_not_used",
                 f"what {listing(self._removed)} lose is kept and nowhere used; add `stems: stems/` "
                 f"to `output`, or a track `bleed: {{from: {first}/{REMOVED}}}`",
+                entries("in output", stems="stems/"),
             )
+
+    def _new_track(self, name: str, plays: str) -> str:
+        """Write one more track, under a name that no other has."""
+        free = next(n for k in count() if (n := f"{name}{k or ''}") not in self._recipe.tracks)
+        return entries("in tracks", **{free: {"from": plays}})

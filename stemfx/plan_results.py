@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from stemfx.errors import OutputError
+from stemfx.fixes import entries
 from stemfx.graph import (
     Deliver,
     Graph,
@@ -100,7 +101,9 @@ class ResultNodes:
         """
         name = relative.name
         if self._preview_s is not None:
-            name = f"{relative.stem}-preview{relative.suffix}"
+            # `song.stem.mp4` is known by both of its suffixes.
+            stem = Path(relative.stem).stem if name.lower().endswith(".stem.mp4") else relative.stem
+            name = f"{stem}-preview{name[len(stem) :]}"
         path = (self._out_folder / relative).with_name(name).resolve()
         folder = self._out_folder.resolve()
         if not path.is_relative_to(folder):  # by way of a link in the output folder
@@ -175,7 +178,8 @@ class ResultNodes:
         rate = file.sample_rate or self._rate
         if encoding.format == "mp3" and rate != mp3_rate(rate):
             told = f"{path.name} is at {mp3_rate(rate):,} Hz: MP3 has no {rate:,} Hz"
-            self._found.append(Finding("info", "mp3_sample_rate", told))
+            fix = self._at_a_rate(file, mp3_rate(rate))
+            self._found.append(Finding("info", "mp3_sample_rate", told, fix))
             rate = mp3_rate(rate)
         calls = self._recipe.master
         ceilings = [call.stage.ceiling(call.params) for call in calls if call.stage.ceiling]
@@ -195,6 +199,14 @@ class ResultNodes:
             ],
             signals=(),
         ).node
+
+    def _at_a_rate(self, file: MasterFile, rate: int) -> str | None:
+        """Write the only file of the master with the rate that it has; of several, None."""
+        if self._recipe.output.masters[1:]:
+            return None
+        said = {"bitrate_kbps": file.bitrate_kbps, "sample_rate": rate}
+        given = {name: value for name, value in said.items() if value is not None}
+        return entries("in output", master={"file": file.path.as_posix(), **given})
 
     def stems(self, faders: Mapping[str, Port], folder: str = "") -> str:
         """Write tracks into the folder of the stems, or one in it; return the node."""

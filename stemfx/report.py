@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stemfx.finding_lines import finding_text
+from stemfx.findings import finding_json
 from stemfx.graph import (
     AUDIO,
     Deliver,
@@ -18,6 +19,8 @@ from stemfx.graph import (
     Write,
     WriteHits,
     WritePair,
+    WriteSession,
+    WriteStemFile,
 )
 from stemfx.health.checks import Verdict
 from stemfx.io import write_text
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 SCHEMA = 1
-LEVEL_STYLE = {"info": "cyan", "warn": "yellow", "error": "bold red"}
 _STATUS_STYLE = {"done": "green", "cached": "dim", "failed": "red", "skipped": "dim"}
 
 # --- JSON --------------------------------------------------------------------------------
@@ -54,17 +56,9 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "separators": separators_json(plan),
         "null_db": null_db(outcome),
         "checks": checks_json(outcome),
-        "findings": findings_json(outcome.findings),
+        "findings": [finding_json(finding, node=node) for node, finding in outcome.findings],
         "seconds": round(outcome.seconds, 3),
     }
-
-
-def findings_json(findings: Iterable[tuple[str, Finding]]) -> list[dict[str, Any]]:
-    """Return findings with the nodes that they are of."""
-    return [
-        {"level": f.level, "node": node, "code": f.code, "message": f.message}
-        for node, f in findings
-    ]
 
 
 def checks_json(outcome: Outcome) -> list[dict[str, Any]]:
@@ -84,9 +78,7 @@ def _node_json(node: NodeResult) -> dict[str, Any]:
         "status": node.status,
         "seconds": node.seconds,
         "measurements": dict(node.measurements),
-        "findings": [
-            {"level": f.level, "code": f.code, "message": f.message} for f in node.findings
-        ],
+        "findings": [finding_json(finding) for finding in node.findings],
     }
 
 
@@ -94,30 +86,38 @@ def output_paths(plan: Plan) -> dict[str, Any]:
     """Return the absolute paths of what a run writes.
 
     `master` is the first of `masters`; `stems`, `removed` (what stages took away), `hits` and
-    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `report`;
+    `midi` (drum hits that were found) are by track; `ab` has `before` and `after`; `sessions` are
+    the projects for DAWs, without their media, and `session` is the first of them; `report`;
     `record` says where all of it comes from.
     """
     paths: dict[str, Any] = {}
-    masters: list[str] = []
     for node in plan.nodes.values():
         if isinstance(node.work, WriteHits):
             files = list(map(str, node.work.paths))
             paths["hits"] = dict(zip(node.work.tracks, files[::2], strict=True))
             paths["midi"] = dict(zip(node.work.tracks, files[1::2], strict=True))
-        elif isinstance(node.work, Deliver):
-            masters.append(str(node.work.path))
         elif isinstance(node.work, WritePair):
             paths["ab"] = dict(zip(("before", "after"), map(str, node.work.paths), strict=True))
         elif isinstance(node.work, Write):
             names = zip(node.work.names, map(str, node.work.paths), strict=True)
             paths[node.work.role] = dict(names)
-    if masters:
-        paths = {"master": masters[0], "masters": masters, **paths}
+    lists = {
+        "master": _paths_of(plan, Deliver),
+        "session": _paths_of(plan, WriteSession | WriteStemFile),
+    }
+    for name, files in reversed(lists.items()):
+        if files:
+            paths = {name: files[0], f"{name}s": files, **paths}
     if plan.report is not None:
         paths["report"] = str(plan.report)
     if plan.record is not None:
         paths["record"] = str(plan.record)
     return paths
+
+
+def _paths_of(plan: Plan, kind: Any) -> list[str]:
+    """Return the file that each node of a kind is there for."""
+    return [str(n.work.path) for n in plan.nodes.values() if isinstance(n.work, kind)]
 
 
 _OF_A_MASTER = (
@@ -237,8 +237,7 @@ def print_plan(plan: Plan, missing: set[str], notices: Sequence[Finding], consol
         licence = f"licence of the weights: {card.licence}"
         console.print(plain(f"{source}: {card.name}, {weights}, {licence}"))
     for notice in (*notices, *plan.findings):
-        style = LEVEL_STYLE[notice.level]
-        console.print(Text.assemble((f"{notice.level}: ", style), plain(notice.message)))
+        console.print(finding_text(notice))
     total_s = sum(expected_seconds(plan.nodes[name]) for name in missing)
     console.print(
         f"{_clock(plan.duration_s)} at {plan.sample_rate} Hz; {len(missing)} of "
@@ -296,6 +295,7 @@ _COST = {
 }
 _FILE_COST, _STAGE_COST = 0.004, 0.004
 # Encoded, decoded and measured; lossy ones twice, where peaks are limited.
+_STEM_FILE_COST = 0.1
 _DELIVERY_COST = {"wav": 0.01, "flac": 0.013, "ogg": 0.06, "mp3": 0.12}
 
 
@@ -310,8 +310,16 @@ def expected_seconds(node: Node) -> float:
     if isinstance(node.work, WritePair):
         return 2 * _DELIVERY_COST["wav"] * seconds
     if isinstance(node.work, Result):
-        return _FILE_COST * len(node.work.paths) * seconds
+        return _cost_of_files(node.work) * seconds
     return _COST.get(node.op, _STAGE_COST) * seconds
+
+
+def _cost_of_files(work: Result) -> float:
+    """Return the seconds of work per second that writing files is, but for those of the master."""
+    if isinstance(work, WriteStemFile):
+        return _STEM_FILE_COST
+    n_files = len(work.tracks) if isinstance(work, WriteSession) else len(work.paths)
+    return _FILE_COST * n_files
 
 
 def _cost(work: Separate) -> float:
@@ -343,7 +351,7 @@ def plan_json(plan: Plan, missing: set[str], notices: Sequence[Finding] = ()) ->
             for node in plan.nodes.values()
         ],
         "expected_seconds": round(sum(expected_seconds(plan.nodes[name]) for name in missing), 1),
-        "findings": [asdict(finding) for finding in (*notices, *plan.findings)],
+        "findings": [finding_json(finding) for finding in (*notices, *plan.findings)],
     }
 
 
@@ -368,13 +376,7 @@ def print_outcome(outcome: Outcome, console: Console) -> None:
     for line in _summary_lines(outcome):
         console.print(plain(line))
     for node_id, finding in outcome.findings:
-        console.print(
-            Text.assemble(
-                (f"{finding.level}: ", LEVEL_STYLE[finding.level]),
-                visible(f"{finding.message} "),
-                (visible(f"[{node_id}]"), "dim"),
-            )
-        )
+        console.print(finding_text(finding, node=node_id))
     _print_paths(outcome.plan, console)
 
 
@@ -433,8 +435,8 @@ def _flat_paths(paths: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(path, Mapping):
             flat += [(f"{name}/{track}", file) for track, file in path.items()]
         elif isinstance(path, list):
-            flat += [("master", file) for file in path]
-        elif name != "master":  # it is the first of the masters
+            flat += [(name.removesuffix("s"), file) for file in path]
+        elif name not in ("master", "session"):  # the first of the masters, and of the sessions
             flat.append((name, path))
     return flat
 

@@ -148,11 +148,20 @@ class HitParams(StageParams):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a producer should know: `code` for programs, `message` in plain words."""
+    """Something a producer should know: `code` for programs, `message` in plain words.
+
+    `fix` is what would mend it, as it stands in a recipe: a line of YAML or a few, with values that
+    were measured; None where nothing in a recipe mends it. A line `- name: {...}` alone is a stage:
+    it goes in front of the stage that found this; where none did, in front of all stages of the
+    track that the step's name begins with, or that plays the file which was looked at. Anything
+    else begins with a comment that says where it goes, such as `# in sources.song` or `# in place
+    of this stage`: one of `stemfx.fixes.PLACES`.
+    """
 
     level: Level
     code: str
     message: str
+    fix: str | None = None
 
 
 @dataclass
@@ -166,9 +175,9 @@ class Notes:
         """Say what was done, with the unit in the name: `report(max_reduction_db=4.2)`."""
         self.measurements.update(measurements)
 
-    def find(self, level: Level, code: str, message: str) -> None:
-        """Tell the producer something that the numbers alone do not say."""
-        self.findings.append(Finding(level, code, message))
+    def find(self, level: Level, code: str, message: str, fix: str | None = None) -> None:
+        """Tell the producer something that the numbers alone do not say, and the line for it."""
+        self.findings.append(Finding(level, code, message, fix))
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 CHROMIUM_NAMES = ("/usr/bin/chromium", "chromium", "google-chrome", "chromium-browser")
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
-    "--autoplay-policy=no-user-gesture-required",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -32,18 +29,11 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
 
 
-@contextmanager
-def running(
-    executable: str, without: tuple[str, ...] = (), more: tuple[str, ...] = ()
-) -> Iterator[Browser]:
-    """Yield a headless browser, started with `ARGUMENTS` but `without`, and `more`."""
-    from playwright.sync_api import sync_playwright
-
-    arguments = [*(a for a in ARGUMENTS if a not in without), *more]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=arguments)
-        yield browser
-        browser.close()
+def launched(playwright: Playwright, executable: str, *, gesture_needed: bool = False) -> Browser:
+    """Start a headless browser; `gesture_needed`: pages sound after a gesture only."""
+    needs = "document-user-activation-required" if gesture_needed else "no-user-gesture-required"
+    arguments = [*ARGUMENTS, f"--autoplay-policy={needs}"]
+    return playwright.chromium.launch(executable_path=executable, args=arguments)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 import numpy as np
 
 import stemfx
+from stemfx.dsp.pictures import PictureGrid
+from stemfx.dsp.pictures.codes import base64_of, level_codes
 
 PAGE = Path(stemfx.__file__).parent / "page"
 DURATION_S = 8.0
-COLUMN_S = 0.1
-BLOCK_S = 0.1
-FLOOR_DB = -127.0
-STEP_DB = 0.5
-BANDS_HZ = np.geomspace(30.0, 20000.0, 96)
+PICTURE = PictureGrid.of(DURATION_S).picture
+COLUMN_S, BLOCK_S = PICTURE["column_s"], PICTURE["block_s"]
+FLOOR_DB, STEP_DB = PICTURE["floor_db"], PICTURE["step_db"]
+BANDS_HZ = np.array(PICTURE["bands_hz"])
 N_COLUMNS = round(DURATION_S / COLUMN_S)
 N_BLOCKS = round(DURATION_S / BLOCK_S)
 BASS = int(np.argmin(np.abs(BANDS_HZ - 100.0)))  # the band of a tone at 100 Hz
@@ -27,23 +27,14 @@ CUT_S = (2.0, 4.0)  # where the step takes 6 dB from the tone
 
 # What the page is to pictures, without sound; `show(id)` draws one, `play(s)` moves the position.
 DRIVER = """
-const heard = new Map();
-const engine = {
-  isPlaying: false, at: 0,
-  seek(s) { this.at = s; tell("position", s); },
-  play() { this.isPlaying = true; },
-};
-const tell = (event, value) => { for (const fn of heard.get(event) ?? []) fn(value); };
 const page = {
-  data, position: 0, engine: () => engine, picked: null, select(a, b) { this.picked = [a, b]; },
-  on(event, fn) {
-    heard.set(event, [...(heard.get(event) ?? []), fn]);
-    return () => heard.set(event, heard.get(event).filter((f) => f !== fn));
-  },
+  data, position: 0, isPlaying: false, picked: null, ...stemfx.dom.listeners(),
+  seek(s) { this.position = s; this.tell("position", s); },
+  play() { this.isPlaying = true; },
+  select(a, b) { this.picked = [a, b]; },
 };
 const point = (id) => data.points.find((p) => p.id === id);
 const spectrogram = (id) => stemfx.decode.spectrogram(point(id), data.picture);
-const play = (s) => tell("position", s);
 function show(id) {
   const { el } = stemfx.dom;
   const picture = stemfx.pictures.find((p) => p.id === id);
@@ -58,25 +49,16 @@ function show(id) {
 Array = np.ndarray[Any, Any]
 
 
-def text_of(values: Array) -> str:
-    """Return an array's bytes as base64, little endian."""
-    return base64.b64encode(values.tobytes()).decode()
-
-
 def coded_levels(levels_db: Array) -> str:
-    """Code levels in dB as uint16: (dB + 140) * 256; 0 is silence."""
-    codes = np.zeros(len(levels_db))
-    heard = np.isfinite(levels_db)
-    codes[heard] = np.clip(np.round((levels_db[heard] + 140) * 256), 1, 65535)
-    return text_of(codes.astype("<u2"))
+    """Code levels in dB; -inf is silence."""
+    return base64_of(level_codes(10 ** (levels_db / 10)))
 
 
 def coded_spectrogram(levels_db: Array) -> dict[str, Any]:
     """Code levels in dB, [band][column], as one byte each; 0 is the floor or less."""
     steps = np.nan_to_num((levels_db - FLOOR_DB) / STEP_DB, neginf=0.0)
     codes = np.clip(np.round(steps), 0, 255).astype(np.uint8)
-    data = base64.b64encode(zlib.compress(codes.tobytes())).decode()
-    return {"columns": levels_db.shape[1], "data": data}
+    return {"columns": levels_db.shape[1], "data": base64_of(zlib.compress(codes.tobytes()))}
 
 
 def tones_db(bass_db: float = -20.0, tone_db: float = -20.0) -> Array:
@@ -108,12 +90,12 @@ def point(name: str, spectrogram: Array, **more: Any) -> dict[str, Any]:
         "copy_gain_db": 0.0,
         "lufs": -20.7,
         "true_peak_dbtp": -10.0,
-        "peaks": text_of(np.tile(np.array([-64, 64], dtype=np.int8), round(DURATION_S * 50))),
+        "peaks": base64_of(np.tile(np.array([-64, 64], dtype=np.int8), round(DURATION_S * 50))),
         "loudness": coded_levels(np.full(N_BLOCKS, -20.0)),
         "block_peaks": coded_levels(np.full(N_BLOCKS, -10.0)),
         "spectrogram": coded_spectrogram(spectrogram),
         "stereo": {
-            "correlation": text_of(correlation),
+            "correlation": base64_of(correlation),
             "bands": [
                 {"low_hz": 20, "high_hz": 120, "correlation": 1.0, "mono_loss_db": 0.0},
                 {"low_hz": 120, "high_hz": 20000, "correlation": None, "mono_loss_db": None},
@@ -150,14 +132,7 @@ def made_data() -> dict[str, Any]:
         "sample_rate": 48000,
         "preview_s": None,
         "target": {"lufs": -14, "ceiling_dbtp": -1},
-        "picture": {
-            "column_s": COLUMN_S,
-            "bands_hz": BANDS_HZ.tolist(),
-            "floor_db": FLOOR_DB,
-            "step_db": STEP_DB,
-            "peaks_per_s": 50,
-            "block_s": BLOCK_S,
-        },
+        "picture": PICTURE,
         "points": [
             point("song", tones_db(), role="source"),
             point("vocals", tones_db(-np.inf, -26.0206), **before),  # half the amplitude
@@ -184,7 +159,7 @@ def made_data() -> dict[str, Any]:
         "separation": {"song": {"mixture": "song", "stems": {"vocals": "vocals"}}},
         "hits": {
             "drums": {
-                "hits": [[0.5, "kick", 1.0], [1.0, "snare", 0.5], [1.5, "kick", 0.6]],
+                "hits": [[0.5, "kick", 1.0], [1.0, "<i>snare", 0.5], [1.5, "kick", 0.6]],
                 "replaced": ["kick"],
             }
         },
@@ -231,15 +206,15 @@ def write_page(data: dict[str, Any], path: Path, driver: str = DRIVER, style: st
     """Write a page with the data and every script that pictures use; `driver` is the last one."""
     vendored = [PAGE / "vendor" / "uplot.min.js"]
     own = [PAGE / name for name in ("decode.js", "loudness.js", "dom.js")]
-    own = [path for path in own if path.exists()]
     pictures = sorted((PAGE / "pictures").glob("*.js"))
     scripts = [f'<script src="{p.as_uri()}"></script>' for p in vendored + own + pictures]
-    styles = [PAGE / "vendor" / "uplot.min.css", PAGE / "pictures" / "pictures.css"]
+    styles = [PAGE / "vendor" / "uplot.min.css", PAGE / "page.css"]
+    styles.append(PAGE / "pictures" / "pictures.css")
     links = [f'<link rel="stylesheet" href="{p.as_uri()}">' for p in styles]
     held = json.dumps(data).replace("<", "\\u003c")
     page = f"""<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">{"".join(links)}
-<style>{style}</style></head><body><main></main>
+<style>{style}</style></head><body><main></main><p id="said"></p>
 <script type="application/json" id="stemfx-data">{held}</script>{"".join(scripts)}
 <script>const data = JSON.parse(document.getElementById("stemfx-data").textContent);
 {driver}</script></body></html>"""

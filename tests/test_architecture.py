@@ -26,6 +26,8 @@ LAYERS = [
             "hits",
             "midi_notes",
             "music_reading",
+            "fixes",
+            "findings",
             "beat_tracker",
             "hookspecs",
         ),
@@ -50,13 +52,18 @@ LAYERS = [
         "plan_analysis",
         "plan_checks",
         "plan_results",
+        "plan_session",
+        "plan_stem_file",
     },
     {
         *("operations", "operations_align", "operations_checks", "operations_files"),
-        *("operations_page", "run"),
+        *("operations_page", "operations_session", "run"),
     },
     {"scoring", "slicing", "requirements"},
-    {"report", "report_words", "page", "session", "bundle", "recipe_book"},
+    {
+        *("finding_lines", "report", "report_words", "page", "plot", "strip"),
+        *("session", "bundle", "recipe_book"),
+    },
     {
         "analysis",
         "mashup",
@@ -114,7 +121,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 HEAVY = {
     *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
-    "mutagen",
+    *("mutagen", "matplotlib"),
 }
 
 

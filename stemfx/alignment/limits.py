@@ -7,10 +7,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from stemfx.alignment.camelot import major_tonic, named
+from stemfx.alignment.fixes import (
+    key_by_chords,
+    nearer_key,
+    nearer_tempo,
+    other_bpm,
+    told_bpm,
+    told_key,
+)
 from stemfx.alignment.keys import KeyChoice, best_key, keys_that_fit, transposition
 from stemfx.alignment.song import Song
 from stemfx.alignment.tempo import TempoChoice, best_tempo, is_too_far, stretch_percent
 from stemfx.errors import AlignmentError
+from stemfx.fixes import entries, in_sources
 from stemfx.music.match import LEAST_CONFIDENCE, Matching
 from stemfx.music_reading import Told
 from stemfx.stage import Notes
@@ -57,6 +66,7 @@ def check_stretch(
             "far_stretched",
             f"{change}: it becomes {longer(percent)}; {heard}; another `tempo:` under `align:` "
             "changes it",
+            nearer_tempo(tempo, songs, most_percent),
         )
     return percent
 
@@ -108,6 +118,7 @@ def check_transposition(
             "far_transposed",
             f"{change}: it is transposed by {steps:+d} semitones, which is heard"
             f"{' in voices' if song.use.vocals else ''}; another `key:` under `align:` changes it",
+            nearer_key(key, songs, most),
         )
 
 
@@ -139,6 +150,7 @@ def check_reading(
                 f"{name}: its beat is uncertain ({own.bpm:.4g} BPM{other}, confidence "
                 f"{own.bpm_confidence:.2f}); if it is wrong, give `bpm:` and `downbeat_s:` under "
                 f"source {name}",
+                other_bpm(name, own),
             )
         _check_length(song, notes)
         _check_freedom(song, notes)
@@ -161,6 +173,7 @@ def _check_length(song: Song, notes: Notes) -> None:
             "short_song",
             f"{song.name} has {n_beats} beats, less than two bars: its tempo and first beat are "
             f"guesses; give `bpm:` and `downbeat_s:` under source {song.name}",
+            told_bpm(song.name, song.bpm, next(iter(song.reading.downbeats_s), None)),
         )
 
 
@@ -178,6 +191,7 @@ def _check_freedom(song: Song, notes: Notes) -> None:
             f"{song.name} moves between {low:.4g} and {high:.4g} BPM: each of its beats is "
             f"followed, which is heard in long notes; if it is steady, give `bpm:` under source "
             f"{song.name}",
+            told_bpm(song.name, usual),
         )
 
 
@@ -198,6 +212,7 @@ def _check_key(song: Song, key: KeyChoice, notes: Notes) -> None:
             f"{song.name}: its key is uncertain: {named(own.key)}, or else "
             f"{named(own.key_runner_up)}, for which it would be {second:+d} instead of {first:+d} "
             f"semitones; give `key:` under source {song.name}",
+            told_key(song.name, own.key_runner_up),
         )
 
 
@@ -215,6 +230,7 @@ def check_chords(song: Song, reference: Song, matching: Matching, notes: Notes) 
             f"the chords of {song.name} are those of {reference.name}, {apart:+d} semitones "
             f"away, which {named(own.key)} and {named(of.key)} are not: one of the keys is "
             f"misheard; give `key:` under source {song.name} or {reference.name}",
+            key_by_chords(song, reference, matching.semitones),
         )
 
 
@@ -228,6 +244,7 @@ def check_meter(song: Song, reference: Song, notes: Notes) -> None:
             f"{reference.beats_per_bar}: beats fall on beats, and bars do not fit after the first; "
             "leave it out with `align: false` under its source, or give `bpm:` and `downbeat_s:` "
             "there if it was misheard",
+            entries(in_sources(song.name), align=False),
         )
 
 
@@ -242,4 +259,5 @@ def check_octave(song: Song, tempo: TempoChoice, notes: Notes) -> None:
             f"{song.name} ({song.bpm:.4g} BPM) plays in {'half' if octave > 1 else 'double'} time "
             f"against {tempo.bpm:.4g} BPM: {bars} of the timeline; if its tempo was misheard, give "
             f"`bpm:` under source {song.name}",
+            told_bpm(song.name, song.bpm * octave),
         )

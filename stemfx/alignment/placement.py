@@ -11,6 +11,7 @@ from stemfx.alignment.beat_line import BarLine
 from stemfx.alignment.song import Song
 from stemfx.alignment.timeline import SectionWish
 from stemfx.errors import AlignmentError
+from stemfx.fixes import entries
 from stemfx.music.match import LEAST_CONFIDENCE, Matching
 from stemfx.stage import Notes
 
@@ -133,6 +134,9 @@ def _by_form(
     ]
 
 
+_BAR_ON_BAR = entries("in align", structure="bars")
+
+
 def _tell_gaps(
     song: Song, reference: Song, bars: Sequence[tuple[int, int, int, int]], notes: Notes
 ) -> None:
@@ -149,6 +153,7 @@ def _tell_gaps(
             "silent_bars",
             f"{song.name} is silent in bars {_ranges(silent)} of the timeline: nothing of it is "
             f"like {reference.name} there; {by_hand}",
+            _BAR_ON_BAR,
         )
     if unplayed:
         notes.find(
@@ -156,6 +161,7 @@ def _tell_gaps(
             "unplayed_bars",
             f"{song.name}: its bars {_ranges(unplayed)} are not played: nothing of "
             f"{reference.name} is like them; {by_hand}",
+            _BAR_ON_BAR,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from stemfx.alignment.fixes import other_bpm
 from stemfx.alignment.limits import (
     HEARD_PERCENT,
     OTHERS_SEMITONES,
@@ -161,6 +162,7 @@ def _unsure(used: Collection[Take]) -> list[Finding]:
                     "unsure_beat",
                     f"the beat of {take.label!r} ({take.reading.bpm:.4g} BPM) is unsure; if it is "
                     f"wrong, say so in the recipe: `{take.name}: {{file: ..., bpm: ...}}`",
+                    other_bpm(take.name, take.reading),
                 )
             )
     return found

@@ -144,12 +144,11 @@ def _told(bpm: float | None, downbeat: str | None, key: str | None) -> Told:
 
 def _json(one: Analysed) -> dict[str, Any]:
     from stemfx.alignment.camelot import camelot
+    from stemfx.findings import finding_json
 
     told = {
         "file": str(one.path.absolute()),
-        "findings": [
-            {"level": f.level, "code": f.code, "message": f.message} for f in one.findings
-        ],
+        "findings": [finding_json(finding) for finding in one.findings],
     }
     if one.analysis is None:
         return told | {

@@ -20,7 +20,7 @@ def print_song(
     """Print the reading of a song, its sections a line each, then the findings."""
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     console.print(plain(path, "bold"), soft_wrap=True)
@@ -28,11 +28,7 @@ def print_song(
         for name, value in _lines(analysis):
             console.print(Text.assemble((f"  {name:8} ", "cyan"), plain(value)), soft_wrap=True)
     for finding in findings:
-        level = finding.level
-        console.print(
-            Text.assemble((f"  {level}: ", LEVEL_STYLE[level]), plain(finding.message)),
-            soft_wrap=True,
-        )
+        console.print(finding_text(finding, indent="  "), soft_wrap=True)
 
 
 def _lines(analysis: Analysis) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ import typer
 
 from stemfx.cli import arguments as a
 from stemfx.cli.run import FailOn, is_reached
-from stemfx.errors import EXIT_EXPECTED, EXIT_FINDING, EXIT_OK, StemfxError
+from stemfx.errors import EXIT_EXPECTED, EXIT_FINDING, EXIT_OK, StemfxError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stemfx.audio import Block, Signal
     from stemfx.health import FileHealth
     from stemfx.health.stem_set import SetHealth
+    from stemfx.plot.looking import Looking, Seen
     from stemfx.stage import Finding
 
 
@@ -33,6 +34,23 @@ def check(
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 when a finding is this bad.")
     ] = FailOn.ERROR,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE.png",
+            help="Draw up to 12 files into one picture (png, svg, pdf): waveform, loudness, "
+            "spectrogram, correlation, what is wrong.",
+        ),
+    ] = None,
+    view: Annotated[
+        bool | None,
+        typer.Option(
+            "--view/--no-view",
+            help="Show level and correlation over time in characters; by default of up to 8 "
+            "files, and only on a terminal that can.",
+        ),
+    ] = None,
     json: a.Json = False,
 ) -> int:
     """Check files: mono playback, polarity, delay, clipping, DC, hum, clicks, codecs, loudness.
@@ -40,19 +58,34 @@ def check(
     Every file is checked; one that cannot be read has the finding `unreadable`, and then the exit
     code is 2 whatever --fail-on says. Else it is 1 when a finding reaches --fail-on, else 0.
     """
-    from stemfx.cli.screen import file_progress, print_json, table_console
+    from stemfx.cli.check_plot import plot_target
+    from stemfx.cli.screen import file_progress, print_json, print_line, table_console
 
     paths = list(a.audio_paths(files))
+    if json and view:
+        raise UsageError(
+            "shows characters to people, and --json prints exactly one object; leave one out",
+            where="--view",
+        )
+    target = None if plot is None else plot_target(plot, paths)
     with file_progress("check") as advanced:
-        checked = [_check(path, advanced(path, i, len(paths))) for i, path in enumerate(paths)]
+        checked = [
+            _check(path, advanced(path, i, len(paths)), look=target is not None)
+            for i, path in enumerate(paths)
+        ]
     stem_set = _check_set(checked, None if mixture is None else a.user_path(mixture, "--mixture"))
+    drawn = _draw(checked, stem_set, target)
     if json:
         told = None if stem_set is None else stem_set.to_json()
-        print_json({"schema": 1, "files": [_json(one) for one in checked], "set": told})
+        facts = {"files": [_json(one) for one in checked], "set": told}
+        place = {} if target is None else {"plot": str(drawn.absolute()) if drawn else None}
+        print_json({"schema": 1, **facts, **place})
     else:
-        _print(checked, table_console())
+        _print(checked, table_console(), view)
         if stem_set is not None:
             _print_set(stem_set, table_console())
+        if target is not None:
+            print_line(f"picture: {drawn}" if drawn else "no picture: no file could be read")
     if any(one.health is None for one in checked):
         return EXIT_EXPECTED
     found = [f for one in checked for f in one.findings]
@@ -63,17 +96,21 @@ def check(
 
 @dataclass(frozen=True)
 class Checked:
-    """One file and what became of it; `health` is None when it could not be read."""
+    """One file and what became of it; `health` is None when it could not be read.
+
+    `seen` is what a picture of it shows, where one was asked for.
+    """
 
     path: Path
     health: FileHealth | None
     findings: Sequence[Finding]
+    seen: Seen | None = None
 
 
 # --- one file ----------------------------------------------------------------------------
 
 
-def _check(path: Path, advanced: Callable[[float], None]) -> Checked:
+def _check(path: Path, advanced: Callable[[float], None], *, look: bool) -> Checked:
     from stemfx.health import FileFacts, examine
     from stemfx.io import FileSignal, probe
 
@@ -82,10 +119,19 @@ def _check(path: Path, advanced: Callable[[float], None]) -> Checked:
     try:
         info = probe(path, min_duration_s=0.0)
         facts = FileFacts(info.bit_depth is None, info.channels, info.format)
-        health = examine(_Watched(FileSignal(info, fold=True), advanced), facts)
+        signal = _Watched(FileSignal(info, fold=True), advanced)
+        looking = [_looking(signal)] if look else []
+        health = examine(signal, facts, *looking)
     except StemfxError as error:
         return _unreadable(path, error.message)
-    return Checked(path, health, health.findings)
+    seen = looking[0].seen() if looking else None
+    return Checked(path, health, health.findings, seen)
+
+
+def _looking(signal: Signal) -> Looking:
+    from stemfx.plot.looking import Looking
+
+    return Looking(signal.sample_rate, signal.channels, signal.n_samples)
 
 
 def _unreadable(path: Path, message: str) -> Checked:
@@ -163,6 +209,29 @@ def _part(path: Path) -> str | None:
     return next((word for word in reversed(words) if word in _PARTS), None)
 
 
+def _draw(
+    checked: Sequence[Checked], stem_set: SetHealth | None, target: Path | None
+) -> Path | None:
+    """Write the picture and return where it is; None where there is nothing to draw."""
+    if target is None or all(one.health is None for one in checked):
+        return None
+    from stemfx.cli.check_plot import write_plot
+    from stemfx.plot.looking import Pictured
+
+    of_stems = [(each.stem, each.finding) for each in stem_set.findings] if stem_set else []
+    pictured = [
+        Pictured(
+            one.path.name,
+            one.health,
+            one.seen,
+            [*one.findings, *(f for stem, f in of_stems if stem in {one.path.stem, str(one.path)})],
+        )
+        for one in checked
+    ]
+    write_plot(pictured, target)
+    return target
+
+
 # --- telling -----------------------------------------------------------------------------
 
 _UNKNOWN = dict.fromkeys(
@@ -176,17 +245,18 @@ _UNKNOWN = dict.fromkeys(
 
 
 def _json(one: Checked) -> dict[str, Any]:
+    from stemfx.findings import finding_json
+
     measured = _UNKNOWN if one.health is None else one.health.to_json()
-    told = [{"level": f.level, "code": f.code, "message": f.message} for f in one.findings]
+    told = [finding_json(finding) for finding in one.findings]
     return {"file": str(one.path.absolute())} | measured | {"findings": told}
 
 
-def _print(checked: Sequence[Checked], console: Console) -> None:
+def _print(checked: Sequence[Checked], console: Console, view: bool | None) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.cli.check_loudness import loudness_table
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     table = Table()
@@ -199,32 +269,38 @@ def _print(checked: Sequence[Checked], console: Console) -> None:
     loudness = loudness_table([(one.path, one.health) for one in checked if one.health])
     if loudness is not None:
         console.print(loudness)
+    _print_view([(one.path, one.health) for one in checked if one.health], console, view)
     for one in checked:
         if not one.findings:
             continue
         console.print(plain(one.path, "bold"), soft_wrap=True)
         for finding in one.findings:
-            console.print(
-                Text.assemble(
-                    (f"  {finding.level}: ", LEVEL_STYLE[finding.level]), plain(finding.message)
-                ),
-                soft_wrap=True,
-            )
+            console.print(finding_text(finding, indent="  "), soft_wrap=True)
+
+
+_MOST_VIEWED = 8
+"""Of more files the lines are shown only if asked for."""
+
+
+def _print_view(
+    examined: Sequence[tuple[Path, FileHealth]], console: Console, view: bool | None
+) -> None:
+    from stemfx.strip import can_show, strips
+
+    if view is None:
+        view = len(examined) <= _MOST_VIEWED and can_show(console)
+    for line in strips(examined, console) if view else ():
+        console.print(line)
 
 
 def _print_set(found: SetHealth, console: Console) -> None:
-    from rich.text import Text
-
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     against = "" if found.null_db is None else f", null {found.null_db:.1f} dB against the mixture"
     console.print(plain(f"{len(found.stems)} stems of one song{against}", "bold"), soft_wrap=True)
     for each in found.findings:
-        level, where = each.finding.level, f"{each.stem}: " if each.stem else ""
-        line = Text.assemble(
-            (f"  {level}: ", LEVEL_STYLE[level]), plain(where + each.finding.message)
-        )
+        line = finding_text(each.finding, of=each.stem or "", indent="  ")
         console.print(line, soft_wrap=True)
 
 
@@ -250,7 +326,7 @@ def _number(value: float | None, digits: int, unit: str = "") -> str:
 def _verdict(one: Checked) -> Any:
     from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import LEVEL_STYLE
 
     levels = [finding.level for finding in one.findings]
     for level in ("error", "warn"):

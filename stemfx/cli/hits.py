@@ -130,31 +130,26 @@ def _hear(path: Path, classifier: HitClassifier) -> Heard:
 
 
 def _json(one: Heard) -> dict[str, Any]:
+    from stemfx.findings import finding_json
     from stemfx.hit_files import to_json
 
     return {
         "file": str(one.path.absolute()),
         "hits": to_json(one.hits),
-        "findings": [
-            {"level": f.level, "code": f.code, "message": f.message} for f in one.findings
-        ],
+        "findings": [finding_json(finding) for finding in one.findings],
     }
 
 
 def _print(one: Heard, console: Console) -> None:
     from rich.table import Table
-    from rich.text import Text
 
+    from stemfx.finding_lines import finding_text
     from stemfx.hits import DRUM_CLASSES
-    from stemfx.report import LEVEL_STYLE
     from stemfx.shown import plain
 
     console.print(plain(one.path, "bold"), soft_wrap=True)
     for finding in one.findings:
-        told = Text.assemble(
-            (f"  {finding.level}: ", LEVEL_STYLE[finding.level]), plain(finding.message)
-        )
-        console.print(told, soft_wrap=True)
+        console.print(finding_text(finding, indent="  "), soft_wrap=True)
     if not one.hits:
         return
     counts = {name: sum(hit.drum_class == name for hit in one.hits) for name in DRUM_CLASSES}

@@ -188,10 +188,9 @@ def _json(
     files: Mapping[str, Path],
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
-    from dataclasses import asdict
-
     from stemfx.alignment.camelot import camelot
     from stemfx.alignment.offers import STEM_OF
+    from stemfx.findings import finding_json
 
     return {
         "schema": 1,
@@ -223,7 +222,7 @@ def _json(
             }
             for name, take in takes.items()
         },
-        "findings": [asdict(finding) for finding in findings],
+        "findings": [finding_json(finding) for finding in findings],
     }
 
 
@@ -235,12 +234,11 @@ def _print(
     console: Console,
 ) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.alignment.camelot import named
     from stemfx.alignment.moves import in_words
-    from stemfx.report import LEVEL_STYLE
-    from stemfx.shown import plain, visible
+    from stemfx.finding_lines import finding_text
+    from stemfx.shown import plain
 
     key = f", {named(proposal.key_name)}" if proposal.key_name else ""
     table = Table(title=plain(f"{proposal.bpm:.4g} BPM{key}"), title_justify="left")
@@ -260,9 +258,6 @@ def _print(
         )
     console.print(table)
     for finding in findings:
-        style = LEVEL_STYLE[finding.level]
-        console.print(
-            Text.assemble((f"{finding.level}: ", style), visible(finding.message)), soft_wrap=True
-        )
+        console.print(finding_text(finding), soft_wrap=True)
     console.print(plain(f"recipe: {target}"), soft_wrap=True)
     console.print(plain(f"next: stemfx run {target}"), soft_wrap=True)

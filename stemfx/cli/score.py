@@ -56,6 +56,8 @@ def score_json(scored: Score) -> dict[str, Any]:
 
     A measure that has no value is null, and a finding says why.
     """
+    from stemfx.findings import finding_json
+
     material = scored.material
     mixture = material.mixture
     return {
@@ -73,10 +75,7 @@ def score_json(scored: Score) -> dict[str, Any]:
         "mixture": None if mixture is None else str(mixture.path.resolve()),
         "sample_rate": material.sample_rate,
         "duration_s": round(material.n_samples / material.sample_rate, 6),
-        "findings": [
-            {"level": f.level, "stem": stem, "code": f.code, "message": f.message}
-            for stem, f in scored.findings
-        ],
+        "findings": [finding_json(finding, stem=stem) for stem, finding in scored.findings],
     }
 
 
@@ -88,10 +87,9 @@ def _rounded(values: Values) -> Values:
 
 def _print(scored: Score) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from stemfx.cli.screen import table_console
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.scoring.measure import MEASURES
     from stemfx.shown import plain
 
@@ -105,13 +103,7 @@ def _print(scored: Score) -> None:
     console = table_console()
     console.print(table)
     for stem, finding in scored.findings:
-        where = f"{stem}: " if stem else ""
-        console.print(
-            Text.assemble(
-                (f"{finding.level}: ", LEVEL_STYLE[finding.level]), plain(where + finding.message)
-            ),
-            soft_wrap=True,
-        )
+        console.print(finding_text(finding, of=stem or ""), soft_wrap=True)
 
 
 def _told(value: float | None) -> str:

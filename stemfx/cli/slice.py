@@ -136,9 +136,8 @@ def _nothing(sliced: Sequence[SlicedSong]) -> str:
 
 def _print(sliced: Sequence[SlicedSong], folder: Path, console: Console) -> None:
     from rich.table import Table
-    from rich.text import Text
 
-    from stemfx.report import LEVEL_STYLE
+    from stemfx.finding_lines import finding_text
     from stemfx.shown import plain
 
     for one in sliced:
@@ -157,9 +156,7 @@ def _print(sliced: Sequence[SlicedSong], folder: Path, console: Console) -> None
             console.print(table)
         for slices in one.slices:
             for finding in slices.findings:
-                where = plain(f"{slices.stem.name}: {finding.message}")
-                level = (f"{finding.level}: ", LEVEL_STYLE[finding.level])
-                console.print(Text.assemble(level, where), soft_wrap=True)
+                console.print(finding_text(finding, of=slices.stem.name), soft_wrap=True)
     n_samples = sum(len(slices.samples) for one in sliced for slices in one.slices)
     console.print(plain(f"{n_samples} samples in {folder}"), soft_wrap=True)
 

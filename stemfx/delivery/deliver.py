@@ -16,6 +16,7 @@ from stemfx.delivery.tagging import wav_chunks, write_tags
 from stemfx.dsp.dither import Dither, can_shape
 from stemfx.dsp.limiter import limit
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.fixes import LAST_IN_MASTER, entries, placed, stage_line
 from stemfx.io import Encoding, Written, fits_wav, write, writing_to
 from stemfx.stage import Measurement, Notes
 from stemfx.tags import Cover, Tags, read_cover
@@ -104,6 +105,7 @@ def deliver(
             "dither_not_shaped",
             f"at {signal.sample_rate:,} Hz the dither is white noise: it can be shaped at 44,100 "
             "and 48,000 Hz",
+            entries("in output", dither="tpdf"),
         )
     writer = _Writer(path, encoding, _tagging(path, signal, encoding, tags, notes), dither, seed)
     highest_dbtp = FULL_SCALE_DBTP if encoding.is_lossy else None
@@ -124,10 +126,16 @@ def deliver(
             break
     if first_over_db:
         message = f"{path.name}: {_what_was_lowered(done, encoding, first_over_db)}"
-        notes.find("info", "encoded_lower", message)
-    for code, message in _faults(done, signal, highest_dbtp):
-        notes.find("warn", code, f"{path.name} {message}")
+        # Under a ceiling only tips are turned down.
+        fix = _ceiling(-1.0) if done.gain_db and ceiling_dbtp is None else None
+        notes.find("info", "encoded_lower", message, fix)
+    for code, message, fix in _faults(done, signal, highest_dbtp):
+        notes.find("warn", code, f"{path.name} {message}", fix)
     return done
+
+
+def _ceiling(ceiling_dbtp: float) -> str:
+    return placed(LAST_IN_MASTER, stage_line("limiter", ceiling_dbtp=round(ceiling_dbtp, 1)))
 
 
 # ------------------------------------------------------------------------ what is encoded
@@ -172,12 +180,14 @@ def _that_fits(version: _Version, path: Path, peak: float, notes: Notes) -> tupl
         limited = _limited(version.signal, version.ceiling_dbtp)
         return limited, gain_to_db(peak) - version.ceiling_dbtp
     gain_db = SAFE_PEAK_DBFS - gain_to_db(peak)
+    fix = stage_line("loudness", target_lufs=-14, ceiling_dbtp=-1)
     notes.find(
         "warn",
         "lowered_to_avoid_clipping",
         f"the mix peaks at {gain_to_db(peak):+.1f} dBFS and would clip in {path.name}; the whole "
         f"master was lowered by {-gain_db:.1f} dB. To choose the level yourself add to `master`: "
-        "- loudness: {target_lufs: -14, ceiling_dbtp: -1}",
+        f"{fix}",
+        placed(LAST_IN_MASTER, fix),
     )
     return replace(version, gain_db=gain_db), 0.0
 
@@ -291,8 +301,8 @@ def _what_was_lowered(done: Delivered, encoding: Encoding, over_db: float) -> st
 
 def _faults(
     done: Delivered, signal: Signal, highest_dbtp: float | None
-) -> Iterator[tuple[str, str]]:
-    """Yield what the file is not, though it was tried: code and message."""
+) -> Iterator[tuple[str, str, str | None]]:
+    """Yield what the file is not, though it was tried: code, message and fix."""
     peak_dbtp = done.true_peak_dbtp
     if highest_dbtp is not None and peak_dbtp is not None:
         over_db = peak_dbtp - highest_dbtp
@@ -300,14 +310,17 @@ def _faults(
             yield (
                 "decoded_over_ceiling",
                 f"decodes to {peak_dbtp:.2f} dBTP, {over_db:.2f} dB too high, in each try",
+                _ceiling(max(-24.0, highest_dbtp - over_db - 0.05)),
             )
     if done.n_samples != signal.n_samples:
         yield (
             "decoded_length",
             f"decodes to {done.n_samples:,} samples instead of {signal.n_samples:,}",
+            None,
         )
     if done.coding_error_db is not None and done.coding_error_db > ANOTHER_SOUND_DB:
         yield (
             "decoded_otherwise",
             f"differs from the master by {done.coding_error_db:+.1f} dB of its level; listen to it",
+            None,
         )

@@ -17,7 +17,7 @@ meets both ends of a run of k samples with a slope of s a sample rises s k / 4 a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ class ClippingReading:
         over_samples: samples beyond full scale, as float files can hold.
         depth_db: how far above the ceiling the highest tops would have gone: the 90th percentile
             of the frames that have flat tops; 0 where nothing is clipped.
+        places: channel and first sample of every frame with flat tops, `(n, 2)`, in their order.
     """
 
     clipped_samples: int
@@ -67,6 +68,9 @@ class ClippingReading:
     is_one_sided: bool
     over_samples: int
     depth_db: float = 0.0
+    places: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((0, 2), np.int64), compare=False
+    )
 
 
 class ClippingMeter:
@@ -78,7 +82,7 @@ class ClippingMeter:
 
     def __init__(self, channels: int) -> None:
         self._framer = Framer(channels, _FRAME)
-        # One row a frame with flat tops: channel, polarity, level, flat tops, samples at it, rise.
+        # A row a frame with flat tops: channel, polarity, level, flat tops, samples, rise, frame.
         self._flat: list[NDArray[np.float64]] = []
         self._n_frames = 0
         self._over = 0
@@ -90,7 +94,7 @@ class ClippingMeter:
             self._look_at(frames)
 
     def _look_at(self, frames: Block) -> None:
-        self._n_frames += frames.shape[1]
+        first, self._n_frames = self._n_frames, self._n_frames + frames.shape[1]
         for channel, rows in enumerate(frames):
             for polarity, tops in ((1, rows.max(axis=1)), (-1, -rows.min(axis=1))):
                 if tops.max() > 1.0:
@@ -104,7 +108,7 @@ class ClippingMeter:
                     n_runs, rise = _flat_tops(row, near[i], tops[i], tolerance[i])
                     n_high = np.count_nonzero(row > 0.5 * tops[i])
                     if n_runs and near[i].sum() < _SQUARE_SHARE * n_high:
-                        found = [channel, polarity, tops[i], n_runs, near[i].sum(), rise]
+                        found = [channel, polarity, tops[i], n_runs, near[i].sum(), rise, first + i]
                         self._flat.append(np.array(found, np.float64))
 
     def reading(self) -> ClippingReading:
@@ -115,7 +119,7 @@ class ClippingMeter:
             padded[:, 0, : rest.shape[1]] = rest
             self._framer = Framer(len(rest), _FRAME)
             self._look_at(padded)
-        flat = np.array(self._flat).reshape(-1, 6)
+        flat = np.array(self._flat).reshape(-1, 7)
         rows = self._clipped(flat)
         return ClippingReading(
             clipped_samples=int(rows[:, 4].sum()),
@@ -126,10 +130,11 @@ class ClippingMeter:
             is_one_sided=len(np.unique(rows[:, 1])) == 1,
             over_samples=self._over,
             depth_db=_depth_db(rows),
+            places=_places(rows),
         )
 
     def _clipped(self, flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the frames that belong to a ceiling, `(n, 6)`."""
+        """Return the frames that belong to a ceiling, `(n, 7)`."""
         sides = np.unique(flat[:, :2], axis=0)
         if len(flat) > _MANY_SHARE * len(sides) * self._n_frames and flat[:, 3].sum() >= _MANY_RUNS:
             return flat  # a fade or a fader moved the ceiling along
@@ -138,7 +143,13 @@ class ClippingMeter:
             for side in sides
             for found in _at_one_level(flat[(flat[:, :2] == side).all(axis=1)])
         ]
-        return np.array(kept).reshape(-1, 6)
+        return np.array(kept).reshape(-1, 7)
+
+
+def _places(rows: NDArray[np.float64]) -> NDArray[np.int64]:
+    at = np.unique(rows[:, (6, 0)].astype(np.int64), axis=0)  # both polarities of a frame are one
+    places: NDArray[np.int64] = at[:, ::-1] * np.array([1, _FRAME])
+    return places
 
 
 def _depth_db(rows: NDArray[np.float64]) -> float:

@@ -44,11 +44,13 @@ class HumReading:
         mains_hz: 50 or 60; None without hum.
         level_dbfs: rms level of its lines in a channel, together; None without hum.
         lines: how many harmonics stand out, the fundamental too.
+        lines_hz: where they lie, from low to high; none without hum.
     """
 
     mains_hz: float | None
     level_dbfs: float | None
     lines: int
+    lines_hz: tuple[float, ...] = ()
 
 
 class HumMeter:
@@ -95,12 +97,14 @@ class HumMeter:
         lines = found[best]
         if len(lines) < _MIN_LINES:
             return HumReading(None, None, len(lines))
-        return HumReading(MAINS_HZ[best], power_to_db(sum(lines)), len(lines))
+        return HumReading(
+            MAINS_HZ[best], power_to_db(sum(lines.values())), len(lines), tuple(lines)
+        )
 
     def _lines(
         self, quiet: NDArray[np.float64], usual: NDArray[np.float64], mains_hz: float
-    ) -> list[tuple[float, float]]:
-        """Return frequency over harmonic, and power, of what stands out near each multiple."""
+    ) -> list[tuple[float, float, int]]:
+        """Return frequency over harmonic, power, harmonic of what stands out near multiples."""
         freq_hz = np.arange(len(quiet)) * self._step_hz
         found = []
         for k in range(1, _HARMONICS + 1):
@@ -115,7 +119,7 @@ class HumMeter:
                 and line > float(usual[at]) * 10 ** (-_STEADY_DB / 10)
                 and line > max(quiet[at - 1], quiet[at + 1], _QUIETEST)
             ):
-                found.append(((at + _vertex(quiet[at - 1 : at + 2])) * self._step_hz / k, line))
+                found.append(((at + _vertex(quiet[at - 1 : at + 2])) * self._step_hz / k, line, k))
             elif k == _LAST_TO_BEGIN and not found:
                 break
         return found
@@ -128,11 +132,15 @@ def _vertex(powers: NDArray[np.float64]) -> float:
     return float(0.5 * (low - high) / bend) if bend < 0 else 0.0
 
 
-def _agreeing(lines: list[tuple[float, float]], mains_hz: float) -> list[float]:
-    """Return the powers of the lines that are multiples of one frequency near the mains'."""
-    best: list[float] = []
-    for mains, _ in lines:
+def _agreeing(lines: list[tuple[float, float, int]], mains_hz: float) -> dict[float, float]:
+    """Return frequency and power of the lines that are multiples of one near the mains'."""
+    best: dict[float, float] = {}
+    for mains, _, _ in lines:
         if abs(mains / mains_hz - 1.0) < _MAINS_OFF:
-            agreeing = [power for other, power in lines if abs(other / mains - 1.0) < _LINES_OFF]
+            agreeing = {
+                other * k: power
+                for other, power, k in lines
+                if abs(other / mains - 1.0) < _LINES_OFF
+            }
             best = max(best, agreeing, key=len)
     return best

@@ -91,6 +91,7 @@ class PhaseMeter:
     """
 
     def __init__(self, sample_rate: int) -> None:
+        self._rate = sample_rate
         self._cell = max(1, round(sample_rate / _CELLS_PER_S))
         self._framer = Framer(2, self._cell)
         self._cells: list[Values] = []
@@ -109,7 +110,7 @@ class PhaseMeter:
     def reading(self) -> PhaseReading:
         """Return what was measured so far."""
         rest = self._framer.rest
-        cells = np.concatenate([*self._cells, np.zeros((0, 3))])
+        cells = self._sums()
         total = cells.sum(axis=0) + moments(rest[0], rest[1])
         left, right, cross = (float(value) for value in total)
         n_samples = max(1, self._n_samples)
@@ -131,6 +132,18 @@ class PhaseMeter:
             side_db=power_to_db(max(side, 0)) - power_to_db(max(mid, 0)) if left + right else None,
             is_identical=self._is_identical,
         )
+
+    @property
+    def cell_s(self) -> float:
+        """Length of a cell: 100 ms, or the nearest whole samples."""
+        return self._cell / self._rate
+
+    def cell_means(self) -> Values:
+        """Return the means of L^2, R^2 and L R of every full 100 ms, `(n, 3)`."""
+        return self._sums() / self._cell
+
+    def _sums(self) -> Values:
+        return np.concatenate([*self._cells, np.zeros((0, 3))])
 
     def _windows(self, cells: Values) -> Values:
         """Moments of every active 400 ms in which both channels sound, `(n, 3)`."""

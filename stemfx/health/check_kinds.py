@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from stemfx.fixes import FIRST_IN_MASTER, LAST_IN_MASTER, entries, placed, stage_line
+
 Direction = Literal["at most", "at least", "about", ""]
 
 
@@ -26,6 +28,8 @@ class Kind:
         help: one line for the recipe's author.
         over: what mends a value above the limit; `GOAL` is the number to ask for.
         under: what mends one below it.
+        over_fix: writes the line that does so, given that number; None where it takes more.
+        under_fix: likewise.
         under_zero: what may mend it, too, where it is below zero.
         missing: why there may be no value.
         direction: what a number alone means; "" asks for more than that.
@@ -49,6 +53,8 @@ class Kind:
     tolerance: float = 0.0
     goals: tuple[float, float] = (-1e9, 1e9)
     goal_for: Callable[[float, float], float] | None = None
+    over_fix: Callable[[float], str] | None = None
+    under_fix: Callable[[float], str] | None = None
 
 
 def width_for_correlation(value: float, limit: float) -> float:
@@ -63,6 +69,25 @@ def width_for_correlation(value: float, limit: float) -> float:
         return math.inf
     return math.sqrt(side_after * mid_before / (mid_after * side_before))
 
+
+def _fix(where: str, stage: str, param: str, **others: float) -> Callable[[float], str]:
+    """Return what writes a stage with one parameter set to a goal."""
+    return lambda goal: placed(where, stage_line(stage, **{param: goal}, **others))
+
+
+def _without_goal(fix: str) -> Callable[[float], str]:
+    return lambda _goal: fix
+
+
+_LOUDER = _fix(LAST_IN_MASTER, "loudness", "target_lufs")
+_LOWER = _fix(LAST_IN_MASTER, "limiter", "ceiling_dbtp")
+_NARROWER = _fix(FIRST_IN_MASTER, "width", "width")
+_COMPRESSED = _without_goal(
+    placed(FIRST_IN_MASTER, stage_line("compress", threshold_lu=3, ratio=2))
+)
+_WIDER = _without_goal(placed(FIRST_IN_MASTER, stage_line("width", width=1.3)))
+_NO_DC = _without_goal(placed(FIRST_IN_MASTER, stage_line("dc_remove", above_dbfs=-120)))
+_REST_IN_OTHER = _without_goal(entries("in separate", residual="other"))
 
 _TOO_SHORT = "it is silent, below -70 LUFS, or shorter than "
 _EARLY = "add to `master`, before its loudness: "
@@ -94,6 +119,8 @@ KINDS: Mapping[str, Kind] = {
         direction="about",
         about=0.5,  # EBU R 128's own tolerance
         goals=(-40, -6),
+        over_fix=_LOUDER,
+        under_fix=_LOUDER,
     ),
     "true_peak_dbtp": Kind(
         "the true peak",
@@ -106,6 +133,7 @@ KINDS: Mapping[str, Kind] = {
         direction="at most",
         tolerance=0.05,
         goals=(-9, 0),
+        over_fix=_LOWER,
     ),
     "sample_peak_dbfs": Kind(
         "the highest sample",
@@ -117,6 +145,7 @@ KINDS: Mapping[str, Kind] = {
         under=_THE_LIMIT,
         direction="at most",
         goals=(-9, 0),
+        over_fix=_LOWER,
     ),
     "max_momentary_lufs": Kind(
         "the loudest 400 ms",
@@ -129,6 +158,8 @@ KINDS: Mapping[str, Kind] = {
         missing=f"{_TOO_SHORT}400 ms",
         direction="at most",
         goals=(-14, -14),
+        over_fix=_COMPRESSED,
+        under_fix=_LOUDER,
     ),
     "max_short_term_lufs": Kind(
         "the loudest 3 s",
@@ -141,6 +172,8 @@ KINDS: Mapping[str, Kind] = {
         missing=f"{_TOO_SHORT}3 s",
         direction="at most",
         goals=(-14, -14),
+        over_fix=_COMPRESSED,
+        under_fix=_LOUDER,
     ),
     "lra_lu": Kind(
         "the loudness range",
@@ -151,6 +184,7 @@ KINDS: Mapping[str, Kind] = {
         over=_DENSER,
         under=_LIVELIER,
         missing=f"{_TOO_SHORT}3 s",
+        over_fix=_COMPRESSED,
     ),
     "plr_lu": Kind(
         "the peak to loudness ratio",
@@ -162,6 +196,7 @@ KINDS: Mapping[str, Kind] = {
         under=_LIVELIER,
         missing=f"{_TOO_SHORT}400 ms",
         direction="at least",
+        over_fix=_COMPRESSED,
     ),
     "psr_lu": Kind(
         "the lowest peak to short-term loudness ratio",
@@ -173,6 +208,7 @@ KINDS: Mapping[str, Kind] = {
         under=_LIVELIER,
         missing=f"{_TOO_SHORT}3 s",
         direction="at least",
+        over_fix=_COMPRESSED,
     ),
     "mono_loss_db": Kind(
         "the mono loss",
@@ -184,6 +220,8 @@ KINDS: Mapping[str, Kind] = {
         under=f"{_EARLY}- width: {{width: 1.3}}",
         direction="at most",
         goals=(0, 40),
+        over_fix=_fix(FIRST_IN_MASTER, "mono_safe", "max_mono_loss_db"),
+        under_fix=_WIDER,
     ),
     "correlation": Kind(
         "the correlation of left and right",
@@ -198,6 +236,8 @@ KINDS: Mapping[str, Kind] = {
         direction="at least",
         goals=(0, 2),
         goal_for=width_for_correlation,
+        over_fix=_NARROWER,
+        under_fix=_NARROWER,
     ),
     "clipped_samples": Kind(
         "the number of clipped samples",
@@ -219,6 +259,7 @@ KINDS: Mapping[str, Kind] = {
         over="add to `master`: - dc_remove: {above_dbfs: -120}",
         under=_THE_LIMIT,
         direction="at most",
+        over_fix=_NO_DC,
     ),
     "null_db": Kind(
         "the null",
@@ -231,6 +272,7 @@ KINDS: Mapping[str, Kind] = {
         under=_THE_LIMIT,
         missing="the song is silent",
         direction="at most",
+        over_fix=_REST_IN_OTHER,
     ),
     "duration_s": Kind(
         "the length",

@@ -95,7 +95,11 @@ class Verdict:
     @property
     def finding(self) -> Finding | None:
         """What a producer should know: what was measured, what is allowed, what mends it."""
-        return None if self.passed else Finding(self.check.level, FAILED, self._sentence())
+        return (
+            None
+            if self.passed
+            else Finding(self.check.level, FAILED, self._sentence(), self._fix())
+        )
 
     def _sentence(self) -> str:
         check, kind, unit = self.check, self.check.kind, self._unit
@@ -110,6 +114,15 @@ class Verdict:
             mend += kind.under_zero
         told = f"{kind.what} of {of} is {_written(self.value, kind)}{unit}, and {asked}"
         return f"{told}. To mend it: {mend}"
+
+    def _fix(self) -> str | None:
+        """Return what the sentence says last, as it is pasted; None where no one line mends it."""
+        check, value = self.check, self.value
+        if value is None:
+            return None
+        is_under = check.low is not None and value < check.low
+        fix = check.kind.under_fix if is_under else check.kind.over_fix
+        return None if fix is None else fix(self._goal(is_under=is_under))
 
     @property
     def _unit(self) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from stemfx.audio import Block, Signal
-from stemfx.dsp.loudness import METER_BLOCK_SAMPLES
+from stemfx.dsp.loudness import METER_BLOCK_SAMPLES, Meter
+from stemfx.fixes import SOURCE, entries
 from stemfx.health.level import LevelExam, LevelHealth, level_findings
 from stemfx.health.limits import LOW_SAMPLE_RATE, MIN_S, SHORT_S
 from stemfx.health.material import MaterialExam, MaterialHealth, material_findings
+from stemfx.health.over_time import OverTime
 from stemfx.health.playback import playback
 from stemfx.health.stereo import StereoExam, StereoHealth, stereo_findings
 from stemfx.stage import Finding
@@ -47,6 +49,7 @@ class FileHealth:
         stereo: mono playback, polarity, delay, comb filtering.
         material: bandwidth, bits, hum, clicks, dropouts.
         findings: what is wrong, errors first.
+        over_time: loudness, peaks and stereo of every 100 ms.
         bad_samples: how many were no numbers (NaN, infinite); they count as zero.
     """
 
@@ -57,6 +60,7 @@ class FileHealth:
     stereo: StereoHealth
     material: MaterialHealth
     findings: tuple[Finding, ...]
+    over_time: OverTime
     bad_samples: int = 0
 
     @property
@@ -159,12 +163,13 @@ class _Numbers:
         return np.where(is_bad, np.float32(0.0), block)
 
 
-def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
+def examine(signal: Signal, facts: FileFacts | None = None, *others: Meter) -> FileHealth:
     """Measure a mono or stereo signal in one pass, in flat memory, and tell what is wrong.
 
     Args:
         signal: one or two channels.
         facts: what the file's header says.
+        others: are shown the same blocks, without what is no number.
     """
     facts = facts or FileFacts()
     rate, channels = signal.sample_rate, signal.channels
@@ -172,11 +177,12 @@ def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
     level = LevelExam(rate, channels)
     stereo = StereoExam(rate, channels, signal.n_samples)
     material = MaterialExam(rate, channels)
+    meters: tuple[Meter, ...] = (level, stereo, material, *others)
     n_samples = 0
     for raw in signal.blocks(METER_BLOCK_SAMPLES):
         block = numbers(raw)
         n_samples += block.shape[1]
-        for exam in (level, stereo, material):
+        for exam in meters:
             exam.add(block)
     found_level, found_material = level.reading(), material.reading()
     health = FileHealth(
@@ -187,6 +193,7 @@ def examine(signal: Signal, facts: FileFacts | None = None) -> FileHealth:
         stereo=stereo.reading(found_material.bandwidth.cliff_hz),
         material=found_material,
         findings=(),
+        over_time=OverTime(level.powers, level.true_peaks, *stereo.moments()),
         bad_samples=numbers.count,
     )
     found = sorted(_findings(health, facts, numbers), key=lambda f: _ORDER[f.level])
@@ -223,6 +230,7 @@ def _header(health: FileHealth, facts: FileFacts) -> Iterator[Finding]:
             "multichannel",
             f"{health.channels} channels: stemfx works in stereo; this is about the fold-down "
             "(ITU-R BS.775, without LFE). To use it: stemfx run RECIPE --fold-down",
+            entries(SOURCE, fold_down=True),
         )
     if health.sample_rate < LOW_SAMPLE_RATE:
         yield Finding(

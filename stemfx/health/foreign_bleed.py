@@ -16,6 +16,7 @@ from stemfx.dsp.bleed_hits import AUDIBLE_DB, HeardHits, heard_hits
 from stemfx.dsp.foreign_bleed import BleedMap, Part, bleed_map
 from stemfx.dsp.onsets import find_onsets
 from stemfx.dsp.units import power_to_db
+from stemfx.fixes import stage_line
 from stemfx.health.stem_reading import Weighted
 from stemfx.stage import Finding, Measurement
 
@@ -123,7 +124,9 @@ def _finding(
     if not part.is_there:
         return None
     below_db = -float(told[f"{name}_bleed_below_{name}_db"])
-    mend = f"to duck them write - bleed_guard: {{against: [{name}]}} in its stages"
+    # `replaced` may hold what is no stem: then all others are.
+    fix = stage_line("bleed_guard", against=[name] if name != _REST else [])
+    mend = f"to duck them write {fix} in its stages"
     if float(told[f"{name}_audible_hits_per_minute"]) >= MANY_A_MINUTE:
         pauses = (
             f" ({hits.n_audible_in_pauses} of them in its pauses)"
@@ -136,6 +139,7 @@ def _finding(
             f"{stem!r} still holds the {name} of its own song, {below_db:.0f} dB down: heard on "
             f"{hits.n_audible} of {hits.n_hits} hits{pauses}, where they will flam with the "
             f"{name} that replace them; {mend}",
+            fix,
         )
     if not hits.n_hits and float(told[f"{name}_bleed_db"]) >= LOUD_DB:
         return Finding(
@@ -143,6 +147,7 @@ def _finding(
             "foreign_bleed",
             f"{stem!r} still holds the {name} of its own song, at "
             f"{told[f'{name}_bleed_db']:.0f} dB beside it; {mend}",
+            fix,
         )
     return None
 

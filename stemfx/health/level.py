@@ -8,12 +8,16 @@ from dataclasses import dataclass
 from stemfx.audio import Block
 from stemfx.dsp.clipping import ClippingMeter, ClippingReading
 from stemfx.dsp.dc import DcMeter, DcReading
-from stemfx.dsp.loudness import LoudnessMeter, LoudnessReading, TruePeakMeter, read
+from stemfx.dsp.loudness import LoudnessMeter, LoudnessReading, Powers, TruePeakMeter, read
 from stemfx.dsp.units import gain_to_db
+from stemfx.fixes import LAST_IN_MASTER, placed, stage_line
 from stemfx.health.limits import CLIPPED_SHARE, DC_DBFS, TRUE_PEAK_DBTP
 from stemfx.stage import Finding
 
 _AT_FULL_SCALE_DBFS = -0.1
+_FINDS_DC_DBFS = -60.0  # what `dc_remove` takes away without being told
+_TARGETS_LUFS = (-40.0, -6.0)  # that `loudness` takes
+_NEARLY_LU = 0.1
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,16 @@ class LevelExam:
         self._dc.add(block)
         self._clipping.add(block)
 
+    @property
+    def powers(self) -> Powers:
+        """K-weighted mean square of every full 100 ms, the channels added."""
+        return self._loudness.hops()
+
+    @property
+    def true_peaks(self) -> Powers:
+        """Highest point of every 100 ms, linear; nothing can be added after it."""
+        return self._peaks.cells
+
     def reading(self) -> LevelHealth:
         """Return what was measured; nothing can be added after it."""
         return LevelHealth(
@@ -95,6 +109,7 @@ def _clipping(clipping: ClippingReading) -> Iterator[Finding]:
         f"{clipping.clipped_samples:,} samples; that is distortion, and lowering the file does not "
         "take it away. Best is a new export with more headroom; to round the tops off add to the "
         "track's stages: - declip: {}",
+        stage_line("declip"),
     )
 
 
@@ -107,21 +122,25 @@ def _peaks(health: LevelHealth, limits: LevelLimits) -> Iterator[Finding]:
     if sample is None or true is None:
         return
     if n_over:
+        fix = stage_line("gain", gain_db=round(-(true + 1.0), 1))
         yield Finding(
             "warn",
             "float_over_full_scale",
             f"{n_over:,} samples are over full scale (peak {sample:+.1f} dBFS): whole in this "
             "float file, but any 16 or 24 bit copy of it will clip. To fix it add to the track's "
-            f"stages: - gain: {{gain_db: {-(true + 1.0):.1f}}}",
+            f"stages: {fix}",
+            fix,
         )
     elif true > limits.max_true_peak_dbtp:
         was_asked = limits.max_true_peak_dbtp != TRUE_PEAK_DBTP.warn
+        fix = stage_line("limiter", ceiling_dbtp=min(-1.0, limits.max_true_peak_dbtp))
         yield Finding(
             "warn" if was_asked or true > TRUE_PEAK_DBTP.fail else "info",
             "true_peak",
             f"the true peak is {true:+.1f} dBTP, over {limits.max_true_peak_dbtp:g}: between the "
             "samples the wave goes beyond what converters and MP3 or AAC encoders can hold. To "
-            "fix it add to the stages: - limiter: {ceiling_dbtp: -1}",
+            "fix it add to the stages: " + fix,
+            fix,
         )
 
 
@@ -130,12 +149,15 @@ def _dc(dc: DcReading, limits: LevelLimits) -> Iterator[Finding]:
     offset_dbfs = gain_to_db(offset)
     if offset_dbfs <= limits.max_dc_dbfs:
         return
+    is_left = offset_dbfs <= _FINDS_DC_DBFS
+    fix = stage_line("dc_remove", above_dbfs=limits.max_dc_dbfs if is_left else None)
     yield Finding(
         "error" if offset_dbfs > max(DC_DBFS.fail, limits.max_dc_dbfs) else "warn",
         "dc_offset",
         f"a DC offset of {offset:+.4f} ({offset_dbfs:.0f} dBFS): the wave does not swing around "
         "zero, which costs headroom and clicks at cuts and fades. To fix it add to the track's "
-        "stages: - dc_remove: {}",
+        f"stages: {fix}",
+        fix,
     )
 
 
@@ -147,10 +169,18 @@ def _loudness(health: LevelHealth, limits: LevelLimits) -> Iterator[Finding]:
         (limits.min_lufs, limits.min_lufs is not None and lufs < limits.min_lufs, "quieter"),
         (limits.max_lufs, limits.max_lufs is not None and lufs > limits.max_lufs, "louder"),
     ):
-        if is_out:
+        if is_out and limit is not None:
+            line = _loudness_line(limit + (_NEARLY_LU if word == "quieter" else -_NEARLY_LU))
             yield Finding(
                 "warn",
                 f"{'too_quiet' if word == 'quieter' else 'too_loud'}",
-                f"{lufs:.1f} LUFS is {word} than the {limit:g} that was asked for. To fix it add "
-                f"to the master: - loudness: {{target_lufs: {limit:g}}}",
+                f"{lufs:.1f} LUFS is {word} than the {limit:g} that was asked for"
+                + (f". To fix it add to the master: {line}" if line else ""),
+                placed(LAST_IN_MASTER, line) if line else None,
             )
+
+
+def _loudness_line(lufs: float) -> str:
+    """Return the stage that makes a master so loud; empty where it does not."""
+    lowest, highest = _TARGETS_LUFS
+    return stage_line("loudness", target_lufs=round(lufs, 1)) if lowest <= lufs <= highest else ""

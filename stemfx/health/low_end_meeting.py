@@ -19,6 +19,7 @@ from stemfx.drums.find import find_hits
 from stemfx.drums.low_end import PLACE_HZ
 from stemfx.dsp.placing import BEFORE_S, HitSpectra, excerpts
 from stemfx.dsp.units import Float64s, power_to_db
+from stemfx.fixes import stage_line
 from stemfx.stage import Finding, Measurement
 
 FEWEST_KICKS = 8
@@ -56,10 +57,11 @@ class LowEndMeeting:
     findings: tuple[Finding, ...]
 
 
-def low_end_meeting(drums: Signal, bass: Signal) -> LowEndMeeting:
+def low_end_meeting(drums: Signal, bass: Signal, *, drums_name: str = "drums") -> LowEndMeeting:
     """Compare a drum track with a bass track of one rate on one timeline.
 
-    Fewer than `FEWEST_KICKS` kicks with a bass under them say nothing.
+    Fewer than `FEWEST_KICKS` kicks with a bass under them say nothing. `drums_name` is what the
+    recipe calls the drum track.
     """
     kicks_s = np.array([hit.time_s for hit in find_hits(drums) if hit.drum_class == "kick"])
     pairs = _pairs(drums, bass, kicks_s)
@@ -87,7 +89,7 @@ def low_end_meeting(drums: Signal, bass: Signal) -> LowEndMeeting:
     elif inverted_db - sum_db >= PAYS_DB and _is_habit(-together[:, as_it_is]):
         findings.append(_inverted(sum_db, inverted_db))
     if pairs.share_in_bass >= _MOST_OF_THEM:
-        findings.append(_masked(pairs.share_in_bass))
+        findings.append(_masked(pairs.share_in_bass, drums_name))
     return LowEndMeeting(told, tuple(findings))
 
 
@@ -150,25 +152,30 @@ def _inverted(sum_db: float, inverted_db: float) -> Finding:
         f"the bass works against the kick: together they are {sum_db:+.1f} dB of what their powers "
         f"add up to, and {inverted_db:+.1f} dB with the bass inverted; to do that write - polarity "
         "in the stages of the bass",
+        stage_line("polarity"),
     )
 
 
 def _shifted(sum_db: float, shifted_db: float, shift_ms: float) -> Finding:
+    fix = stage_line("align", delay_ms=shift_ms)
     return Finding(
         "info",
         "low_end_apart",
         f"kick and bass would add up to {shifted_db:+.1f} dB of their powers instead of "
         f"{sum_db:+.1f} dB with the bass {abs(shift_ms):g} ms "
         f"{'later' if shift_ms > 0 else 'earlier'}; to do that write "
-        f"- align: {{delay_ms: {shift_ms:g}}} in the stages of the bass",
+        f"{fix} in the stages of the bass",
+        fix,
     )
 
 
-def _masked(share: float) -> Finding:
+def _masked(share: float, drums_name: str) -> Finding:
+    fix = stage_line("duck", by=drums_name, depth_db=3, low_hz=40, high_hz=150)
     return Finding(
         "info",
         "kick_in_bass",
         f"kick and bass are strongest in the same band on {share:.0%} of the kicks, the bass as "
-        "loud there: the kick is not heard through; to make room write "
-        "- duck: {by: drums, depth_db: 3, low_hz: 40, high_hz: 150} in the stages of the bass",
+        f"loud there: the kick is not heard through; to make room write {fix} in the stages of the "
+        "bass",
+        fix,
     )

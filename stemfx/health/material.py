@@ -13,6 +13,7 @@ from stemfx.dsp.bit_depth import BitDepthMeter
 from stemfx.dsp.clicks import ClickMeter, ClickReading
 from stemfx.dsp.dropouts import DropoutMeter, DropoutReading
 from stemfx.dsp.hum import HumMeter, HumReading
+from stemfx.fixes import stage_line
 from stemfx.health.limits import CLIFF_HZ, LOW_BIT_DEPTH, UNSURE_S
 from stemfx.stage import Finding
 
@@ -107,13 +108,15 @@ def material_findings(health: MaterialHealth) -> Iterator[Finding]:
         )
     hum = health.hum
     if hum.mains_hz is not None and hum.level_dbfs is not None:
+        fix = stage_line("high_pass", cutoff_hz=round(3 * hum.mains_hz))
         yield Finding(
             "warn",
             "hum",
             f"mains hum at {hum.mains_hz:.0f} Hz and {hum.lines - 1} of its multiples, "
             f"{hum.level_dbfs:.0f} dBFS: heard in the pauses. Where the track has no bass, add to "
-            f"its stages: - high_pass: {{cutoff_hz: {3 * hum.mains_hz:.0f}}}; it takes the lowest "
+            f"its stages: {fix}; it takes the lowest "
             "lines. Those above lie among the music: for them use a hum filter in an editor",
+            fix,
         )
     cliff_hz = health.bandwidth.cliff_hz
     if cliff_hz is not None and cliff_hz < CLIFF_HZ and health.duration_s >= UNSURE_S:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stemfx.dsp.speed import WRONG_RATES
 from stemfx.dsp.units import gain_to_db
+from stemfx.fixes import EVERY_TRACK, TRACK, entries, placed, stage_line
 from stemfx.health.stem_set import NULL_WARN_DB, SetHealth, StemFinding, StemHealth
 from stemfx.health.stem_solver import Move
 from stemfx.stage import Finding, Level
@@ -21,6 +22,10 @@ _DRIFT_PERCENT = 0.05
 _LENGTH_S = 0.05
 _BLURRED_DB = -15.0  # above this the one stem's filter moves the gains of the others
 _LEAK_DB = -42.0  # 1 %: half of what is heard in the pauses of a loud mix
+
+
+_LEFT_OUT = entries(TRACK, mute=True)
+_OTHER_WAY_UP = stage_line("polarity")
 
 
 def set_findings(health: SetHealth) -> Iterator[StemFinding]:
@@ -74,6 +79,7 @@ def _file(health: SetHealth, stem: StemHealth, *, bad: bool) -> Iterator[Finding
             "stem_duplicate",
             f"the same sound as stem {stem.same_as!r}{how}: one of the two files is probably the "
             "wrong one; mixed together it is counted twice. Export it again, or leave one out",
+            _LEFT_OUT,
         )
     yield from _length(health, stem)
 
@@ -117,6 +123,7 @@ def _place(health: SetHealth, name: str, stem: StemHealth) -> Iterator[Finding]:
                 "stem_not_in_mixture",
                 "nothing of this stem was found in the mixture: a file of another song, take or "
                 "version? Export it again, or leave it out",
+                _LEFT_OUT,
             )
         return
     if move.speed != 1.0:
@@ -127,7 +134,8 @@ def _place(health: SetHealth, name: str, stem: StemHealth) -> Iterator[Finding]:
             "error",
             "stem_inverted",
             "upside down beside its copy in the mixture: where other stems share its sound, it "
-            "takes it away. To fix it add to the track's stages: - polarity: {}",
+            f"takes it away. To fix it add to the track's stages: {_OTHER_WAY_UP}",
+            _OTHER_WAY_UP,
         )
     if not is_processed:
         yield from _level(move)
@@ -176,14 +184,20 @@ def _delay(move: Move, health: SetHealth) -> Iterator[Finding]:
         return
     level: Level = "error" if abs(delay_ms) >= _VERY_LATE_MS else "warn"
     late = "late" if delay_ms > 0 else "early"
+    fix = _shift(delay_ms)
     amount = f"{abs(delay_ms):.3f} ms" if abs(delay_ms) < 1e3 else f"{abs(delay_ms) / 1e3:.4f} s"
     yield Finding(
         level,
         f"stem_{late}",
         f"{amount} ({abs(move.delay_samples):.2f} samples) {late} against the mixture: off the "
         "beat, and hollow where other stems share its sound. To fix it add to the track's stages: "
-        f"- align: {{delay_ms: {-delay_ms:.4f}}}",
+        f"{fix}",
+        fix,
     )
+
+
+def _shift(delay_ms: float) -> str:
+    return stage_line("align", delay_ms=round(-delay_ms, 4))
 
 
 def _level(move: Move) -> Iterator[Finding]:
@@ -196,6 +210,7 @@ def _level(move: Move) -> Iterator[Finding]:
         f"stem_too_{loud}",
         f"{abs(gain_db):.2f} dB too {loud} against the mixture. To fix it write at the track: "
         f"gain_db: {gain_db:.2f}",
+        entries(TRACK, gain_db=round(gain_db, 2)),
     )
 
 
@@ -225,14 +240,14 @@ def _common(health: SetHealth, move: Move) -> Iterator[Finding]:
         yield _speed(move.speed, health, "every stem", health.sample_rate)
     delay_ms = 1e3 * move.delay_samples / health.sample_rate
     if abs(delay_ms) >= _LATE_MS / 2:
-        late = "early" if delay_ms > 0 else "late"
+        late, fix = "early" if delay_ms > 0 else "late", _shift(delay_ms)
         yield Finding(
             "warn",
             "mixture_shifted",
             f"the mixture is {abs(delay_ms):.3f} ms ({abs(move.delay_samples):.1f} samples) {late} "
             "against all stems together, as an encoder or a plugin's latency makes it. The stems "
-            "go together; only the comparison with this mixture needs: - align: "
-            f"{{delay_ms: {-delay_ms:.4f}}} on every track",
+            f"go together; only the comparison with this mixture needs: {fix} on every track",
+            placed(EVERY_TRACK, fix),
         )
     if move.gain < 0:
         yield Finding(
@@ -243,11 +258,13 @@ def _common(health: SetHealth, move: Move) -> Iterator[Finding]:
     gain_db = gain_to_db(move.gain)
     if abs(gain_db) >= _OFF_DB:
         louder = "louder" if gain_db > 0 else "quieter"
+        fix = stage_line("gain", gain_db=round(gain_db, 2))
         yield Finding(
             "info",
             "mixture_level",
             f"the mixture is {abs(gain_db):.2f} dB {louder} than the stems together, all of them "
-            f"alike. To match it add to the mix's stages: - gain: {{gain_db: {gain_db:.2f}}}",
+            f"alike. To match it add to the mix's stages: {fix}",
+            placed("in mix.stages", fix),
         )
 
 
@@ -305,6 +322,7 @@ def _leftover(health: SetHealth) -> Iterator[Finding]:
             f"the mixture has sound that no stem explains, {-left.level_db:.1f} dB below it, "
             f"{where}: a stem is missing. Add its file to the source, or take it as the mixture "
             "minus the stems: separate: {residual: keep}",
+            entries("in separate", residual="keep"),
         )
     elif left.stem is not None:
         yield Finding(
@@ -334,11 +352,13 @@ def _pairs(health: SetHealth) -> Iterator[StemFinding]:
                     "error",
                     "stem_inverted",
                     f"the same source as stem {first!r}, upside down: together they cancel. To "
-                    "fix it add to the track's stages: - polarity: {}",
+                    f"fix it add to the track's stages: {_OTHER_WAY_UP}",
+                    _OTHER_WAY_UP,
                 ),
             )
         if abs(found.delay_ms) >= _LATE_MS and found.is_late_or_early:
             late = "later" if found.delay_ms > 0 else "earlier"
+            fix = stage_line("align", against=[first])
             yield StemFinding(
                 second,
                 Finding(
@@ -346,7 +366,8 @@ def _pairs(health: SetHealth) -> Iterator[StemFinding]:
                     f"stem_{'late' if found.delay_ms > 0 else 'early'}",
                     f"the same source as stem {first!r}, {abs(found.delay_ms):.3f} ms "
                     f"({abs(found.delay_samples):.2f} samples) {late}: together they sound hollow. "
-                    f"To fix it add to the track's stages: - align: {{against: [{first}]}}",
+                    f"To fix it add to the track's stages: {fix}",
+                    fix,
                 ),
             )
 
@@ -356,7 +377,7 @@ def _leaks(health: SetHealth) -> Iterator[StemFinding]:
         heard = {other: level for other, level in row.items() if level > _LEAK_DB}
         if not heard:
             continue
-        line = f"- debleed: {{against: [{', '.join(heard)}]}}"
+        line = stage_line("debleed", against=list(heard))
         which = ", ".join(f"{other} at {level:.1f} dB" for other, level in heard.items())
         if health.leaks_are_linear:
             found = Finding(
@@ -364,6 +385,7 @@ def _leaks(health: SetHealth) -> Iterator[StemFinding]:
                 "stem_leak",
                 f"holds some of other stems: {which} of their own level. To fix it add to the "
                 f"track's stages: {line}",
+                line,
             )
         else:
             found = Finding(
@@ -371,5 +393,6 @@ def _leaks(health: SetHealth) -> Iterator[StemFinding]:
                 "stem_bleed",
                 f"traces of other stems, about {which}, differing with frequency: what a separator "
                 f"leaves. Where it is heard, add to the track's stages: {line}",
+                line,
             )
         yield StemFinding(name, found)

@@ -14,6 +14,7 @@ from stemfx.dsp.delay import MAX_MS, DelayEstimate
 from stemfx.dsp.fitted import Fitted
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import gain_to_db, power_to_db
+from stemfx.findings import finding_json
 from stemfx.health.stem_leaks import stem_leaks, without_leaks
 from stemfx.health.stem_reading import SEGMENT_S, Floats, SetReading, read_set
 from stemfx.health.stem_solver import Move, Solution, solve
@@ -167,15 +168,7 @@ class SetHealth:
                 for name, row in self.leaks_db.items()
             },
             "leaks_are_linear": self.leaks_are_linear,
-            "findings": [
-                {
-                    "stem": each.stem,
-                    "level": each.finding.level,
-                    "code": each.finding.code,
-                    "message": each.finding.message,
-                }
-                for each in self.findings
-            ],
+            "findings": [finding_json(each.finding, stem=each.stem) for each in self.findings],
         }
 
     def _stem_json(self, stem: StemHealth) -> dict[str, Any]:

@@ -11,8 +11,10 @@ import numpy as np
 from stemfx.audio import Block
 from stemfx.dsp.comb import NO_COMB, CombReading, find_comb
 from stemfx.dsp.delay import CrossSpectra, DelayEstimate
-from stemfx.dsp.phase import BandReading, PhaseMeter, PhaseReading, band_readings
+from stemfx.dsp.phase import BandReading, PhaseMeter, PhaseReading, Values, band_readings
+from stemfx.fixes import stage_line
 from stemfx.health import limits as at
+from stemfx.health.check_kinds import width_for_correlation
 from stemfx.health.limits import Limit
 from stemfx.stage import Finding
 
@@ -20,7 +22,9 @@ _BASS_TOP_HZ = 120.0
 _SURE_ALIGNMENT = 0.9
 _SURE_SCORE = 8.0  # a few notes of a pad agree on many delays
 _MIN_COMB_S = 3.0
+_STEP = 0.02  # of a width
 _SILENT_DBFS = -90.0
+_ONE_OF_TWO_DB = 6.02  # what a fold-down with silence takes
 _EXACT_DB = -80.0  # a side that is only dither and rounding
 
 
@@ -122,6 +126,11 @@ class StereoExam:
             self._phase.add(block)
         self._spectra.add([block[c : c + 1] for c in range(self._channels)])
 
+    def moments(self) -> tuple[Values, float]:
+        """Return means of L^2, R^2 and L R over time, and of how many seconds; none in mono."""
+        phase = self._phase
+        return (np.zeros((0, 3)), 0.1) if phase is None else (phase.cell_means(), phase.cell_s)
+
     def reading(self, bandwidth_hz: float | None = None) -> StereoHealth:
         """Return what was measured; nothing can be added after it.
 
@@ -174,6 +183,7 @@ def layout_findings(health: StereoHealth) -> Iterator[Finding]:
             f"the {quieter} channel is silent: on headphones it is heard on one side only, and "
             "mono playback is 6 dB lower. If that is no hard pan, export it again; as a mono "
             "track it needs only the other side",
+            "\n".join((stage_line("width", width=0), stage_line("gain", gain_db=_ONE_OF_TWO_DB))),
         )
     elif phase.is_identical or (phase.side_db is not None and phase.side_db < _EXACT_DB):
         if phase.mono_loss_db is not None:
@@ -181,12 +191,14 @@ def layout_findings(health: StereoHealth) -> Iterator[Finding]:
             yield Finding("info", "dual_mono", message)
     elif abs(difference) > at.UNEVEN_DB:
         is_far = abs(difference) > at.UNBALANCED_DB.warn
+        fix = stage_line("pan", pan=_pan_back(difference))
         yield Finding(
             "warn" if is_far else "info",
             "unbalanced_channels",
             f"the {louder} channel is {abs(difference):.1f} dB louder than the {quieter}: right "
             "for an instrument that is panned, not for a mix. To move it back add to the track's "
-            f"stages: - pan: {{pan: {_pan_back(difference):g}}}",
+            f"stages: {fix}",
+            fix,
         )
 
 
@@ -221,13 +233,17 @@ def band_findings(health: StereoHealth, limits: StereoLimits | None = None) -> I
             yield from _band(band, limits)
 
 
+_UPSIDE_DOWN = stage_line("polarity", channels="right")
+
+
 def _inverted(health: StereoHealth) -> Finding:
     return Finding(
         "error",
         "polarity_inverted",
         f"one channel is upside down (correlation {health.correlation:+.2f}): in mono, on phones "
         f"and in clubs {health.mono_loss_db:.0f} dB of it vanish. To fix it add to the track's "
-        "stages: - polarity: {channels: right}",
+        f"stages: {_UPSIDE_DOWN}",
+        _UPSIDE_DOWN,
     )
 
 
@@ -248,12 +264,14 @@ def _mono_playback(phase: PhaseReading, limits: StereoLimits) -> Iterator[Findin
     loss, rho, least = phase.mono_loss_db, phase.correlation or 0.0, limits.min_correlation
     level = None if loss is None else limits.mono_loss_db.level(loss)
     if level is not None:
+        fix = stage_line("mono_safe", max_mono_loss_db=limits.mono_loss_db.warn)
         yield Finding(
             level,
             "mono_loss",
             f"in mono {loss:.1f} dB of it vanish ({limits.mono_loss_db.warn:g} dB is the limit; "
             f"correlation {rho:+.2f}): parts of left and right cancel. To fix it add to the "
-            f"stages: - mono_safe: {{max_mono_loss_db: {limits.mono_loss_db.warn:g}}}",
+            f"stages: {fix}",
+            fix,
         )
     elif phase.lossy_share > at.LOSSY_SHARE:
         yield Finding(
@@ -261,14 +279,21 @@ def _mono_playback(phase: PhaseReading, limits: StereoLimits) -> Iterator[Findin
             "mono_loss_at_times",
             f"for {100 * phase.lossy_share:.0f} % of the time more than 4 dB of it vanish in mono, "
             "though not on the whole. To fix it add to the stages: - mono_safe: {}",
+            stage_line("mono_safe"),
         )
     if rho < least:
+        fix = stage_line("width", width=_rounded_down(width_for_correlation(rho, least)))
         yield Finding(
             "warn",
             "low_correlation",
             f"the correlation of left and right is {rho:+.2f}, under {least:g}. To fix it add to "
-            "the stages: - width: {width: 0.7}",
+            f"the stages: {fix}",
+            fix,
         )
+
+
+def _rounded_down(width: float) -> float:
+    return max(0.0, math.floor(width / _STEP - 0.5) * _STEP)
 
 
 def _band(band: BandReading, limits: StereoLimits) -> Iterator[Finding]:
@@ -284,8 +309,9 @@ def _band(band: BandReading, limits: StereoLimits) -> Iterator[Finding]:
             "bass_out_of_phase",
             f"the bass ({name}) is upside down between left and right (correlation {rho:+.2f}): "
             f"in mono and on subwoofers {loss:.1f} dB of it vanish. To fix it add to the bass "
-            "track's stages: - polarity: {channels: right}; where it is only wide, "
+            f"track's stages: {_UPSIDE_DOWN}; where it is only wide, "
             "- mono_below: {cutoff_hz: 120}",
+            _UPSIDE_DOWN,
         )
     elif (
         is_bass
@@ -298,14 +324,24 @@ def _band(band: BandReading, limits: StereoLimits) -> Iterator[Finding]:
             "wide_bass",
             f"the bass ({name}) loses {loss:.1f} dB in mono: clubs and vinyl want it in the "
             "middle. To fix it add to the track's stages: - mono_below: {cutoff_hz: 120}",
+            stage_line("mono_below", cutoff_hz=_BASS_TOP_HZ),
         )
     elif not is_bass and level is not None and band.level_db > at.BAND_COUNTS_DB:
+        width = _width_for_loss(loss, limits.band_loss_db.warn)
+        narrowed = {"low_hz": band.low_hz, "high_hz": band.high_hz, "width": width}
+        fix = stage_line("width", bands=[narrowed])
         yield Finding(
             level,
             "mono_loss_band",
-            f"from {name} {loss:.1f} dB vanish in mono. To fix it add to the stages: - width: "
-            f"{{bands: [{{low_hz: {band.low_hz:g}, high_hz: {band.high_hz:g}, width: 0.5}}]}}",
+            f"from {name} {loss:.1f} dB vanish in mono. To fix it add to the stages: {fix}",
+            fix,
         )
+
+
+def _width_for_loss(loss_db: float, limit_db: float) -> float:
+    """Return the `width` that brings a fold-down loss, 1 + S / M of the energies, to a limit."""
+    side, wanted = (10.0 ** (db / 10.0) - 1.0 for db in (loss_db, max(0.0, limit_db)))
+    return _rounded_down(math.sqrt(wanted / side))
 
 
 def _hollow(comb: CombReading) -> Finding:

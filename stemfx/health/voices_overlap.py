@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Signal
+from stemfx.fixes import stage_line
 from stemfx.stage import Finding
 
 SINGS_DB = -26.0
@@ -25,6 +26,7 @@ SHORTEST_S = 1.0
 _WINDOW_S = 0.1
 _LOUD_QUANTILE = 95.0
 _MOST_TOLD = 4
+_STEPS_BACK_DB = 30.0  # under `SINGS_DB`
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def voices_overlap(
         "two_voices",
         f"{names[0]} and {names[1]} both sing for {total:.0f} s: {told}{more}; if that is no duet, "
         "give these bars to one of them: from: [{source: ..., bars: ...}, ...]",
+        stage_line("duck", by=names[0], depth_db=_STEPS_BACK_DB),
     )
     return VoicesOverlap(round(total, 1), tuple(spans), (finding,))
 

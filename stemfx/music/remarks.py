@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from stemfx.dsp.transpose import parse_key
+from stemfx.fixes import SOURCE, entries
 from stemfx.music_reading import NOTHING_TOLD, MusicReading, Told
 from stemfx.stage import Finding, Notes
 
@@ -81,6 +82,7 @@ def _of_tempo(reading: MusicReading, notes: Notes) -> None:
             f"{bpm:.4g} BPM, or else {other:.4g}: the margin is small ({reading.bpm_margin:.2f}); "
             f"to say which, give `bpm: {other:.0f}` or `bpm: {bpm:.0f}` under its source (here "
             "--bpm)",
+            entries(SOURCE, bpm=round(other)),
         )
     elif reading.bpm_confidence < UNSURE_BEAT:
         notes.find(
@@ -88,6 +90,7 @@ def _of_tempo(reading: MusicReading, notes: Notes) -> None:
             "unsure_beat",
             f"the beat is uncertain ({bpm:.4g} BPM, confidence {reading.bpm_confidence:.2f}); if "
             f"it is wrong, {_BEAT_HINT}",
+            entries(SOURCE, bpm=round(other or bpm, 2)) if 20 <= (other or bpm) <= 400 else None,
         )
     low, high = tempo_range(reading)
     if not reading.steady and high - low > _WANDERS_SHARE * bpm:
@@ -122,6 +125,7 @@ def _of_key(reading: MusicReading, told: Told, notes: Notes) -> None:
             "unsure_key",
             f"{key} or {other}: the margin is small ({reading.key_confidence:.2f})"
             f"{_kinship(key, other)}; to say which, {_KEY_HINT}",
+            entries(SOURCE, key=other) if other else None,
         )
     if abs(reading.tuning_cents) > DETUNED_CENTS:
         side = "above" if reading.tuning_cents > 0 else "below"

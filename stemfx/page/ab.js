@@ -11,23 +11,50 @@
       this.test = null;
       const { ab } = listening;
       this.selects = { a: this.#select("a"), b: this.#select("b") };
-      const hear = (side) => toggle(`Hear ${side.toUpperCase()}`, () => this.hear(side, true), { class: `side side-${side}` });
+      const hear = (side) =>
+        toggle(`Hear ${side.toUpperCase()}`, () => this.hear(side, true), { class: `side side-${side}` });
       this.sides = { a: hear("a"), b: hear("b"), x: hear("x") };
       this.swap = button("Swap", () => listening.compare({ a: ab.b, b: ab.a, isOn: ab.isOn }));
-      this.equal = el("input", { type: "checkbox", checked: true, on: { change: () => listening.compare({ isEqual: this.equal.checked, isOn: ab.isOn }) } });
+      this.equal = el("input", {
+        type: "checkbox",
+        checked: true,
+        on: { change: () => listening.compare({ isEqual: this.equal.checked, isOn: ab.isOn }) },
+      });
       this.levels = el("p", { class: "levels" });
       this.off = button("Back to the lanes", () => this.leave(), { class: "quiet" });
       this.blind = this.#blindPanel();
       const canCompare = listening.comparable().length > 1;
-      this.element = el("div", { class: "ab" },
+      this.element = el(
+        "div",
+        { class: "ab" },
         ...(canCompare
-          ? [el("div", { class: "pair" },
-              el("label", { class: "choice of-a" }, el("span", { text: "A" }), this.selects.a), this.swap,
-              el("label", { class: "choice of-b" }, el("span", { text: "B" }), this.selects.b)),
-            el("div", { class: "hearing" }, this.sides.a, this.sides.b, this.sides.x,
-              el("label", { class: "check" }, this.equal, el("span", { text: "Equal loudness" })), this.off),
-            this.levels, this.blind]
-          : [el("p", { class: "note", text: "Fewer than two points of this run have sound in this page: there is nothing to compare." })]));
+          ? [
+              el(
+                "div",
+                { class: "pair" },
+                el("label", { class: "choice of-a" }, el("span", { text: "A" }), this.selects.a),
+                this.swap,
+                el("label", { class: "choice of-b" }, el("span", { text: "B" }), this.selects.b),
+              ),
+              el(
+                "div",
+                { class: "hearing" },
+                this.sides.a,
+                this.sides.b,
+                this.sides.x,
+                el("label", { class: "check" }, this.equal, el("span", { text: "Equal loudness" })),
+                this.off,
+              ),
+              this.levels,
+              this.blind,
+            ]
+          : [
+              el("p", {
+                class: "note",
+                text: "Fewer than two points of this run have sound in this page: there is nothing to compare.",
+              }),
+            ]),
+      );
       this.canCompare = canCompare;
     }
 
@@ -35,11 +62,26 @@
       const { listening } = this;
       const used = new Set();
       const groups = listening.lanes.map((lane) => {
-        const points = lane.points.map((id) => listening.points.get(id)).filter((point) => point.n_segments && !point.has_own_time && !used.has(point.id));
+        const points = lane.points
+          .map((id) => listening.points.get(id))
+          .filter((point) => point.n_segments && !point.has_own_time && !used.has(point.id));
         for (const point of points) used.add(point.id);
-        return points.length ? el("optgroup", { label: lane.label }, ...points.map((point) => el("option", { value: point.id, text: point.label }))) : null;
+        return points.length
+          ? el(
+              "optgroup",
+              { label: lane.label },
+              ...points.map((point) => el("option", { value: point.id, text: point.label })),
+            )
+          : null;
       });
-      return el("select", { "aria-label": `Point ${side.toUpperCase()}`, on: { change: (event) => this.choose({ [side]: event.target.value }) } }, ...groups);
+      return el(
+        "select",
+        {
+          "aria-label": `Point ${side.toUpperCase()}`,
+          on: { change: (event) => this.choose({ [side]: event.target.value }) },
+        },
+        ...groups,
+      );
     }
 
     choose(values) {
@@ -49,7 +91,8 @@
 
     // Hear two points, A before and B after; B first, as it is the result.
     compare(a, b, side = "b") {
-      if (!this.listening.hasSound(a) || !this.listening.hasSound(b)) return say("One of the two has no sound in this page.");
+      if (!this.listening.hasSound(a) || !this.listening.hasSound(b))
+        return say("One of the two has no sound in this page.");
       this.#endTest();
       this.listening.compare({ a, b, side });
     }
@@ -78,16 +121,30 @@
 
     #blindPanel() {
       this.start = button("Start a blind test", () => (this.test ? this.#endTest(true) : this.#startTest()));
-      this.answers = ["A", "B"].map((name) => button(`X is ${name}`, () => this.#answer(name), { class: "answer" }));
-      this.reset = button("From zero", () => {
-        this.test.reset();
-        this.#draw();
-        this.#score("");
-      }, { class: "quiet" });
+      this.answers = ["A", "B"].map((name) =>
+        button(`X is ${name}`, () => this.#answer(name), { class: "answer" }),
+      );
+      this.reset = button(
+        "From zero",
+        () => {
+          this.test.reset();
+          this.#draw();
+          this.#score("");
+        },
+        { class: "quiet" },
+      );
       this.score = el("p", { class: "score", role: "status" });
-      return el("details", { class: "blind" }, el("summary", { text: "Blind test" }),
-        el("p", { class: "help", text: "X is A or B by the toss of a coin. Listen to all three as often as you like, then say which it is. Sixteen rounds make a fair test." }),
-        el("div", { class: "hearing" }, this.start, ...this.answers, this.reset), this.score);
+      return el(
+        "details",
+        { class: "blind" },
+        el("summary", { text: "Blind test" }),
+        el("p", {
+          class: "help",
+          text: "X is A or B by the toss of a coin. Listen to all three as often as you like, then say which it is. Sixteen rounds make a fair test.",
+        }),
+        el("div", { class: "hearing" }, this.start, ...this.answers, this.reset),
+        this.score,
+      );
     }
 
     #startTest() {
@@ -104,7 +161,10 @@
     #endTest(isTold = false) {
       if (!this.test) return;
       this.test = null;
-      Object.assign(this.listening.ab, { x: null, side: this.listening.ab.side === "x" ? "b" : this.listening.ab.side });
+      Object.assign(this.listening.ab, {
+        x: null,
+        side: this.listening.ab.side === "x" ? "b" : this.listening.ab.side,
+      });
       if (isTold) this.listening.tell();
     }
 
@@ -118,7 +178,9 @@
       const { n, n_right, pValue } = this.test;
       const p = pValue < 0.001 ? "p < 0.001" : `p = ${pValue.toFixed(3)}`;
       const meaning = n < 5 ? "" : pValue < 0.05 ? " You hear a difference." : " This could be guessing.";
-      this.score.textContent = n ? `${verdict}${n_right} of ${count(n, "answer")} right, ${p}.${meaning}` : "X waits. No answer yet.";
+      this.score.textContent = n
+        ? `${verdict}${n_right} of ${count(n, "answer")} right, ${p}.${meaning}`
+        : "X waits. No answer yet.";
     }
 
     // ---- showing ---------------------------------------------------------------------------

@@ -40,10 +40,12 @@
     const levelOf = Float32Array.from({ length: 256 }, (_, v) =>
       v === 0 ? -Infinity : picture.floor_db + picture.step_db * v);
     const n_columns = point.spectrogram.columns;
+    const level_db = new Float32Array(codes.length);
+    for (let i = 0; i < codes.length; i++) level_db[i] = levelOf[codes[i]];
     return {
       n_columns,
       n_bands: codes.length / n_columns,
-      level_db: Float32Array.from(codes, (code) => levelOf[code]),
+      level_db,
     };
   }
 

@@ -10,7 +10,8 @@
     for (const [name, value] of Object.entries(properties)) {
       if (value === null || value === undefined || value === false) continue;
       if (name === "text") element.textContent = value;
-      else if (name === "on") for (const [event, fn] of Object.entries(value)) element.addEventListener(event, fn);
+      else if (name === "on")
+        for (const [event, fn] of Object.entries(value)) element.addEventListener(event, fn);
       else element.setAttribute(name, value === true ? "" : value);
     }
     element.append(...children.filter((child) => child !== null && child !== undefined));
@@ -29,8 +30,11 @@
 
   const minus = (text) => (/^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", "−"));
   const db = (value, unit = "dB", digits = 1) =>
-    value === null || value === undefined ? `– ${unit}`
-      : Number.isFinite(value) ? `${minus(value.toFixed(digits))} ${unit}` : `silent`;
+    value === null || value === undefined
+      ? `– ${unit}`
+      : Number.isFinite(value)
+        ? `${minus(value.toFixed(digits))} ${unit}`
+        : `silent`;
   const signedDb = (value) => (value > 0.049 ? `+${db(value)}` : db(value));
 
   // 83.4 -> "1:23.4"
@@ -46,12 +50,12 @@
 
   // Tell a screen reader, and show for a moment, what has changed.
   let forgetting = 0;
-  function say(text) {
+  function say(text, shown_s = 2.5) {
     const region = document.getElementById("said");
     region.textContent = text;
     region.classList.add("is-shown");
     clearTimeout(forgetting);
-    forgetting = setTimeout(() => region.classList.remove("is-shown"), 2500);
+    forgetting = setTimeout(() => region.classList.remove("is-shown"), 1000 * shown_s);
   }
 
   // Pages from disk may have no navigator.clipboard: then a selection is copied.
@@ -60,7 +64,12 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      const area = el("textarea", { class: "off-screen", readonly: true, "aria-hidden": "true", tabindex: "-1" });
+      const area = el("textarea", {
+        class: "off-screen",
+        readonly: true,
+        "aria-hidden": "true",
+        tabindex: "-1",
+      });
       area.value = text;
       const had = document.activeElement;
       (document.querySelector("dialog[open]") ?? document.body).append(area);
@@ -73,12 +82,18 @@
   }
 
   function copyButton(text, label, name) {
-    const element = button(label, async () => {
-      const isCopied = await copyText(typeof text === "function" ? text() : text);
-      element.textContent = isCopied ? "Copied" : "Not copied";
-      say(isCopied ? `Copied: ${name}` : "The browser did not let this page copy; select the text by hand.");
-      setTimeout(() => (element.textContent = label), 1600);
-    }, { class: "copy", "aria-label": `${label}: ${name}` });
+    const element = button(
+      label,
+      async () => {
+        const isCopied = await copyText(typeof text === "function" ? text() : text);
+        element.textContent = isCopied ? "Copied" : "Not copied";
+        say(
+          isCopied ? `Copied: ${name}` : "The browser did not let this page copy; select the text by hand.",
+        );
+        setTimeout(() => (element.textContent = label), 1600);
+      },
+      { class: "copy", "aria-label": `${label}: ${name}` },
+    );
     return element;
   }
 

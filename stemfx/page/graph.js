@@ -117,6 +117,7 @@
 
     release(source) {
       if (!source.node) return;
+      source.node.stop();
       source.node.disconnect();
       source.fader.node.disconnect();
       source.node = null;

@@ -15,7 +15,12 @@
     constructor(data, tell = () => {}) {
       this.tell = tell;
       this.points = new Map(data.points.map((point) => [point.id, point]));
-      this.lanes = data.lanes.map((lane) => ({ ...lane, point: lane.after, solo: false, gain_recipe_db: lane.gain_db }));
+      this.lanes = data.lanes.map((lane) => ({
+        ...lane,
+        point: lane.after,
+        solo: false,
+        gain_recipe_db: lane.gain_db,
+      }));
       this.choices = this.#choices();
       this.listen = (this.choices.findLast((choice) => choice.canPlay) ?? this.choices.at(-1))?.value ?? null;
       this.range = null;
@@ -25,12 +30,20 @@
 
     // What can be listened to: each source, the tracks together, the mix, the master.
     #choices() {
-      const alone = (kind) => this.lanes.filter((lane) => lane.kind === kind)
-        .map((lane) => ({ value: lane.id, label: kind === "source" ? `source ${lane.label}` : lane.label, lanes: [lane] }));
+      const alone = (kind) =>
+        this.lanes
+          .filter((lane) => lane.kind === kind)
+          .map((lane) => ({
+            value: lane.id,
+            label: kind === "source" ? `source ${lane.label}` : lane.label,
+            lanes: [lane],
+          }));
       const tracks = this.lanes.filter((lane) => lane.kind === "track");
       const sum = tracks.length ? [{ value: "tracks", label: "tracks", lanes: tracks }] : [];
-      return [...alone("source"), ...sum, ...alone("mix"), ...alone("master")]
-        .map((choice) => ({ ...choice, canPlay: choice.lanes.some((lane) => lane.points.some((id) => this.hasSound(id))) }));
+      return [...alone("source"), ...sum, ...alone("mix"), ...alone("master")].map((choice) => ({
+        ...choice,
+        canPlay: choice.lanes.some((lane) => lane.points.some((id) => this.hasSound(id))),
+      }));
     }
 
     // The song as it came and the master; without them what comes first and last.
@@ -101,7 +114,9 @@
     // What may be heard next, and should wait decoded.
     next() {
       if (this.ab.isOn) return [this.ab.a, this.ab.b].filter((id) => this.hasSound(id));
-      return this.lanesHeard().map((lane) => lane.point).filter((id) => this.hasSound(id));
+      return this.lanesHeard()
+        .map((lane) => lane.point)
+        .filter((id) => this.hasSound(id));
     }
 
     // --- changes -------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stemfx.exports.song import REFERENCE_COLOR, colors_of
 from stemfx.graph import Port
 from stemfx.plan import Plan
 
@@ -26,6 +27,8 @@ _CAME_BY = {
     "mix": "mixed",
 }
 """How a signal came to be that no stage of the recipe has made."""
+
+_COLOR_OF_BUS: Mapping[Literal["mix", "master"], str] = {"mix": "#7A6FF0", "master": "#C9356B"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Lane:
     gain_db: float = 0.0
     pan: float = 0.0
     mute: bool = False
+    color: str = REFERENCE_COLOR
 
     def told(self) -> dict[str, Any]:
         """Return plain values."""
@@ -77,7 +81,7 @@ class Lane:
             "id": f"{self.kind}/{self.name}",
             "label": self.name,
             "kind": self.kind,
-            "color": colour_of(self.kind, self.name),
+            "color": self.color,
             "before": self.points[0],
             "after": self.points[-1],
             "points": self.points,
@@ -114,13 +118,15 @@ class Points:
             label = f"{name} as it came" if len(self._heard.songs) > 1 else "the song as it came"
             point = self._point(port, label, name, "source", own=recipe.aligns(name))
             yield Lane("source", name, [point])
+        colors = colors_of(list(recipe.tracks))
         for name, track in recipe.tracks.items():
             if name in chains:
-                lane = Lane("track", name, gain_db=track.gain_db, pan=track.pan, mute=track.mute)
+                lane = Lane("track", name, color=colors[name])
+                lane.gain_db, lane.pan, lane.mute = track.gain_db, track.pan, track.mute
                 yield self._filled(lane, "after")
-        for kind in ("mix", "master"):
+        for kind, color in _COLOR_OF_BUS.items():
             if kind in chains:
-                yield self._filled(Lane(kind, kind), kind)
+                yield self._filled(Lane(kind, kind, color=color), kind)
 
     def _filled(self, lane: Lane, last: Role) -> Lane:
         *early, ports = self._heard.chains[lane.name]
@@ -147,17 +153,3 @@ class Points:
             number = f"p{len(self._by_port)}"
             self._by_port[port] = Point(number, port, label, short, role, own)
         return self._by_port[port].id
-
-
-# Okabe and Ito, "Color Universal Design" (2008): told apart whatever colours an eye can see.
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#b3a500", "#7a6ff0")
-_COLOUR_OF_PART = {"vocals": "#cc79a7", "drums": "#e69f00", "bass": "#009e73", "other": "#56b4e9"}
-_COLOUR_OF_KIND: Mapping[Kind, str] = {"source": "#8a8f98", "mix": "#7a6ff0", "master": "#d55e00"}
-
-
-def colour_of(kind: Kind, name: str) -> str:
-    """Return the colour of a row: one for each usual part, and always the same for a name."""
-    if kind != "track":
-        return _COLOUR_OF_KIND[kind]
-    number = sum(name.encode()) % len(_COLOURS)
-    return _COLOUR_OF_PART.get(name, _COLOURS[number])

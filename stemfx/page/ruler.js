@@ -11,7 +11,8 @@
 
   // The index of the last of some ascending times that is not after `time_s`; -1 before the first.
   function lastAt(times_s, time_s) {
-    let low = 0, high = times_s.length;
+    let low = 0,
+      high = times_s.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (times_s[middle] <= time_s + 1e-6) low = middle + 1;
@@ -78,20 +79,26 @@
     #fillSections() {
       const { duration_s } = this.page.data;
       const sections = (this.grid?.sections ?? []).filter((section) => section.start_s < duration_s);
-      this.sections.replaceChildren(...sections.map((section, i) => {
-        const end_s = Math.min(section.end_s, duration_s);
-        const element = button(section.label, (event) => {
-          if (event.shiftKey || event.detail === 2) this.page.loop({ start_s: section.start_s, end_s });
-          this.page.seek(section.start_s);
-        }, {
-          class: `section of-${i % 2}`,
-          title: `${section.label}, ${clock(section.start_s)} to ${clock(end_s)}: click to go there, shift-click to loop it`,
-          "aria-label": `Section ${section.label} at ${clock(section.start_s)}`,
-        });
-        element.style.left = `${(100 * section.start_s) / duration_s}%`;
-        element.style.width = `${(100 * (end_s - section.start_s)) / duration_s}%`;
-        return element;
-      }));
+      this.sections.replaceChildren(
+        ...sections.map((section, i) => {
+          const end_s = Math.min(section.end_s, duration_s);
+          const element = button(
+            section.label,
+            (event) => {
+              if (event.shiftKey || event.detail === 2) this.page.loop({ start_s: section.start_s, end_s });
+              this.page.seek(section.start_s);
+            },
+            {
+              class: `section of-${i % 2}`,
+              title: `${section.label}, ${clock(section.start_s)} to ${clock(end_s)}: click to go there, shift-click to loop it`,
+              "aria-label": `Section ${section.label} at ${clock(section.start_s)}`,
+            },
+          );
+          element.style.left = `${(100 * section.start_s) / duration_s}%`;
+          element.style.width = `${(100 * (end_s - section.start_s)) / duration_s}%`;
+          return element;
+        }),
+      );
       this.element.classList.toggle("has-sections", sections.length > 0);
     }
 
@@ -117,13 +124,16 @@
       canvas.width = Math.round(width_px * ratio);
       canvas.height = Math.round(HEIGHT_PX * ratio);
       const style = getComputedStyle(this.element);
-      const [ink, dim, line] = ["--ink", "--dim", "--tick"].map((name) => style.getPropertyValue(name).trim());
+      const [ink, dim, line] = ["--ink", "--dim", "--tick"].map((name) =>
+        style.getPropertyValue(name).trim(),
+      );
       const pen = canvas.getContext("2d");
       pen.scale(ratio, ratio);
       pen.clearRect(0, 0, width_px, HEIGHT_PX);
       pen.font = `11px ${style.fontFamily}`;
       pen.textBaseline = "top";
-      const from_s = scroll_px / px_per_s, to_s = (scroll_px + width_px) / px_per_s;
+      const from_s = scroll_px / px_per_s,
+        to_s = (scroll_px + width_px) / px_per_s;
       const x = (time_s) => Math.round(time_s * px_per_s - scroll_px) + 0.5;
       const tick = (time_s, top, bottom, colour) => {
         pen.strokeStyle = colour;
@@ -146,8 +156,12 @@
           tick(beats_s[i], HEIGHT_PX - 5, HEIGHT_PX, line);
       const every = [1, 2, 4, 8, 16, 32, 64].find((n) => 4 * beat_px * n >= 26) ?? 128;
       pen.fillStyle = ink;
-      for (let i = Math.max(0, lastAt(this.bars_s, from_s)); i < this.bars_s.length && this.bars_s[i] <= to_s; i++) {
-        if (4 * beat_px >= 5) tick(this.bars_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
+      for (
+        let i = Math.max(0, lastAt(this.bars_s, from_s));
+        i < this.bars_s.length && this.bars_s[i] <= to_s;
+        i++
+      ) {
+        if (4 * beat_px >= 13 || i % every === 0) tick(this.bars_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
         if (i % every === 0) pen.fillText(String(i + 1), x(this.bars_s[i]) + 3, HEIGHT_PX - 14);
       }
     }

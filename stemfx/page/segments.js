@@ -115,6 +115,7 @@
       const { join } = this;
       for (let channel = 0; channel < buffer.numberOfChannels; channel += 1) {
         const samples = buffer.getChannelData(channel);
+        samples.fill(0, to - origin); // browsers play a sample more than they are asked for
         for (let i = 0; i < join; i += 1) {
           const rising = (i + 0.5) / join;
           if (k > 0) samples[from - origin + i] *= rising;

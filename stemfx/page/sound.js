@@ -6,12 +6,15 @@
   const kept = new Map(); // point -> Promise of its pieces in base64
 
   const bytesOf = (base64) =>
-    Uint8Array.fromBase64 ? Uint8Array.fromBase64(base64)
+    Uint8Array.fromBase64
+      ? Uint8Array.fromBase64(base64)
       : Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
   // The sound stands at the end of the page, which may still be read.
-  const isRead = () => document.readyState !== "loading" ? null
-    : new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
+  const isRead = () =>
+    document.readyState !== "loading"
+      ? null
+      : new Promise((resolve) => document.addEventListener("DOMContentLoaded", resolve, { once: true }));
 
   async function embedded(point) {
     await isRead();

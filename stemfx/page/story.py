@@ -15,11 +15,12 @@ from typing import Any
 
 from stemfx import __version__
 from stemfx.cache import Cache
+from stemfx.findings import finding_json
 from stemfx.graph import Apply, FindHits, Judge, LayOut, Node, Port
 from stemfx.operations_checks import verdicts_of
 from stemfx.page.points import Points
 from stemfx.plan import Plan
-from stemfx.report import findings_json, output_paths, separators_json
+from stemfx.report import output_paths, separators_json
 from stemfx.report_words import in_words
 from stemfx.run import NodeResult, Outcome
 from stemfx.shown import json_text
@@ -51,7 +52,7 @@ def story_of(outcome: Outcome, record: Mapping[str, Any] | None) -> dict[str, An
         "points": [point.told() for point in points],
         "lanes": [lane.told() for lane in points.lanes],
         "steps": [_step(plan, node, points) for node in outcome.nodes],
-        "findings": findings_json(outcome.findings),
+        "findings": [finding_json(finding, node=node) for node, finding in outcome.findings],
         "checks": list(_checks(plan, outcome.nodes)),
         "separation": _separation(plan, points),
         "hits": list(_hits(plan)),

@@ -1,4 +1,4 @@
-// Play, position, loop and volume; and the bar over the lanes: what is listened to, zoom, grid.
+// Play, position, loop and volume.
 (() => {
   "use strict";
   const stemfx = (globalThis.stemfx ??= {});
@@ -26,29 +26,68 @@
       this.ruler = lanes.ruler;
       const { duration_s } = page.data;
       this.icon = icon(PLAY);
-      this.play = el("button", { type: "button", class: "play", "aria-label": "Play", title: "Play or pause (space)", on: { click: () => page.toggle() } }, this.icon.svg);
+      this.play = el(
+        "button",
+        {
+          type: "button",
+          class: "play",
+          "aria-label": "Play",
+          title: "Play or pause (space)",
+          on: { click: () => page.toggle() },
+        },
+        this.icon.svg,
+      );
       this.time = el("span", { class: "time", text: clock(0, 1) });
       this.bar = el("span", { class: "bar" });
       this.slider = el("input", {
-        type: "range", class: "seek", min: 0, max: duration_s, step: 0.01, value: 0, "aria-label": "Position",
+        type: "range",
+        class: "seek",
+        min: 0,
+        max: duration_s,
+        step: 0.01,
+        value: 0,
+        "aria-label": "Position",
         on: { input: () => page.seek(Number(this.slider.value)), keydown: (event) => this.#bars(event) },
       });
       this.loop = toggle("Loop", () => page.toggleLoop(), { title: "Loop on or off (l)" });
       this.loopText = el("span", { class: "loop-text" });
       this.volume = el("input", {
-        type: "range", class: "volume", min: -40, max: 6, step: 0.5, value: 0, "aria-label": "Volume",
+        type: "range",
+        class: "volume",
+        min: -40,
+        max: 6,
+        step: 0.5,
+        value: 0,
+        "aria-label": "Volume",
         on: { input: () => page.setVolume(Number(this.volume.value)), dblclick: () => page.setVolume(0) },
       });
       this.what = el("p", { class: "what" });
       document.getElementById("transport").append(
         this.play,
-        el("div", { class: "clocks" }, this.time, el("span", { class: "of", text: `/ ${clock(duration_s)}` }), this.bar),
+        el(
+          "div",
+          { class: "clocks" },
+          this.time,
+          el("span", { class: "of", text: `/ ${clock(duration_s)}` }),
+          this.bar,
+        ),
         el("div", { class: "seek-box" }, this.slider, this.what),
-        el("div", { class: "looping", role: "group", "aria-label": "Loop" },
-          button("[", () => page.loopEnd("start_s"), { "aria-label": "Loop starts here", title: "Loop starts here (i)" }),
-          button("]", () => page.loopEnd("end_s"), { "aria-label": "Loop ends here", title: "Loop ends here (o)" }),
-          this.loop, this.loopText),
-        el("label", { class: "volume-box" }, el("span", { text: "Vol" }), this.volume));
+        el(
+          "div",
+          { class: "looping", role: "group", "aria-label": "Loop" },
+          button("[", () => page.loopEnd("start_s"), {
+            "aria-label": "Loop starts here",
+            title: "Loop starts here (i)",
+          }),
+          button("]", () => page.loopEnd("end_s"), {
+            "aria-label": "Loop ends here",
+            title: "Loop ends here (o)",
+          }),
+          this.loop,
+          this.loopText,
+        ),
+        el("label", { class: "volume-box" }, el("span", { text: "Vol" }), this.volume),
+      );
       this.told_s = -Infinity;
       this.showPosition(0, true);
       this.showVolume(0);
@@ -77,7 +116,13 @@
         this.bar.textContent = this.ruler.barAt(time_s);
         this.slider.value = time_s;
       }
-      if (isTold) this.slider.setAttribute("aria-valuetext", [`${clock(time_s, 1)} of ${clock(this.page.data.duration_s)}`, this.ruler.barAt(time_s)].filter(Boolean).join(", "));
+      if (isTold)
+        this.slider.setAttribute(
+          "aria-valuetext",
+          [`${clock(time_s, 1)} of ${clock(this.page.data.duration_s)}`, this.ruler.barAt(time_s)]
+            .filter(Boolean)
+            .join(", "),
+        );
     }
 
     showRange(range, isOn) {
@@ -92,52 +137,6 @@
 
     showWhat(text) {
       this.what.textContent = text;
-    }
-  };
-
-  // The bar over the lanes.
-  stemfx.DeskBar = class {
-    constructor(page, listening, lanes) {
-      this.listening = listening;
-      this.radios = listening.choices.map((choice) => {
-        const input = el("input", { type: "radio", name: "listen", value: choice.value, disabled: !choice.canPlay, on: { change: () => listening.listenTo(choice.value) } });
-        return { input, label: el("label", { class: "pill", title: choice.canPlay ? null : "No sound in this page" }, input, el("span", { text: choice.label })) };
-      });
-      const tracks = listening.lanes.filter((lane) => lane.kind === "track" && lane.points.length > 1);
-      this.before = toggle("Before stages", () => listening.allAt(this.isBefore ? "after" : "before"), { title: "All tracks as they were before their stages", hidden: !tracks.length });
-      this.unsolo = button("Clear solo", () => listening.clearSolo(), { class: "quiet" });
-      const grids = lanes.ruler.grids;
-      const snap = toggle("Snap", () => {
-        lanes.ruler.doesSnap = !lanes.ruler.doesSnap;
-        snap.pressed(lanes.ruler.doesSnap);
-      }, { title: "Loops begin and end on bars", "aria-label": "Snap loops to bars" });
-      const names = [...new Set(grids.map((grid) => grid.source))];
-      const chosen = el("select", { "aria-label": "Whose beats the ruler shows", on: { change: () => lanes.ruler.use(Number(chosen.value)) } },
-        ...grids.map((grid, i) => el("option", { value: i, text: `beats of ${grid.source}${grid.is_aligned ? "" : names.length < grids.length || grids.some((one) => one.is_aligned) ? " (own time)" : ""}` })));
-      chosen.value = grids.indexOf(lanes.ruler.grid);
-      this.element = el("div", { class: "desk-bar" },
-        el("fieldset", { class: "listen" }, el("legend", { text: "Listen to" }), ...this.radios.map((radio) => radio.label)),
-        this.before, this.unsolo,
-        el("div", { class: "group", role: "group", "aria-label": "View" },
-          grids.length > 1 ? chosen : null,
-          grids.length ? snap : null,
-          button("−", () => lanes.zoom(1 / 1.6), { "aria-label": "Zoom out", title: "Zoom out (-)" }),
-          button("+", () => lanes.zoom(1.6), { "aria-label": "Zoom in", title: "Zoom in (+)" }),
-          button("Fit", () => lanes.zoom(0), { title: "All of the song (0)" }),
-          button("Taller", () => lanes.taller(), { title: "Draw quiet waveforms larger, all by the same factor" })));
-    }
-
-    get isBefore() {
-      const tracks = this.listening.lanes.filter((lane) => lane.kind === "track" && lane.points.length > 1);
-      return tracks.length > 0 && tracks.every((lane) => lane.point === lane.before);
-    }
-
-    show() {
-      const { listening } = this;
-      const isOverridden = listening.ab.isOn || listening.hasSolo;
-      for (const { input } of this.radios) input.checked = !isOverridden && input.value === listening.listen;
-      this.before.pressed(this.isBefore);
-      this.unsolo.hidden = !listening.hasSolo;
     }
   };
 })();

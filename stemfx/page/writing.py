@@ -25,8 +25,8 @@ from stemfx.shown import json_text
 SCRIPTS = (
     *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
     *("decode.js", "loudness.js", "blind.js", "segments.js", "graph.js", "engine.js"),
-    *("dom.js", "sound.js", "heard.js", "ruler.js", "lanes.js", "transport.js", "ab.js"),
-    *("panels.js", "record.js"),
+    *("dom.js", "sound.js", "heard.js", "control.js", "ruler.js", "lane.js", "lanes.js"),
+    *("transport.js", "listen_bar.js", "ab.js", "panels.js", "record.js"),
     *(f"pictures/{name}.js" for name in ("colours", "maths", "said", "parts", "sheet")),
     *(f"pictures/{name}.js" for name in ("chart", "heat", "timeline")),
     "pictures/picture_1_spectrograms.js",

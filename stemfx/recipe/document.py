@@ -202,6 +202,12 @@ class OutputShape(Shape):
     ab: str | None = Field(
         None, description="folder for before.wav and after.wav, equally loud, to compare by ear"
     )
+    session: str | list[str] | None = Field(
+        None,
+        description="a project to go on with in a DAW: .rpp (REAPER), .dawproject (Bitwig, Studio "
+        "One, Cubase), .mid (tempo map, beats, drum hits), .stem.mp4 (for DJ software); one file "
+        "or a list of them",
+    )
     tags: TagsShape | None = Field(None, description="what players show of the master")
     bit_depth: BitDepth | None = Field(None, description="of WAV (32 is float) or FLAC (16, 24)")
     sample_rate: int | None = knob(None, low=8000, high=192_000, unit="Hz", help="of the master")

@@ -207,6 +207,21 @@ class MasterFile:
         return self.path.suffix[1:].lower()
 
 
+SessionFormat = Literal["rpp", "dawproject", "mid", "stem.mp4"]
+
+
+@dataclass(frozen=True)
+class SessionFile:
+    """A project for a DAW, or a stem file for DJ software.
+
+    `path` is relative to the output folder and stays inside it.
+    """
+
+    path: Path
+    where: str
+    format: SessionFormat
+
+
 @dataclass(frozen=True)
 class Output:
     """What is written; the paths are relative to the output folder and stay inside it.
@@ -228,6 +243,7 @@ class Output:
     ab_where: str = ""
     hits: Path = Path("hits.json")
     hits_where: str = ""
+    sessions: tuple[SessionFile, ...] = ()
 
     @property
     def master(self) -> Path | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from stemfx.recipe.document import MasterFileShape, OutputShape, TagsShape
-from stemfx.recipe.model import MasterFile, Output
+from stemfx.recipe.model import MasterFile, Output, SessionFile, SessionFormat
 from stemfx.recipe.paths import PathError, asset, check_suffix, output_path
 from stemfx.recipe.problems import Mark, Problems, listing
 from stemfx.recipe.validate import section
@@ -20,6 +21,9 @@ MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_00
 """Sample rates in Hz that MPEG audio layer III has (ISO/IEC 11172-3, 13818-3, MPEG-2.5)."""
 
 MOST_MASTERS = 16
+
+SESSION_FORMATS: tuple[SessionFormat, ...] = get_args(SessionFormat)
+MOST_SESSIONS = 8
 
 
 def mp3_rate(sample_rate: int) -> int:
@@ -47,7 +51,7 @@ def read_output(table: Table, recipe: Path, folder: Path, problems: Problems) ->
     report = _path(table, "report", ("html", "json"), problems)
     hits = _path(table, "hits", ("json",), problems)
     stems = _path(table, "stems", (), problems)
-    if not table.get("master") and not table.get("stems"):
+    if not any(table.get(key) for key in ("master", "stems", "session")):
         masters = (MasterFile(Path(f"{recipe.stem}-master.wav"), str(table.mark)),)
     _check_depth(masters, shape, table, problems)
     for key in ("ab", "tags"):
@@ -71,6 +75,7 @@ def read_output(table: Table, recipe: Path, folder: Path, problems: Problems) ->
         ab_where=str(table.where("ab")),
         hits=hits or Output.hits,
         hits_where=str(table.where("hits")),
+        sessions=_sessions(table, problems),
     )
 
 
@@ -92,6 +97,28 @@ def _path_of(
         problems.add(node.mark, f"{title}: {error}")
         return None
     return path
+
+
+# --- projects for DAWs -------------------------------------------------------------------
+
+
+def _sessions(table: Table, problems: Problems) -> tuple[SessionFile, ...]:
+    """Return the projects that are named well."""
+    node = table.get("session")
+    if node is None:
+        return ()
+    nodes: Sequence[Node] = node.nodes if isinstance(node, Items) else (node,)
+    if not 1 <= len(nodes) <= MOST_SESSIONS:
+        told = f"expects 1 to {MOST_SESSIONS} files, got {len(nodes)}"
+        problems.add(node.mark, f"output.session: {told}")
+        return ()
+    found = []
+    for entry in nodes:
+        path = _path_of(entry, "output.session", SESSION_FORMATS, problems)
+        if path is not None:
+            format_ = next(f for f in SESSION_FORMATS if path.name.lower().endswith(f".{f}"))
+            found.append(SessionFile(path, str(entry.mark), format_))
+    return tuple(found)
 
 
 # --- the files of the master -------------------------------------------------------------

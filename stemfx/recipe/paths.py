@@ -127,14 +127,15 @@ def path_inside(text: str, outside: str, instead: str) -> Path:
 
 
 def check_suffix(path: Path, allowed: tuple[str, ...]) -> str:
-    """Return the suffix of a result in lower case, without its dot.
+    """Return the suffix of a result in lower case, without its dot: the allowed one that it is.
 
     Raises:
         PathError: it is not among the allowed ones.
     """
+    name = path.name.lower()
+    if found := next((one for one in allowed if name[1:].endswith(f".{one}")), ""):
+        return found
     suffix = path.suffix[1:].lower()
-    if suffix in allowed:
-        return suffix
     what = (
         f"the format {quote(suffix)} is unknown" if suffix else f"{quote(str(path))} has no suffix"
     )

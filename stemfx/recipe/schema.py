@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from stemfx.recipe.align import AUTO, BPM
 from stemfx.recipe.document import FORMAT, Document
-from stemfx.recipe.output import BIT_DEPTHS, MOST_MASTERS
+from stemfx.recipe.output import BIT_DEPTHS, MOST_MASTERS, MOST_SESSIONS, SESSION_FORMATS
 from stemfx.recipe.schema_values import WITH_KNOB, Generator, Schema, Values, escaped, or_null
 from stemfx.recipe.separate import MOST_MODELS
 from stemfx.stage import HitParams, Stage
@@ -209,6 +209,11 @@ def _refine(properties: dict[str, Schema], template: Schema, known: Known) -> No
     _limit_text(output["tags"]["properties"]["cover"], _ASSET, _ASSET_TOLD)
     for key, suffixes in (("report", _REPORTS), ("hits", ("json",)), ("stems", ()), ("ab", ())):
         _limit_result(output[key], suffixes)
+    session = output["session"]
+    session |= {"minItems": 1, "maxItems": MOST_SESSIONS}
+    for named in (session, session["items"]):
+        _limit_result(named, SESSION_FORMATS)
+    output["session"] = _text_first(session)
     master = output["master"]
     master |= {"minItems": 1, "maxItems": MOST_MASTERS}
     items = master["items"]

@@ -17,6 +17,7 @@ import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
+from stemfx.fixes import entries
 from stemfx.separator import ModelCard, SeparationContext, Separator, StemBlock, WeightsState
 from stemfx.separators.device import MemoryGuard, resolve, share_cores
 from stemfx.separators.stream import measure, read_padded, schedules, side_by_side
@@ -200,6 +201,7 @@ class Chunked(Separator):
                 "segment_as_trained",
                 f"segment_s {segment_s:g} s is not what the network can hear; it hears "
                 f"{length / member.sample_rate:.3g} s at a time",
+                entries("in separate", segment_s=length / member.sample_rate),
             )
         return length
 

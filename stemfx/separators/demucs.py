@@ -19,6 +19,7 @@ import numpy as np
 
 from stemfx.audio import Signal
 from stemfx.errors import ModelError
+from stemfx.fixes import entries
 from stemfx.separator import (
     ModelCard,
     Progress,
@@ -168,6 +169,7 @@ class Demucs(Separator):
                 "segment_as_trained",
                 f"segment_s {segment_s:g} s is longer than the network was trained on; it hears "
                 f"{float(networks[0].segment):g} s at a time",
+                entries("in separate", segment_s=min(float(one.segment) for one in networks)),
             )
         mean, deviation = measure(mixture)
         device = resolve(context.device)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stemfx.findings import finding_json
 from stemfx.io import file_sha256
 from stemfx.slicing.build import SlicedSong
 from stemfx.slicing.library import Written
@@ -33,13 +34,7 @@ def document(
         "kits": [{"file": path.name, "sha256": file_sha256(path)} for path in kits],
         "counts": [row for one in songs for row in _counts(one)],
         "findings": [
-            {
-                "level": finding.level,
-                "code": finding.code,
-                "song": one.song.title,
-                "stem": slices.stem.name,
-                "message": finding.message,
-            }
+            finding_json(finding, song=one.song.title, stem=slices.stem.name)
             for one in songs
             for slices in one.slices
             for finding in slices.findings

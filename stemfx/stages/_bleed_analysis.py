@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Signal
-from stemfx.stage import Song, StageContext
+from stemfx.fixes import to_the_front
+from stemfx.stage import Song, StageContext, StageParams
 
 if TYPE_CHECKING:
     from stemfx.dsp.unmixing import Mixing
@@ -100,7 +101,7 @@ class Heard:
     is_changed: bool = False
 
 
-def hear(signal: Signal, context: StageContext) -> Heard:
+def hear(signal: Signal, params: StageParams, context: StageContext) -> Heard:
     """Return what one track is to work with; tell what was done to its song before."""
     from stemfx.dsp import leaks
     from stemfx.dsp.consistency import Consistent
@@ -121,6 +122,7 @@ def hear(signal: Signal, context: StageContext) -> Heard:
             "an earlier stage changed this stem, so what leaked into it cannot be taken out and "
             "it is left as it is; move debleed to the front of the track's stages, or turn the "
             "bleed down with - debleed: {mode: eq}",
+            to_the_front("debleed", params),
         )
         mixing, taken = None, ()
     elif mixing is not None and mixing.regime in ("linear", "convolutive"):

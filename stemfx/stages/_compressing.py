@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.compressor import Compressor
 from stemfx.dsp.dynamics import GainRamp, ReductionMeter
 from stemfx.dsp.units import FLOOR_DB, db_to_gain
 from stemfx.stage import StageContext
+
+_WORKS_DB = 6.0  # so far over the threshold the loudest moments are compressed
 
 
 def need_one_threshold(threshold_lu: float | None, threshold_db: float | None) -> None:
@@ -39,6 +41,7 @@ def compressed(
     *,
     threshold_dbfs: float,
     threshold_name: str,
+    lowered: Callable[[float], str | None],
     makeup_db: float | None,
     mix: float,
 ) -> Iterator[Block]:
@@ -51,6 +54,7 @@ def compressed(
         context: of the stage.
         threshold_dbfs: level from which it works.
         threshold_name: the parameter to lower where nothing reaches it.
+        lowered: writes the stage with a threshold that is so many dB lower.
         makeup_db: gain after it; None is as loud as before.
         mix: wet share.
     """
@@ -75,4 +79,5 @@ def compressed(
             "compress_idle",
             f"nothing was compressed: the highest level is {loudest_dbfs:.1f} dBFS, "
             f"the threshold at {threshold_dbfs:.1f} dBFS; lower {threshold_name}",
+            lowered(threshold_dbfs - loudest_dbfs + _WORKS_DB) if loudest_dbfs > FLOOR_DB else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +12,11 @@ import numpy as np
 from stemfx.audio import Block, Signal
 from stemfx.dsp.delay import MAX_MS, CrossSpectra, DelayEstimate, beside
 from stemfx.dsp.shift import Shifted
+from stemfx.fixes import instead
 from stemfx.health.stem_reading import Weighted
 from stemfx.stage import Song, StageContext, StageParams, StemRef, knob, stage
 
+_FARTHEST_MS = 100.0
 _ITSELF = 1e-5  # -50 dB: the mixture minus the other stems is this stem and nothing else
 
 
@@ -24,7 +27,12 @@ class AlignParams(StageParams):
         [], help="stems to line up with; none: its copy in the mixture, or else all other stems"
     )
     max_delay_ms: float = knob(
-        5.0, low=0, high=100, unit="ms", neutral=0.0, help="farther than this it is not moved"
+        5.0,
+        low=0,
+        high=_FARTHEST_MS,
+        unit="ms",
+        neutral=0.0,
+        help="farther than this it is not moved",
     )
     polarity: Literal["auto", "keep", "invert"] = knob(
         "auto", neutral="keep", help="invert where it is upside down, never, or in any case"
@@ -111,12 +119,14 @@ def _measured(signal: Signal, params: AlignParams, context: StageContext) -> _Sh
     if abs(late) > params.max_delay_ms * 1e-3 * rate:
         if params.max_delay_ms:
             late_ms = 1e3 * late / rate
+            most_ms = math.ceil(abs(late_ms) + 0.5)
             context.find(
                 "warn",
                 "align_too_far",
                 f"not moved: it is {abs(late_ms):.3f} ms {'late' if late > 0 else 'early'}, more "
                 f"than max_delay_ms {params.max_delay_ms:g}. If that is no echo or playing of its "
-                f"own, write: - align: {{max_delay_ms: {abs(late_ms) + 1:.0f}}}",
+                f"own, write: - align: {{max_delay_ms: {most_ms}}}",
+                instead("align", params, max_delay_ms=most_ms) if most_ms <= _FARTHEST_MS else None,
             )
         late = 0.0
     inverts = found.polarity < 0 if params.polarity == "auto" else forced.inverts

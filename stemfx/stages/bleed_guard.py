@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
+from stemfx.fixes import to_the_front
 from stemfx.stage import (
     Analysis,
     Measurement,
@@ -69,14 +70,14 @@ def bleed_guard(signal: Signal, params: BleedGuardParams, context: StageContext)
     names = tuple(song.others)
     beside = {name: other for name, other in song.stems.items() if name != song.own}
     before = bleed_map(song.stems[song.own], beside, names)
-    stem = _unmixed(signal, context)
+    stem = _unmixed(signal, params, context)
     if stem is None:
         yield from _guarded(signal, signal, (before, before), params, context)
     else:
         yield from _guarded(signal, stem, (before, bleed_map(stem, beside, names)), params, context)
 
 
-def _unmixed(signal: Signal, context: StageContext) -> Signal | None:
+def _unmixed(signal: Signal, params: BleedGuardParams, context: StageContext) -> Signal | None:
     """Return the stem without what leaked into it by a gain or through a room, if any did."""
     from stemfx.dsp.unmixed import Unmixed
     from stemfx.dsp.unmixing import Mixing
@@ -96,6 +97,7 @@ def _unmixed(signal: Signal, context: StageContext) -> Signal | None:
             "not_the_stem",
             "an earlier stage changed this stem, so what leaked into it is ducked and not taken "
             "out; move bleed_guard to the front of the track's stages",
+            to_the_front("bleed_guard", params),
         )
         return None
     context.report(**{f"{names[k]}_leak_db": round(mixing.leak_db[own][k], 1) for k in taken})

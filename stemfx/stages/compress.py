@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.compressor import Compressor
+from stemfx.fixes import instead
 from stemfx.stage import Reference, StageContext, StageParams, knob, stage
 from stemfx.stages._compressing import compressed, need_one_threshold, threshold_over
 from stemfx.stages._shared import need_below_nyquist
@@ -98,6 +101,16 @@ def compress(signal: Signal, params: CompressParams, context: StageContext) -> I
         context,
         threshold_dbfs=threshold_dbfs,
         threshold_name="threshold_lu" if params.threshold_db is None else "threshold_db",
+        lowered=partial(_lowered, params),
         makeup_db=None if params.makeup_db == "auto" else params.makeup_db,
         mix=params.mix,
     )
+
+
+def _lowered(params: CompressParams, by_db: float) -> str | None:
+    """Write the stage with a lower threshold, if that can be said."""
+    name, least, given = "threshold_lu", -30, params.threshold_lu
+    if params.threshold_db is not None:
+        name, least, given = "threshold_db", -60, params.threshold_db
+    threshold = math.floor((_DEFAULT_LU if given is None else given) - by_db)
+    return instead("compress", params, **{name: threshold}) if threshold >= least else None

@@ -10,6 +10,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
 from stemfx.dsp.offset import measure_offset
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.fixes import AFTER_IT, placed, stage_line
 from stemfx.stage import Measurement, StageContext, StageParams, knob, stage
 from stemfx.stages._repair import repaired
 
@@ -61,4 +62,5 @@ def dc_remove(signal: Signal, params: DcRemoveParams, context: StageContext) -> 
             "dc_drifts",
             f"the offset wanders by {offset.drift:.3f} of full scale, so a constant is not all of "
             "it. To take the rest add to the track's stages: - high_pass: {cutoff_hz: 10}",
+            placed(AFTER_IT, stage_line("high_pass", cutoff_hz=10)),
         )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
+from stemfx.fixes import instead
 from stemfx.stage import Analysis, StageContext, StageParams, StemRef, knob, stage
 from stemfx.stages._bleed_analysis import SETTINGS, Heard, find_bleed, hear
 from stemfx.stages._repair import Rehearsed, measured, repaired
@@ -94,7 +95,7 @@ def debleed(signal: Signal, params: DebleedParams, context: StageContext) -> Ite
     if not max_cut_db:
         yield from signal.blocks()
         return
-    heard = hear(signal, context)
+    heard = hear(signal, params, context)
     if heard.taken:
         _tell_leaks(heard, context)
     if heard.ratios:
@@ -130,6 +131,7 @@ def _tell_gentleness(params: DebleedParams, context: StageContext) -> None:
             f"the song is AI-generated, so at most {GENERATED_MAX_CUT_DB:g} dB are cut instead of "
             f"{MAX_CUT_DB:g}: what sounds like bleed there is part of the stems' own presence. "
             f"To cut more write - debleed: {{max_cut_db: {MAX_CUT_DB:g}}}",
+            instead("debleed", params, max_cut_db=MAX_CUT_DB),
         )
 
 
@@ -139,9 +141,11 @@ def _tell_nothing(heard: Heard, params: DebleedParams, context: StageContext) ->
             "what ties this song's stems together is no leak but a separator's masks: taking it "
             "out would cost more than it mends, so the stem is left as it is"
         )
+        fix = None
         if params.mode == "cancel":
             message += "; to turn bleed down write - debleed: {mode: eq}"
-        context.find("info", "masks_not_leaks", message)
+            fix = instead("debleed", params, mode="eq")
+        context.find("info", "masks_not_leaks", message, fix)
     else:
         who = f"none of {', '.join(params.against)}" if params.against else "no other stem"
         context.find("info", "no_bleed", f"{who} leaks into this one: it is left as it is")
@@ -193,12 +197,14 @@ def _eased(
     harm = measured(heard.signal, make())
     bleed_db, left_db = equaliser.bleed_db(0.0), equaliser.bleed_db(1.0)
     if max_cut_db < _HIGHEST_CUT_DB and left_db > _LOUD_DB:
+        more_db = min(_HIGHEST_CUT_DB, max_cut_db + 4)
         context.find(
             "info",
             "bleed_remains",
             f"bleed at {bleed_db:.0f} dB under the stem comes down to {left_db:.0f} dB at most "
             f"with max_cut_db: {max_cut_db:g}; to cut more write "
-            f"- debleed: {{max_cut_db: {min(_HIGHEST_CUT_DB, max_cut_db + 4):g}}}",
+            f"- debleed: {{max_cut_db: {more_db:g}}}",
+            instead("debleed", params, max_cut_db=more_db),
         )
     # What is taken away must not be louder than the bleed that was found: the rest would be the
     # stem's own. Its bands may lose what they are to lose, and hits of other stems their attack.

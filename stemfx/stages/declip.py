@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
@@ -11,6 +12,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.declip import declipped, find_ceiling
 from stemfx.dsp.harm import Limits
 from stemfx.dsp.units import gain_to_db
+from stemfx.fixes import AFTER_IT, placed, stage_line
 from stemfx.stage import Measurement, StageContext, StageParams, knob, stage
 from stemfx.stages._repair import repaired
 
@@ -76,10 +78,12 @@ def declip(signal: Signal, params: DeclipParams, context: StageContext) -> Itera
     limits = Limits(band_loss_db=float("inf"), band_gain_db=params.max_gain_db)
     yield from repaired(signal, make_repair, context, limits, mends)
     if peak > 1.0:
+        fix = stage_line("gain", gain_db=math.floor(-10.0 * gain_to_db(peak)) / 10.0)
         context.find(
             "info",
             "over_full_scale",
             f"the restored tops reach {gain_to_db(peak):+.1f} dBFS. Nothing is lost inside the "
             "engine; to bring them back add to the track's stages: "
-            f"- gain: {{gain_db: {-gain_to_db(peak):.1f}}}",
+            f"{fix}",
+            placed(AFTER_IT, fix),
         )

@@ -8,6 +8,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.denoise import denoised, find_noise
 from stemfx.dsp.harm import Limits
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.fixes import instead
 from stemfx.stage import Measurement, StageContext, StageParams, knob, stage
 from stemfx.stages._repair import Rehearsed, measured, repaired
 
@@ -75,6 +76,7 @@ def denoise(signal: Signal, params: DenoiseParams, context: StageContext) -> Ite
             f"the song is AI-generated, so noise goes down by {_GENERATED_DB:g} dB instead of "
             f"{_REDUCTION_DB:g}: there, noise reduction takes the presence of voices. For more of "
             f"it: - denoise: {{max_reduction_db: {_REDUCTION_DB:g}}}",
+            instead("denoise", params, max_reduction_db=_REDUCTION_DB),
         )
     lowest = db_to_gain(-limit_db)
 

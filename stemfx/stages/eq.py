@@ -23,6 +23,7 @@ from stemfx.dsp.equaliser import (
 from stemfx.dsp.filters import filtered
 from stemfx.dsp.side import filtered_mid_side
 from stemfx.dsp.units import gain_to_db
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 from stemfx.stages._shared import need_below_nyquist
 
@@ -119,9 +120,19 @@ def _curves(params: EqParams, signal: Signal, context: StageContext) -> Curves:
             curves[part].append(_DESIGNS[band.type](band.freq_hz, band.gain_db, band.q))
     if idle:
         context.find(
-            "info", "mono_track", f"the track is mono: {', '.join(idle)} left as it is; drop it"
+            "info",
+            "mono_track",
+            f"the track is mono: {', '.join(idle)} left as it is; drop it",
+            _without_idle(params),
         )
     return curves
+
+
+def _without_idle(params: EqParams) -> str | None:
+    """Return the stage with only the bands that do something on a mono track, if any do."""
+    kept = [band for band in params.bands if band.on in ("stereo", "mid")]
+    bands = [band.model_dump(exclude_unset=True) for band in kept]
+    return instead("eq", params, bands=bands) if bands else None
 
 
 def _steps(curves: Curves, signal: Signal) -> Iterator[tuple[Pair, bool]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stemfx.audio import Block, Signal
+from stemfx.fixes import instead
 from stemfx.stage import Seconds, StageContext, StageParams, knob, stage
 
 Curve = Literal["linear", "equal_power", "s_curve", "log"]
@@ -50,11 +52,14 @@ def fade(signal: Signal, params: FadeParams, context: StageContext) -> Iterator[
             faded = faded * _shape((last - index) / n_out, params.curve)
         yield faded
     if n_in + n_out > signal.n_samples:
+        share = signal.n_samples / (n_in + n_out)
+        in_s, out_s = (math.floor(1e3 * share * s) / 1e3 for s in (params.in_s, params.out_s))
         context.find(
             "warn",
             "fades_overlap",
             f"in_s {params.in_s:g} s and out_s {params.out_s:g} s are longer than the track, "
             f"{signal.n_samples / signal.sample_rate:.2f} s",
+            instead("fade", params, in_s=in_s, out_s=out_s),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import field_validator
 
 from stemfx.audio import Block, Signal, peak_of
+from stemfx.fixes import instead
 from stemfx.stage import Seconds, SourceRef, StageContext, StageParams, knob, stage
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ def _layout(
             "no_beat",
             f"no beat was heard in this track: its {loop.period_s:.2f} s are taken as {length} of "
             "the song; give beats or bpm if they are not",
+            instead("fit", params, beats=n) if n else None,
         )
     layout = _fit_plan.lay_out(
         _fit_plan.beats_for_song(loop, grid),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from stemfx.audio import Block, Signal
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, TrackRef, knob, stage
 
 _MUCH_MASKED_PERCENT = 25.0
@@ -77,12 +78,16 @@ def fit_gaps(signal: Signal, params: FitGapsParams, context: StageContext) -> It
         foundation_masked_after_percent=round(100 * found.foundation_after, 1),
     )
     if 100 * found.masked_after > _MUCH_MASKED_PERCENT:
+        more_db = min(24.0, params.max_cut_db + 6)
         context.find(
             "warn",
             "layer_masks_music",
             f"this track still masks {100 * found.masked_after:.0f} % of what is heard of "
             f"{', '.join(params.under)}: lower its gain_db (and say so in fader_db), or allow a "
             "higher max_cut_db",
+            instead("fit_gaps", params, max_cut_db=more_db)
+            if more_db > params.max_cut_db
+            else None,
         )
     if not found.cut_db.any():
         yield from signal.blocks()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.harm import Limits
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 from stemfx.stages._repair import Rehearsed, measured, repaired
 
@@ -97,14 +98,17 @@ def gap_expander(
             f"the song is AI-generated, so gaps are lowered by {GENERATED_MAX_CUT_DB:g} dB at most "
             f"instead of {MAX_CUT_DB:g}: what sounds like bleed there is part of the stems' own "
             f"presence. To lower them more write - gap_expander: {{max_cut_db: {MAX_CUT_DB:g}}}",
+            instead("gap_expander", params, max_cut_db=MAX_CUT_DB),
         )
     if harm.costs(1.0).change_db > _MOSTLY_DB - max_cut_db:
+        lower_db = max(-60.0, params.threshold_db - 12)
         context.find(
             "warn",
             "gap_expander_mostly_closed",
             f"most of this track is below {params.threshold_db:g} dB of the mixture, not only its "
             "gaps. If that is how softly it plays, lower the threshold: "
-            f"- gap_expander: {{threshold_db: {max(-60.0, params.threshold_db - 12):g}}}",
+            f"- gap_expander: {{threshold_db: {lower_db:g}}}",
+            instead("gap_expander", params, threshold_db=lower_db),
         )
     limits = Limits(
         band_loss_db=max_cut_db,

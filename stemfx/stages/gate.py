@@ -19,6 +19,7 @@ from stemfx.dsp.dynamics import (
     whole_frames,
 )
 from stemfx.dsp.units import db_to_gain
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 _KNEE_DB = 6.0
@@ -26,6 +27,8 @@ _LOOK_AHEAD_MS = 3.0  # three times the attack's default: 95 % open when a drum 
 _HARD_DB = 30.0  # beyond this the background does not sink, it vanishes, and its return is heard
 _SILENT_DB = -80.0
 _MOSTLY = 0.95
+_ENOUGH_DB = 12.0
+_LOWER_DB = 12.0
 
 
 class GateParams(StageParams):
@@ -88,6 +91,7 @@ def gate(signal: Signal, params: GateParams, context: StageContext) -> Iterator[
             "gate_hard",
             f"range_db {params.range_db:g} dB cuts breaths, tails and ghost notes off; "
             "6 to 12 dB is enough to push bleed under the mix",
+            instead("gate", params, range_db=_ENOUGH_DB),
         )
     if params.range_db > 0 and lowered > _MOSTLY * heard:
         context.find(
@@ -95,4 +99,5 @@ def gate(signal: Signal, params: GateParams, context: StageContext) -> Iterator[
             "gate_mostly_closed",
             f"the gate was closed for {100.0 * lowered / heard:.0f} % of what is not silence: "
             f"threshold_db {params.threshold_db:g} dBFS is above most of this track; lower it",
+            instead("gate", params, threshold_db=max(-90.0, params.threshold_db - _LOWER_DB)),
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.compressor import Compressor
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 from stemfx.stages._compressing import compressed, threshold_over
 from stemfx.stages._shared import need_below_nyquist
@@ -78,6 +81,13 @@ def glue(signal: Signal, params: GlueParams, context: StageContext) -> Iterator[
         context,
         threshold_dbfs=threshold_over(compressor, signal, params.threshold_lu),
         threshold_name="threshold_lu",
+        lowered=partial(_lowered, params),
         makeup_db=None,
         mix=params.mix,
     )
+
+
+def _lowered(params: GlueParams, by_db: float) -> str | None:
+    """Write the stage with a lower threshold, if that can be said."""
+    threshold_lu = math.floor(params.threshold_lu - by_db)
+    return instead("glue", params, threshold_lu=threshold_lu) if threshold_lu >= -30 else None

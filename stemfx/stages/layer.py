@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from stemfx.audio import Audio, Block, Signal, peak_of
+from stemfx.fixes import instead
 from stemfx.hits import DRUM_CLASSES, DrumClass
 from stemfx.stage import HitParams, SoundRef, SourceRef, StageContext, knob, stage
 
@@ -131,7 +132,7 @@ def layer(signal: Signal, params: LayerParams, context: StageContext) -> Iterato
         tune_st=params.tune_st,
         is_aligned=not params.offset_ms and params.beats_of is None and params.part != "attack",
     )
-    _report(strokes, len(events), context)
+    _report(strokes, len(events), params, context)
     yield from _played(signal, strokes, solo=params.solo)
 
 
@@ -194,7 +195,9 @@ def _played(signal: Signal, strokes: Sequence[Laid], *, solo: bool) -> Iterator[
             yield block if added is None else block + added
 
 
-def _report(laid: Sequence[Laid], n_events: int, context: StageContext) -> None:
+def _report(
+    laid: Sequence[Laid], n_events: int, params: LayerParams, context: StageContext
+) -> None:
     context.report(layered=n_events)
     for one in laid:
         if one.placement is not None:
@@ -214,4 +217,5 @@ def _report(laid: Sequence[Laid], n_events: int, context: StageContext) -> None:
                     f"the low ends of the kick and the sound hardly add up "
                     f"(+{one.placement.gain_db:.1f} dB over their power sum): try another sound, "
                     "tune it by tune_st, or take only its attack by part: attack",
+                    instead("layer", params, part="attack"),
                 )

@@ -58,6 +58,5 @@ def level_check(signal: Signal, params: LevelCheckParams, context: StageContext)
     if sides is not None and not health.is_silent:
         layout = layout_findings(StereoHealth(2, sides.reading()))
         findings += [f for f in layout if f.level != "info"]
-    for finding in findings:
-        context.find(finding.level, finding.code, finding.message)
+    context.findings.extend(findings)
     yield from ()

@@ -12,6 +12,7 @@ from stemfx.dsp.maximizer import Loud, maximize
 from stemfx.dsp.targets import TARGETS, TargetName
 from stemfx.dsp.true_peak import WidePeakMeter
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 DEFAULT_LUFS = -14.0
@@ -104,15 +105,25 @@ def loudness(signal: Signal, params: LoudnessParams, context: StageContext) -> I
         max_gain_reduction_db=round(done.reduction_db, 2),
     )
     if abs(done.lufs - target_lufs) > TOLERANCE_LU:
-        context.find("warn", "loudness_target_missed", _why_missed(done, target_lufs))
+        context.find(
+            "warn",
+            "loudness_target_missed",
+            _why_missed(done, target_lufs),
+            _at_a_target(params, done.lufs),
+        )
     elif done.clip_db + done.reduction_db > HEAVY_DB:
         context.find(
             "warn" if done.clip_db + done.reduction_db > CRUSHED_DB else "info",
             "loudness_dense",
             f"the loudest tips lost {done.clip_db:.1f} dB to the soft clip and "
             f"{done.reduction_db:.1f} dB to the limiter; a lower target_lufs keeps drums livelier",
+            _at_a_target(params, target_lufs - (done.clip_db + done.reduction_db - HEAVY_DB)),
         )
     yield from done.blocks()
+
+
+def _at_a_target(params: LoudnessParams, lufs: float) -> str:
+    return instead("loudness", params, target_lufs=max(-40, math.floor(lufs)))
 
 
 def _by_gain_alone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from stemfx.dsp.match_filter import match_taps, matched
 from stemfx.dsp.passages import PassageMeter, Passages
 from stemfx.dsp.tone_match import Match, Matcher, Wanted, is_mono
 from stemfx.dsp.units import db_to_gain, gain_to_db
+from stemfx.fixes import instead
 from stemfx.stage import SongRef, SoundRef, StageContext, StageParams, knob, stage
 
 Trait = Literal["tone", "loudness", "dynamics", "width"]
@@ -264,11 +266,13 @@ def _find_limits(
     at = int(np.argmax(np.abs(match.missing_db)))
     missing_db = float(match.missing_db[at])
     if abs(missing_db) > _MISSING_DB:
+        most_db = min(24, math.ceil(params.max_db + abs(missing_db)))
         context.find(
             "info",
             "match_capped",
             f"max_db {params.max_db:g} was reached: around {match.freq_hz[at]:.0f} Hz the "
             f"reference asks for {abs(missing_db):.1f} dB {'more' if missing_db > 0 else 'less'}",
+            instead("match_reference", params, max_db=most_db) if most_db > params.max_db else None,
         )
     if "width" in params.match:
         mono = [
@@ -277,6 +281,10 @@ def _find_limits(
             if is_mono(reading.passages)
         ]
         if mono:
+            rest = [trait for trait in params.match if trait != "width"]
             context.find(
-                "info", "match_mono", f"width is left as it is: {' and '.join(mono)} is mono"
+                "info",
+                "match_mono",
+                f"width is left as it is: {' and '.join(mono)} is mono",
+                instead("match_reference", params, match=rest) if rest else None,
             )

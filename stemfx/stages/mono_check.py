@@ -42,6 +42,5 @@ def mono_check(signal: Signal, params: MonoCheckParams, context: StageContext) -
         bass_loss_db=BASS_LOSS_DB.warning_at(params.max_bass_loss_db),
         band_loss_db=BAND_LOSS_DB.warning_at(params.max_band_loss_db),
     )
-    for finding in band_findings(health, limits):
-        context.find(finding.level, finding.code, finding.message)
+    context.findings.extend(band_findings(health, limits))
     yield from ()

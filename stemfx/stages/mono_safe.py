@@ -12,6 +12,7 @@ from stemfx.dsp.filters import fir_beside
 from stemfx.dsp.harm import Limits
 from stemfx.dsp.side import MidSide, MidSideMeter, band_gain_taps, least_narrowing
 from stemfx.dsp.units import Float64s, gain_to_db
+from stemfx.fixes import stage_line
 from stemfx.stage import Measurement, StageContext, StageParams, knob, stage
 from stemfx.stages._repair import repaired
 
@@ -132,6 +133,7 @@ def _tell(
             f"mono playback loses {loss_db:.1f} dB of this track: one channel is probably "
             "inverted, and narrowing throws away most of it. Put before this stage: "
             "- polarity: {channels: right}",
+            stage_line("polarity", channels="right"),
         )
     wet = float(context.measurements["wet"])
     left_db = measured.losses_db(1.0 - wet * (1.0 - gains))

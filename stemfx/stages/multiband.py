@@ -13,9 +13,11 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.band_compressor import BandCompressor, Times
 from stemfx.dsp.band_split import BandSplit, change_bands, ramps
 from stemfx.dsp.loudness import LevelMeter
+from stemfx.fixes import instead
 from stemfx.stage import StageContext, StageParams, knob, stage
 from stemfx.stages._compressing import need_one_threshold
 
+_LOWER_LU = 6.0
 _FRAME_MS = 1.45  # 64 samples at 44.1 kHz: shorter than any default attack
 
 
@@ -148,7 +150,15 @@ def multiband(signal: Signal, params: MultibandParams, context: StageContext) ->
             "info",
             "multiband_idle",
             "nothing was compressed: no band rises over its threshold; lower threshold_lu",
+            _lowered(params),
         )
+
+
+def _lowered(params: MultibandParams) -> str | None:
+    """Write the stage with a lower threshold, if there is a band that follows it."""
+    threshold_lu = max(-30.0, params.threshold_lu - _LOWER_LU)
+    follows = any(b.threshold_lu is None and b.threshold_db is None for b in params.laid_out)
+    return instead("multiband", params, threshold_lu=threshold_lu) if follows else None
 
 
 def _compressor(

@@ -8,8 +8,9 @@ import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.units import gain_to_db, power_to_db
+from stemfx.fixes import EVERY_TRACK, placed, stage_line
 from stemfx.health.stem_reading import read_set
-from stemfx.health.stem_solver import Solution, solve
+from stemfx.health.stem_solver import Move, Solution, solve
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 _SAME_DB = 0.05
@@ -48,16 +49,29 @@ def null_check(signal: Signal, params: NullCheckParams, context: StageContext) -
         solution = solve([signal], mixture, reading)
         best_db = min(null_db, power_to_db(solution.residual_energy / song))
         context.report(null_best_db=round(best_db, 2))
-        why = _why(
-            solution, signal.sample_rate, context, better=null_db - best_db > _WORTH_TELLING_DB
-        )
+        better = null_db - best_db > _WORTH_TELLING_DB
+        why = _why(solution, signal.sample_rate, context, better=better)
+        fix = _mended(solution.moves[0], signal.sample_rate) if better else None
         context.find(
             "warn",
             "does_not_null",
             f"the song minus this is {abs(null_db):.1f} dB {'above' if null_db > 0 else 'below'} "
             f"the song, and should be {-params.max_null_db:g} dB below it: {why}",
+            fix,
         )
     yield from ()
+
+
+def _mended(move: Move, rate: int) -> str | None:
+    """Write what takes gain, delay and polarity back; None where there is none, or a speed."""
+    if move.is_lost or move.speed != 1.0:
+        return None
+    gain_db, delay_ms = gain_to_db(move.gain), 1e3 * move.delay_samples / rate
+    lines = [stage_line("polarity")] * (move.gain < 0)
+    lines += [stage_line("gain", gain_db=round(gain_db, 2))] * (abs(gain_db) > _SAME_DB)
+    if abs(delay_ms) > _SAME_MS:  # only a stem can be moved
+        return placed(EVERY_TRACK, stage_line("align", delay_ms=round(-delay_ms, 4)), *lines)
+    return "\n".join(lines) or None
 
 
 def _why(solution: Solution, rate: int, context: StageContext, *, better: bool) -> str:

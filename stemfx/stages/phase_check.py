@@ -42,6 +42,5 @@ def phase_check(signal: Signal, params: PhaseCheckParams, context: StageContext)
         min_correlation=params.min_correlation,
         max_delay_ms=params.max_delay_ms,
     )
-    for finding in phase_findings(health, limits):
-        context.find(finding.level, finding.code, finding.message)
+    context.findings.extend(phase_findings(health, limits))
     yield from ()

@@ -10,6 +10,7 @@ from stemfx.audio import Block, Signal
 from stemfx.dsp.filters import fir_beside
 from stemfx.dsp.side import band_gain_taps
 from stemfx.dsp.units import power_to_db
+from stemfx.fixes import AFTER_IT, placed, stage_line
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 _SILENT_POWER = 1e-10
@@ -65,6 +66,7 @@ def width(signal: Signal, params: WidthParams, context: StageContext) -> Iterato
             "too_wide",
             f"the side is {side_to_mid_db:.1f} dB louder than the mid: much of this track vanishes "
             f"in mono; lower width from {max(widths):g}, or add after it: - mono_safe: {{}}",
+            placed(AFTER_IT, stage_line("mono_safe")),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from stemfx.finding_lines import fix_lines
 from stemfx.report import master_reading
 from stemfx.run import Outcome
 from stemfx.stage import Finding
@@ -31,6 +32,8 @@ def changes_told(outcome: Outcome, before: Outcome, seconds: float) -> Iterator[
         for meaning, (node, finding) in found.items():
             if meaning not in others:
                 yield f"  {word} {finding.level}: {finding.message} [{node}]"
+                if word == "new" and (fix := fix_lines(finding, "    ")):
+                    yield fix
 
 
 def _listed(steps: Sequence[str]) -> str:

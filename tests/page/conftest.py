@@ -10,7 +10,7 @@ import browsing
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Playwright
 
 Opener = Callable[..., "Page"]
 
@@ -25,9 +25,18 @@ def executable() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(executable: str) -> Iterator[Browser]:
-    with browsing.running(executable) as started:
+def driver(executable: str) -> Iterator[Playwright]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def browser(driver: Playwright, executable: str) -> Iterator[Browser]:
+    started = browsing.launched(driver, executable)
+    yield started
+    started.close()
 
 
 @pytest.fixture

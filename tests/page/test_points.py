@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from engine import registry
 
 from stemfx.audio import Audio
@@ -107,15 +106,3 @@ def test_the_plan_itself_holds_nothing_that_only_listening_needs(
     assert "song/music" in plan.listening.nodes
     assert "song/music" not in plan.nodes
     assert set(plan.nodes) < set(plan.listening.nodes)
-
-
-@pytest.mark.parametrize("name", ["drums", "bass", "my own track"])
-def test_a_track_has_the_same_colour_in_every_recipe(
-    tmp_path: Path, song: Audio, name: str
-) -> None:
-    one = REMIX.replace("drums: {}", f"{name}: {{from: song/drums}}")
-    two = one.replace("  vocals:\n", "  first: {from: song/other}\n  vocals:\n")
-    colours = [
-        lanes_of(plan_of(tmp_path, song, text))[0][name].told()["color"] for text in (one, two)
-    ]
-    assert colours[0] == colours[1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from stemfx.audio import BLOCK_SAMPLES, Block, Signal
 from stemfx.dsp.units import db_to_gain, power_to_db
+from stemfx.fixes import instead
 from stemfx.hookspecs import hookimpl
 from stemfx.stage import Stage, StageContext, StageParams, knob, stage
 from stemfx_dehum.finding import SHORTEST_S, find_hum
@@ -99,6 +100,7 @@ def _tell_nothing(signal: Signal, params: DehumParams, context: StageContext) ->
             "no_hum",
             f"no steady hum was found within 0.5 Hz of {params.freq_hz:g} Hz: the track is as it "
             "came. Leave freq_hz out to have 50 and 60 Hz looked at",
+            instead("dehum", params, freq_hz=None),
         )
 
 

@@ -40,7 +40,7 @@
     for (const [line, y] of inView(plot, lines.filter(({ text }) => text))) {
       const is_below = y - bbox.top < 16 * scale;
       pen.textBaseline = is_below ? "top" : "bottom";
-      pen.strokeStyle = theme.ground;
+      pen.strokeStyle = theme.panel;
       pen.fillStyle = line.colour(theme);
       for (const write of ["strokeText", "fillText"])
         pen[write](line.text, bbox.left + bbox.width - 4 * scale, y + (is_below ? 3 : -2) * scale);
@@ -49,18 +49,19 @@
   };
 
   function optionsOf(wanted, width, theme, now) {
-    const axis = { stroke: theme.muted, font: `11px ${theme.font}`, ticks: { stroke: theme.line, size: 4 },
+    const length_s = wanted.length_s ?? wanted.data.duration_s;
+    const axis = { stroke: theme.dim, font: `11px ${theme.font}`, ticks: { stroke: theme.line, size: 4 },
       grid: { stroke: theme.line, width: 0.5 } };
     return {
       width,
       height: wanted.height ?? 200,
       legend: { show: false },
-      padding: [8, wanted.right ?? 8, 0, 0],
+      padding: [8, wanted.right ?? 18, 0, 0],
       cursor: { drag: { x: false, y: false, setScale: false }, y: false, points: { show: false },
         sync: { key: "stemfx", scales: ["x", null] } },
-      scales: { x: { time: false, range: [0, wanted.data.duration_s] }, y: { range: wanted.range } },
+      scales: { x: { time: false, range: [0, length_s] }, y: { range: wanted.range } },
       axes: [
-        { ...axis, size: 28, splits: (plot) => stemfx.timeTicks(0, wanted.data.duration_s, plot.width - 50).ticks,
+        { ...axis, size: 28, splits: (plot) => stemfx.timeTicks(0, length_s, plot.width - 50).ticks,
           values: (_, ticks) => ticks.map((t) => stemfx.dom.clock(t, t % 1 ? 1 : 0)) },
         { ...axis, size: LEFT, values: (_, ticks) => ticks.map((v) => stemfx.said.level(v, v % 1 ? 1 : 0)) },
       ],
@@ -76,7 +77,7 @@
 
   // Put a chart into `element`. `wanted`: page, data, label, height, range [low, high], step_s and
   // place (value k stands at (k + place) step_s; the middle of its step if not told), series [{values, colour(theme), width, dash,
-  // alpha, fill}], lines [{value, text, colour(theme), dash}], right (px left free there), legend [{colour(theme), dash, tell(k | null) -> text}].
+  // alpha, fill}], lines [{value, text, colour(theme), dash}], right (px left free there), length_s (the song's if not told), legend [{colour(theme), dash, tell(k | null) -> text}].
   stemfx.chart = (element, wanted) => {
     const { page, step_s, place = 0.5 } = wanted;
     const kept = stemfx.keeper();
@@ -91,6 +92,7 @@
     let plot = null;
     let position_s = page.position ?? 0;
     let texts = [];
+    cursor.hidden = position_s < 0;
     const now = {
       legend: (k) => wanted.legend.forEach((entry, i) => { if (texts[i]) texts[i].data = entry.tell(k ?? null); }),
       place: () => {

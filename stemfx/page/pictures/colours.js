@@ -10,10 +10,9 @@
     light: "0b3c7f2b6cb86ba3d8b5d2ecfcfcfcf6c3b3e5836ec23a3d7f0b1f",
     dark: "a6d8ff5fa8f02f6fb81e3c5e181a1f5c2a2ab23c3cf0746cffc2b0",
   };
-  const LIGHT = { ground: "#ffffff", ink: "#1b1f24", muted: "#59636e", line: "#d1d9e0", accent: "#0b62c4",
-    good: "#1a7f37", warn: "#9a6700", bad: "#c62828" };
-  const DARK = { ground: "#15181c", ink: "#e8eaed", muted: "#9aa4af", line: "#3a414a", accent: "#6db3f2",
-    good: "#4cc26a", warn: "#e0b040", bad: "#ff7b72" };
+  // What page.css names; the ground of pictures is a panel.
+  const NAMES = ["panel", "ink", "dim", "line", "accent", "good", "warn", "bad", "cursor"];
+  // Hues for what has no lane's colour.
   const LANES = ["#4c9be8", "#e0609a", "#e0a030", "#4cb071", "#9a7be0", "#d2694a", "#3fb0b0", "#909090"];
 
   const pen = document.createElement("canvas").getContext("2d");
@@ -32,16 +31,11 @@
     return (0.2126 * r + 0.7152 * g + 0.0722 * b) / 255;
   };
 
-  // The page's colours where `element` stands.
+  // The page's colours and font where `element` stands.
   stemfx.theme = (element) => {
     const style = getComputedStyle(element);
-    const given = (name) => style.getPropertyValue(`--${name}`).trim();
-    const ground = given("ground");
-    const is_dark = ground ? lightness(ground) < 0.5 : matchMedia("(prefers-color-scheme: dark)").matches;
-    const theme = { is_dark, font: style.fontFamily };
-    for (const [name, fallback] of Object.entries(is_dark ? DARK : LIGHT)) theme[name] = given(name) || fallback;
-    theme.lanes = LANES.map((fallback, k) => given(`lane-${k + 1}`) || fallback);
-    return theme;
+    const theme = Object.fromEntries(NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+    return { ...theme, lanes: LANES, font: style.fontFamily, is_dark: lightness(theme.panel || "#fff") < 0.5 };
   };
 
   // 256 colours through evenly spaced stops, as the bytes of ImageData: uint32, alpha highest.

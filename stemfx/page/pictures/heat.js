@@ -6,7 +6,7 @@
   const HZ_TICKS = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000];
 
   // Room in px for the colour bar: charts over a map leave as much.
-  stemfx.heatRight = 68;
+  stemfx.heatRight = 76;
 
   // Mean of a row of `map` between columns that fall on each of `n` pixels; NaN where nothing is.
   function rowAt(map, band, n, columns_shown) {
@@ -61,7 +61,7 @@
       pen.fillStyle = `rgb(${c & 255} ${(c >> 8) & 255} ${(c >> 16) & 255})`;
       pen.fillRect(x, top + y, 10, 1.5);
     }
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     pen.textAlign = "left";
     for (const share of [0, 0.5, 1]) {
       pen.textBaseline = share === 1 ? "top" : share ? "middle" : "bottom";
@@ -70,7 +70,7 @@
   }
 
   function paintHz(pen, box, theme, edges_hz, n_bands, yOf) {
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
     for (const hz of HZ_TICKS) {
@@ -84,18 +84,19 @@
   }
 
   // Put a map into `element`. `wanted`: page, data, map {n_bands, n_columns, values}, kind ("level",
-  // "change"), range [low, high], unit(value) -> text of the bar and of the pointer, label, height.
+  // "change"), range [low, high], unit(value) -> text of the bar and of the pointer, label,
+  // height, length_s (the song's if not told).
   stemfx.heat = (element, wanted) => {
-    const { map, data, range, unit } = wanted;
+    const { map, data, range, unit, length_s = wanted.data.duration_s } = wanted;
     const edges_hz = stemfx.bandEdges(data.picture.bands_hz).slice(0, map.n_bands + 1);
     const ratio = edges_hz[map.n_bands] / edges_hz[0];
-    const columns_shown = data.duration_s / data.picture.column_s;
+    const columns_shown = length_s / data.picture.column_s;
     return stemfx.sheet(element, {
       page: wanted.page,
       label: wanted.label,
       height: wanted.height ?? 150,
       margins: { left: 44, right: stemfx.heatRight },
-      span: () => [0, data.duration_s],
+      span: () => [0, length_s],
       paint: (pen, box, theme, scale) => {
         const table = stemfx.colourTable(wanted.kind, theme);
         const nothing = stemfx.pixelOf(theme.line);

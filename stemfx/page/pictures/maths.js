@@ -81,6 +81,13 @@
     const high = sorted[Math.ceil(place)];
     return low === high ? low : low + (high - low) * (place % 1); // also where both are infinite
   };
+  // The largest of any many numbers.
+  stemfx.most = (values) => {
+    let most = -Infinity;
+    for (let i = 0; i < values.length; i++) if (values[i] > most) most = values[i];
+    return most;
+  };
+
   stemfx.median = (values) => stemfx.quantile(values, 0.5);
 
   // What a step did to the level of each block. `static_db` is the median, the gain that it gives all

@@ -47,32 +47,62 @@
     };
   };
 
-  // Draw anew whenever the width of `element` or the theme changes.
+  // Draw anew, in turn, whenever the width of `element` or the theme changes.
   stemfx.redrawn = (element, page, draw) => {
     let width = element.clientWidth;
-    let frame = 0;
+    let is_asked = false;
+    const ask = () => {
+      if (is_asked) return;
+      is_asked = true;
+      stemfx.inTurn(() => {
+        is_asked = false;
+        if (element.isConnected) draw();
+      });
+    };
     const watcher = new ResizeObserver(() => {
       if (element.clientWidth === width || !element.clientWidth) return;
       width = element.clientWidth;
-      cancelAnimationFrame(frame);
-      frame = requestAnimationFrame(draw);
+      ask();
     });
     watcher.observe(element);
-    const off = stemfx.heed(page, "theme", draw);
+    const off = stemfx.heed(page, "theme", ask);
     return () => {
       watcher.disconnect();
-      cancelAnimationFrame(frame);
       off();
     };
   };
 
-  // Move the page's play position, and play from there if asked to.
-  stemfx.hearFrom = async (page, position_s, is_to_play = false) => {
-    const engine = await page.engine();
-    if (!engine) return;
-    await engine.seek(Math.max(0, position_s));
-    if (is_to_play && !engine.isPlaying) engine.play();
+  // Move the play position, and play from there if asked to.
+  stemfx.hearFrom = (page, position_s, is_to_play = false) => {
+    page.seek(Math.max(0, position_s));
+    if (is_to_play) page.play();
   };
+
+  // Do heavy things one a task, in order, so that the page stays quick under the hand.
+  const waiting = [];
+  let is_working = false;
+  function work() {
+    is_working = waiting.length > 0;
+    if (!is_working) return;
+    const [make, done, failed] = waiting.shift();
+    try {
+      done(make());
+    } catch (error) {
+      failed(error);
+    }
+    setTimeout(work);
+  }
+  stemfx.inTurn = (make) => new Promise((done, failed) => {
+    waiting.push([make, done, failed]);
+    if (is_working) return;
+    is_working = true;
+    setTimeout(work);
+  });
+
+  // Make what can be destroyed in its turn, unless `element` has left the page by then; `kept` ends it.
+  stemfx.drawInTurn = (kept, element, make) => stemfx.inTurn(() => {
+    if (element.isConnected) kept.keep(make());
+  });
 
   // Ends of what a picture holds: `keep` them, `end` them all.
   stemfx.keeper = () => {
@@ -84,6 +114,23 @@
         ends = [];
       },
     };
+  };
+
+  // In which time points are drawn: {length_s, page, note}. Those of a song that was moved in time
+  // run in their own: no play position goes through them, and a click there seeks nothing.
+  stemfx.timeOf = (points, data, page) => {
+    if (!points.some((point) => point.has_own_time)) return { length_s: data.duration_s, page, note: null };
+    const lengths_s = points.map((point) => (point.spectrogram?.columns ?? 0) * data.picture.column_s);
+    const still = {
+      position: -1,
+      seek: () => stemfx.dom.say("This is drawn in the song's own time, before it was aligned."),
+      play: () => {},
+      on: (event, fn) => (event === "theme" ? page.on(event, fn) : () => {}),
+    };
+    const text = points.every((point) => point.has_own_time)
+      ? "Times are those of the song before it was aligned."
+      : "Not all of these run in one time, as some are from before the song was aligned: compare the whole, not moments.";
+    return { length_s: Math.max(...lengths_s), page: still, note: stemfx.dom.el("p", { class: "note", text }) };
   };
 
   stemfx.pointsById = (data) => new Map(data.points.map((point) => [point.id, point]));

@@ -9,7 +9,7 @@
     const found = stemfx.spectralChange(before, after);
     if (!found) return "Both are silent.";
     const { change, hz } = stemfx.said;
-    const at = ({ band }) => hz(centres_hz[band]);
+    const at = ({ band }) => hz(Number(centres_hz[band].toPrecision(2))); // a band is 7 % wide
     if (Math.max(Math.abs(found.cut.change_db), Math.abs(found.boost.change_db)) < 0.25)
       return `From ${a.label} to ${b.label}: no band changes by more than 0.25 dB on the whole.`;
     return `From ${a.label} to ${b.label}, on the whole: least around ${at(found.cut)} (${change(found.cut.change_db)}), ` +
@@ -18,11 +18,11 @@
 
   async function drawPair(element, data, page, a, b, kept) {
     const [before, after] = await Promise.all([a, b].map((point) => stemfx.decode.spectrogram(point, data.picture)));
+    const words = await stemfx.inTurn(() => inWords(a, b, before, after, data.picture.bands_hz));
     if (!element.isConnected) return;
-    const loudest = [before, after].reduce((most, s) => s.level_db.reduce((m, x) => Math.max(m, x), most), -Infinity);
+    const loudest = Math.max(stemfx.most(before.level_db), stemfx.most(after.level_db));
     const top_db = Math.max(-60, Math.ceil(loudest / 10) * 10);
     const range = [top_db - SHOWN_DB, top_db];
-    const words = inWords(a, b, before, after, data.picture.bands_hz);
     const dbfs = (x) => `${stemfx.said.level(x, 0)} dB`;
     const maps = [
       [`Before: ${a.label}`, "level", () => stemfx.levelMap(before), range, dbfs, 130],
@@ -30,15 +30,15 @@
       ["After less before", "change", () => stemfx.change(before, after, range[0]), [-CHANGE_DB, CHANGE_DB],
         (x) => stemfx.said.change(x, 0), 170],
     ];
-    element.append(stemfx.dom.el("p", { class: "pic-words" }, words));
+    const time = stemfx.timeOf([a, b], data, page);
+    element.append(stemfx.dom.el("p", { class: "pic-words" }, words), ...[time.note].filter(Boolean));
     for (const [name, kind, map, span, unit, height] of maps) {
       const place = stemfx.dom.el("div");
       element.append(stemfx.dom.el("h4", { class: "pic-name" }, name), place);
-      // One map a task, so that the page stays quick under the hand.
-      await new Promise((go) => setTimeout(go));
-      if (!element.isConnected) return;
       const label = kind === "change" ? `Change of the spectrum. ${words}` : `Spectrogram of ${name}`;
-      kept.keep(stemfx.heat(place, { page, data, map: map(), kind, range: span, unit, label, height }));
+      stemfx.drawInTurn(kept, place, () => stemfx.heat(place, {
+        page: time.page, length_s: time.length_s, data, map: map(), kind, range: span, unit, label, height,
+      }));
     }
   }
 
@@ -46,7 +46,7 @@
     id: "spectrograms",
     title: "Spectrum before and after",
     help: "Time runs to the right, low to high from bottom to top. In the lowest picture red got louder, blue " +
-      "softer, the colour of the page stayed as it was, grey is silence: a good step colours only what it was meant for.",
+      "softer, the colour of the ground stayed as it was, grey is silence: a good step colours only what it was meant for.",
     wants: (data) => stemfx.pictured(data).length > 0,
     draw: (element, data, page) => {
       const points = stemfx.pointsById(data);

@@ -5,9 +5,10 @@
   const WARN_LOSS_DB = 1.5; // heard beside the stereo version
   const BAD_LOSS_DB = 3; // half of the power is gone
   const PERIOD_S = 1;
+  const QUIET_DB = -70;
 
   const tone = (value, warn, bad) => (value >= bad ? "bad" : value >= warn ? "warn" : "good");
-  const number = (x) => (x === null || x === undefined ? "–" : stemfx.said.level(x, 2));
+  const number = (x) => stemfx.said.level(x, 2);
   const loss = (x) => (x === null || x === undefined ? "–" : `${stemfx.said.level(x)} dB`);
 
   // A number with a bar of its share, 0..1, in a colour of the theme.
@@ -30,6 +31,18 @@
       }));
   }
 
+  const stereoPoints = (data) => data.points.filter((point) => point.stereo && !point.has_own_time);
+
+  // Correlation per second; NaN where nothing sounds, as there is nothing to correlate.
+  stemfx.heardCorrelation = (point, picture) => {
+    const per_second = Math.round(PERIOD_S / picture.block_s);
+    const levels_db = stemfx.decode.loudness(point);
+    return stemfx.decode.correlation(point).map((value, second) => {
+      const block_db = levels_db.subarray(second * per_second, (second + 1) * per_second);
+      return stemfx.most(block_db) > QUIET_DB ? value : NaN;
+    });
+  };
+
   // The band that mono hurts most, in words.
   stemfx.monoInWords = (point) => {
     const told = point.stereo.bands.filter((band) => band.mono_loss_db !== null);
@@ -47,11 +60,12 @@
     title: "Stereo and mono",
     help: "Correlation 1 is mono, 0 is wide, below 0 the sides fight each other and cancel in mono. Good: above 0.3 most " +
       "of the time, near 1 in the bass, and no band that loses more than 1.5 dB when both sides are added.",
-    wants: (data) => data.points.some((point) => point.stereo),
+    wants: (data) => stereoPoints(data).length > 0,
     draw: (element, data, page) => {
       const { el } = stemfx.dom;
       const points = stemfx.pointsById(data);
-      const wide = data.points.filter((point) => point.stereo);
+      // What runs in its own time cannot stand on one time line with the rest.
+      const wide = stereoPoints(data);
       const kept = stemfx.keeper();
       const ofRole = (role) => wide.find((point) => point.role === role);
       let before = (ofRole("source") ?? wide[0]).id;
@@ -65,12 +79,12 @@
         const chart = el("div");
         area.replaceChildren(el("p", { class: "pic-words", text: words }),
           el("h4", { class: "pic-name", text: "Correlation per second" }), chart, bandTable(...pair));
-        const colours = [(theme) => theme.muted, (theme) => theme.accent];
-        const values = pair.map(stemfx.decode.correlation);
-        kept.keep(stemfx.chart(chart, {
+        const colours = [(theme) => theme.dim, (theme) => theme.accent];
+        const values = pair.map((point) => stemfx.heardCorrelation(point, data.picture));
+        stemfx.drawInTurn(kept, chart, () => stemfx.chart(chart, {
           page, data, step_s: PERIOD_S, height: 150, range: [-1, 1],
           label: `Correlation over time. ${pair.map((point, k) =>
-            `${point.label}: ${number(stemfx.median(values[k]))} in the middle, ${number(Math.min(...values[k]))} at least`).join("; ")}.`,
+            `${point.label}: ${number(stemfx.median(values[k]))} typically, ${number(stemfx.quantile(values[k], 0))} at least`).join("; ")}.`,
           lines: [{ value: 0, text: "below: cancels in mono", colour: (theme) => theme.bad, dash: [8, 4] }],
           series: pair.map((_, k) => ({ values: values[k], colour: colours[k], width: 2, dash: k ? undefined : [4, 3] })),
           legend: pair.map((point, k) => ({ colour: colours[k], dash: k === 0, tell: (i) =>

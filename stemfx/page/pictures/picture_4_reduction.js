@@ -21,14 +21,14 @@
     return `${step.node}: beside a constant gain of ${change(loudness.static_db)} (peaks ${change(peaks.static_db)}) ${moved}.`;
   }
 
-  function drawCurve(element, data, page, words, { loudness, peaks }) {
-    const colours = [(theme) => theme.muted, (theme) => theme.accent];
+  function drawCurve(element, data, time, words, { loudness, peaks }) {
+    const colours = [(theme) => theme.dim, (theme) => theme.accent];
     const lowest = Math.min(-6, loudness.deepest_db || 0, peaks.deepest_db || 0);
     const range = [Math.max(LOWEST_DB, Math.floor((lowest - 1) / 3) * 3), 3];
     const legend = (name, values, colour) => ({ colour, tell: (k) =>
       k === null ? name : `${name} ${change(Number.isFinite(values[k]) ? values[k] : null)}` });
     return stemfx.chart(element, {
-      page, data, step_s: data.picture.block_s, height: 160, range, right: stemfx.heatRight, label: `Gain over time. ${words}`,
+      page: time.page, length_s: time.length_s, data, step_s: data.picture.block_s, height: 160, range, right: stemfx.heatRight, label: `Gain over time. ${words}`,
       lines: [{ value: 0, colour: (theme) => theme.line }],
       series: [{ values: peaks.moving_db, colour: colours[0], width: 1 },
         { values: loudness.moving_db, colour: colours[1], width: 1.5, fill: (theme) => `color-mix(in srgb, ${theme.accent} 25%, transparent)` }],
@@ -36,17 +36,28 @@
     });
   }
 
-  async function drawMap(element, data, page, step, before, after, static_db, kept) {
+  async function drawMap(element, data, time, step, before, after, static_db, kept) {
     const [a, b] = await Promise.all([before, after].map((point) => stemfx.decode.spectrogram(point, data.picture)));
-    if (!element.isConnected) return;
-    const top_db = a.level_db.reduce((most, x) => Math.max(most, x), -Infinity);
-    const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, top_db - 70));
-    const deepest = stemfx.quantile(map.values, 0.995);
-    const range = [0, [6, 12, 24].find((db) => db >= deepest) ?? 48];
-    kept.keep(stemfx.heat(element, {
-      page, data, map, kind: "level", range, unit: (x) => change(-x, 0),
-      label: `What ${step.node} took, over time and frequency`,
+    stemfx.drawInTurn(kept, element, () => {
+      const map = stemfx.attenuation(a, b, Number.isFinite(static_db) ? static_db : 0, Math.max(-100, stemfx.most(a.level_db) - 70));
+      const deepest = stemfx.quantile(map.values, 0.995);
+      const range = [0, [6, 12, 24].find((db) => db >= deepest) ?? 48];
+      return stemfx.heat(element, {
+        page: time.page, length_s: time.length_s, data, map, kind: "level", range, unit: (x) => change(-x, 0),
+        label: `What ${step.node} took, over time and frequency: ${change(-deepest)} at most`,
+      });
+    });
+  }
+
+  async function overview(element, steps, ends) {
+    const rows = [];
+    for (const step of steps) rows.push(await stemfx.inTurn(() => {
+      const { loudness, peaks } = changesOf(...ends(step));
+      return [step.node, change(loudness.static_db), change(loudness.deepest_db), change(peaks.deepest_db),
+        percent(Math.max(loudness.share_down, peaks.share_down))];
     }));
+    element.append(stemfx.table("Steps that turn down",
+      ["Step", "Constant gain", "Deepest, loudness", "Deepest, peaks", "Time below −1 dB"], rows));
   }
 
   (stemfx.pictures ??= []).push({
@@ -69,22 +80,17 @@
         const changes = changesOf(...ends(step));
         const words = inWords(step, changes);
         const [curve, map] = [el("div"), el("div")];
-        area.replaceChildren(el("p", { class: "pic-words", text: words }), el("h4", { class: "pic-name", text: "Gain over time, dB" }), curve,
+        const time = stemfx.timeOf(ends(step), data, page);
+        area.replaceChildren(el("p", { class: "pic-words", text: words }), ...[time.note].filter(Boolean), el("h4", { class: "pic-name", text: "Gain over time, dB" }), curve,
           el("h4", { class: "pic-name", text: "Taken, over time and frequency" }), map);
-        kept.keep(drawCurve(curve, data, page, words, changes));
-        drawMap(map, data, page, step, ...ends(step), changes.loudness.static_db, kept);
+        stemfx.drawInTurn(kept, curve, () => drawCurve(curve, data, time, words, changes));
+        drawMap(map, data, time, step, ...ends(step), changes.loudness.static_db, kept);
       };
       const reducing = steps.filter((step) => step.is_reduction);
       element.append(el("div", { class: "pic-bar" }, stemfx.chooser("Step",
         steps.map((step, k) => [String(k), step.node]), "0", (k) => show(steps[k]))), area);
-      if (reducing.length > 1) element.append(stemfx.table("Steps that turn down",
-        ["Step", "Constant gain", "Deepest, loudness", "Deepest, peaks", "Time below −1 dB"],
-        reducing.map((step) => {
-          const { loudness, peaks } = changesOf(...ends(step));
-          return [step.node, change(loudness.static_db), change(loudness.deepest_db), change(peaks.deepest_db),
-            percent(Math.max(loudness.share_down, peaks.share_down))];
-        })));
       show(steps[0]);
+      if (reducing.length > 1) overview(element, reducing, ends);
       return { destroy: kept.end };
     },
   });

@@ -53,7 +53,9 @@
       const rows = stemfx.hitRows(data.hits).map((row) => ({ ...row, height: 28 }));
       const kept = stemfx.keeper();
       const words = rows.map((row) => `${count(row.hits.length, `${row.name} hit`)}${row.is_replaced ? ", replaced" : ""}`).join("; ");
-      kept.keep(stemfx.timeline(element, {
+      const place = stemfx.dom.el("div");
+      element.append(place);
+      stemfx.drawInTurn(kept, place, () => stemfx.timeline(place, {
         page, data, rows, length_s: 15, label: `Drum hits over time: ${words}.`,
         paintRow: (pen, row, { top, height, xOf, from_s, to_s, theme }) => {
           pen.fillStyle = theme.accent;
@@ -71,7 +73,7 @@
           stemfx.hearFrom(page, hit ? hit[0] - LEAD_S : time_s, Boolean(hit));
         },
       }));
-      element.append(stemfx.table("Hits by class", ["Class", "Hits", "Velocity in the middle", "Softest", "Hardest", "Replaced"],
+      element.append(stemfx.table("Hits by class", ["Class", "Hits", "Typical velocity", "Softest", "Hardest", "Replaced"],
         rows.map((row) => {
           const velocities = row.hits.map(([, velocity]) => velocity);
           return [row.name, String(row.hits.length), ...[0.5, 0, 1].map((q) => stemfx.quantile(velocities, q).toFixed(2)), row.is_replaced ? "yes" : "no"];

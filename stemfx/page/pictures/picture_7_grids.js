@@ -20,7 +20,7 @@
   function meeting(grid, leader) {
     if (grid === leader || !grid.beats_s.length || !leader.beats_s.length) return "–";
     const apart_ms = Math.round(1000 * stemfx.beatsApart(leader.beats_s, grid.beats_s));
-    if (grid.is_aligned) return `${apart_ms} ms from ${leader.source}'s beats in the middle`;
+    if (grid.is_aligned) return `typically ${apart_ms} ms from the beats of ${leader.source}`;
     const [a, b] = [leader, grid].map((each) => stemfx.tempoOf(each.beats_s)?.bpm ?? each.bpm);
     const percent = 100 * (b / a - 1);
     return Math.abs(percent) < 0.05 ? `the tempo of ${leader.source}`
@@ -35,7 +35,7 @@
       pen.fillStyle = theme.lanes[labels.indexOf(section.label) % theme.lanes.length];
       pen.fillRect(x, top, xOf(section.end_s) - x, height - 1);
       pen.globalAlpha = 1;
-      pen.fillStyle = theme.muted;
+      pen.fillStyle = theme.dim;
       if (k) pen.fillRect(x, top, 1, height - 1);
       pen.textAlign = "left";
       pen.textBaseline = "top";
@@ -47,7 +47,7 @@
   function paintBeats(pen, grid, { top, height, width, xOf, from_s, to_s, theme }) {
     const within = (times) => times.filter((t) => t >= from_s && t <= to_s);
     const beats = within(grid.beats_s);
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     // Beats closer than 3 px would be a grey wall: then downbeats alone say more.
     if (beats.length * 3 < width) for (const t of beats) pen.fillRect(xOf(t) - 0.5, top + height * 0.6, 1, height * 0.4 - 2);
     pen.fillStyle = theme.ink;
@@ -62,13 +62,17 @@
     wants: (data) => (data.grids ?? []).some((grid) => grid.beats_s.length),
     draw: (element, data, page) => {
       const { clock } = stemfx.dom;
-      // As they were first, so that the eye goes from apart to together.
-      const grids = [...data.grids].sort((a, b) => Number(a.is_aligned) - Number(b.is_aligned));
+      // Where a source has both, as they were comes first: the eye goes from apart to together.
+      const has_both = data.grids.some((grid) => data.grids.some((other) => other !== grid && other.source === grid.source));
+      const grids = has_both ? [...data.grids].sort((a, b) => Number(a.is_aligned) - Number(b.is_aligned)) : data.grids;
       const rows = grids.map((grid) => ({ grid, name: nameOf(grid, grids), height: 44 }));
       const leader = grids.find((grid) => grid.beats_s.length);
       const leaderOf = (grid) => (grid.is_aligned && grids.find((each) => each.is_aligned && each.source === leader.source)) || leader;
       const words = rows.map(({ name, grid }) => `${name}: ${tempoInWords(grid)}`).join("; ");
-      const sheet = stemfx.timeline(element, {
+      const kept = stemfx.keeper();
+      const place = stemfx.dom.el("div");
+      element.append(place);
+      stemfx.drawInTurn(kept, place, () => stemfx.timeline(place, {
         page, data, rows, length_s: 15, label: `Beat grids. ${words}.`,
         paintRow: (pen, { grid }, place) => {
           place.xOf.left = place.left;
@@ -81,11 +85,11 @@
           return `${name} at ${clock(time_s, 2)}: ${bar ? `bar ${bar}` : "before bar 1"}${section ? `, ${section.label}` : ""}`;
         },
         clicked: (time_s) => stemfx.hearFrom(page, time_s),
-      });
+      }));
       element.append(stemfx.table("Tempo of each source", ["Source", "Tempo", "Bars", "First bar", "Beside the first"],
         rows.map(({ name, grid }) => [name, tempoInWords(grid), String(grid.downbeats_s.length),
           grid.downbeats_s.length ? clock(grid.downbeats_s[0], 2) : "–", meeting(grid, leaderOf(grid))])));
-      return { destroy: sheet.destroy };
+      return { destroy: kept.end };
     },
   });
 })();

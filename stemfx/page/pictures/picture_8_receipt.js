@@ -21,7 +21,7 @@
   }
 
   stemfx.nullInWords = ({ source, null_db }) => null_db === null
-    ? `The stems of ${source} add up to it exactly.`
+    ? `${source} is silent: there is nothing to miss.`
     : `The stems of ${source} give it back but for ${shareInWords(null_db)} of its energy ` +
       `(null ${stemfx.said.level(null_db)} dB): ${stemfx.nullKind(null_db)[2]}.`;
 

@@ -17,7 +17,7 @@
 
   function paintTimes(pen, box, theme, [from_s, to_s]) {
     const { step_s, ticks } = stemfx.timeTicks(from_s, to_s, box.width);
-    pen.fillStyle = theme.muted;
+    pen.fillStyle = theme.dim;
     pen.textBaseline = "top";
     for (const t of ticks) {
       const x = box.left + (box.width * (t - from_s)) / (to_s - from_s);

@@ -1,0 +1,208 @@
+"""The page in a real browser: what is heard, seen, looped and copied, by mouse and by key."""
+
+from __future__ import annotations
+
+import pytest
+from report_page import MINUS, SECONDS, until, written
+
+DESK = {"width": 1280, "height": 900}
+HEARD = "Object.fromEntries(stemfx.page.listening.heard())"
+
+
+@pytest.fixture(scope="module")
+def song_page(tmp_path_factory):
+    return written(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture
+def page(open_page, song_page):
+    return open_page(song_page, viewport=DESK)
+
+
+def heard(page):
+    return page.evaluate(HEARD)
+
+
+def wave(page, number):
+    """Return the box of a lane's waveform, on the screen."""
+    box = page.locator(".lane .box").nth(number)
+    box.scroll_into_view_if_needed()
+    return box.bounding_box()
+
+
+# ---- what is heard -------------------------------------------------------------------------
+
+
+def test_at_first_the_master_is_heard(page) -> None:
+    assert heard(page) == {"p4": {"gain_db": 0, "pan": 0}}
+
+
+def test_tracks_are_heard_together_through_the_faders_of_the_recipe(page) -> None:
+    page.get_by_role("radio", name="tracks").check()
+    assert heard(page) == {"p2": {"gain_db": -3, "pan": 0}, "p3": {"gain_db": 0, "pan": 0}}
+    page.get_by_role("button", name="Before stages").click()
+    assert set(heard(page)) == {"p1", "p3"}
+
+
+def test_solo_is_what_is_heard_whatever_is_listened_to(page) -> None:
+    page.keyboard.press("1")
+    page.keyboard.press("3")
+    assert set(heard(page)) == {"p0", "p3"}
+    page.get_by_role("button", name="Clear solo").click()
+    assert set(heard(page)) == {"p4"}
+
+
+def test_a_fader_or_mute_of_a_track_turns_from_the_master_to_the_tracks(page) -> None:
+    page.get_by_role("button", name="Mute vocals").click()
+    assert set(heard(page)) == {"p2"}
+    gain = page.get_by_role("slider", name="Gain of drums")
+    gain.fill("-10")
+    assert heard(page) == {"p2": {"gain_db": -10, "pan": 0}}
+    assert gain.get_attribute("aria-valuetext") == f"{MINUS}10.0 dB"
+
+
+def test_m_and_s_go_to_the_lane_that_was_touched(page) -> None:
+    box = wave(page, 2)
+    page.mouse.click(box["x"] + 30, box["y"] + 20)
+    page.keyboard.press("s")
+    assert set(heard(page)) == {"p3"}
+    page.keyboard.press("m")
+    assert heard(page) == {}
+
+
+def test_what_is_heard_is_what_the_engine_plays_and_the_position_moves(page) -> None:
+    page.keyboard.press("Space")
+    until(page, "stemfx.page.position > 0.2")
+    assert page.evaluate("stemfx.page.isPlaying")
+    page.keyboard.press("2")
+    page.keyboard.press("Space")
+    assert not page.evaluate("stemfx.page.isPlaying")
+
+
+# ---- A/B -----------------------------------------------------------------------------------
+
+
+def test_a_step_is_compared_with_what_came_before_at_equal_loudness(page) -> None:
+    page.get_by_role("button", name="A/B: before and after drums/gain").click()
+    page.keyboard.press("Space")
+    gains = {}
+    for _ in range(2):
+        gains |= {name: one["gain_db"] for name, one in heard(page).items()}
+        page.keyboard.press("x")
+    # The stage halves the level: before it is turned down by as much, and nothing is turned up.
+    assert gains["p1"] == pytest.approx(20 * -0.30103, abs=0.02)
+    assert gains["p2"] == 0
+    page.get_by_text("Equal loudness").click()
+    assert heard(page)["p2"]["gain_db"] == 0
+    page.keyboard.press("x")
+    assert heard(page)["p1"]["gain_db"] == 0
+    page.get_by_role("button", name="Back to the lanes").click()
+    assert set(heard(page)) == {"p4"}
+
+
+def test_a_blind_test_shows_nothing_of_what_x_is_and_counts(page) -> None:
+    page.locator(".blind summary").click()
+    page.get_by_role("button", name="Start a blind test").click()
+    for _ in range(10):
+        x = page.evaluate("stemfx.page.listening.ab.x")
+        point = page.evaluate(f"stemfx.page.listening.ab.{x}")
+        assert set(heard(page)) == {point}
+        assert page.locator(".lane.is-heard").count() == 0
+        assert page.locator(".what").inner_text() == "X"
+        page.get_by_role("button", name=f"X is {x.upper()}").click()
+    # Ten of ten by chance: 1 in 1024.
+    assert "10 of 10 answers right, p < 0.001" in page.locator(".score").inner_text()
+
+
+# ---- time ----------------------------------------------------------------------------------
+
+
+def test_a_click_on_a_waveform_seeks_and_a_drag_loops(page) -> None:
+    box = wave(page, 1)
+    second = box["width"] / SECONDS
+    page.mouse.click(box["x"] + second, box["y"] + 20)
+    assert page.evaluate("stemfx.page.position") == pytest.approx(1.0, abs=0.02)
+    page.mouse.move(box["x"] + second, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 2 * second, box["y"] + 20, steps=4)
+    page.mouse.move(box["x"] + 3 * second, box["y"] + 20, steps=4)
+    page.mouse.up()
+    loop = page.evaluate("stemfx.page.range")
+    assert [loop["start_s"], loop["end_s"]] == pytest.approx([1.0, 3.0], abs=0.02)
+    assert page.evaluate("stemfx.page.position") == pytest.approx(1.0, abs=0.02)
+    page.keyboard.press("l")
+    assert (
+        page.get_by_role("button", name="Loop", exact=True).get_attribute("aria-pressed") == "false"
+    )
+
+
+def test_the_ruler_snaps_a_dragged_loop_to_bars(page) -> None:
+    page.get_by_role("button", name="Snap loops to bars").click()
+    ticks = page.locator(".ruler .ticks").bounding_box()
+    second = ticks["width"] / SECONDS
+    page.mouse.move(ticks["x"] + 0.2 * second, ticks["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(ticks["x"] + 2.3 * second, ticks["y"] + 20, steps=3)
+    page.mouse.up()
+    assert page.evaluate("stemfx.page.range") == {"start_s": 0, "end_s": 2}
+
+
+def test_keys_seek_by_seconds_and_bars_and_set_the_ends_of_the_loop(page) -> None:
+    press = page.keyboard.press
+    press("Shift+ArrowRight")
+    assert page.evaluate("stemfx.page.position") == 2
+    press("i")
+    press("End")
+    assert page.evaluate("stemfx.page.position") == SECONDS
+    press("Home")
+    press("ArrowRight")
+    assert page.evaluate("stemfx.page.position") == SECONDS  # five seconds on, but no further
+    assert page.evaluate("stemfx.page.range") == {"start_s": 2, "end_s": SECONDS}
+
+
+def test_the_slider_is_the_position_in_words(page) -> None:
+    slider = page.get_by_role("slider", name="Position")
+    slider.focus()
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.evaluate("stemfx.page.position") == 2
+    assert slider.get_attribute("aria-valuetext") == "0:02.0 of 0:04, bar 2, beat 1"
+
+
+def test_all_lanes_scroll_and_zoom_together(page) -> None:
+    wave(page, 3)  # so that each of them is drawn
+    scroll = "wave => wave.firstChild?.shadowRoot.querySelector('.scroll')"
+    scrollers = f"[...document.querySelectorAll('.wave')].map({scroll})"
+    until(page, f"{scrollers}.every(one => one?.querySelector('canvas'))")
+    for _ in range(4):
+        page.keyboard.press("+")
+    page.evaluate(f"{scrollers}[1].scrollLeft = 300")
+    until(page, f"{scrollers}.every(one => one.scrollLeft === 300)")
+    page.keyboard.press("0")
+    until(page, f"{scrollers}.every(one => one.scrollLeft === 0)")
+
+
+# ---- keys that are not taken ---------------------------------------------------------------
+
+
+def test_keys_with_ctrl_and_keys_in_inputs_are_left_alone(page) -> None:
+    page.keyboard.press("Control+m")
+    page.keyboard.press("Alt+2")
+    assert set(heard(page)) == {"p4"}
+    gain = page.get_by_role("slider", name="Gain of drums")
+    gain.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("stemfx.page.position") == 0
+    assert gain.input_value() == "-3.5"
+
+
+def test_space_after_tab_presses_the_button_and_after_a_click_plays(page) -> None:
+    solo = page.get_by_role("button", name="Solo drums")
+    page.keyboard.press("Tab")
+    solo.focus()
+    page.keyboard.press("Space")
+    assert solo.get_attribute("aria-pressed") == "true"
+    assert not page.evaluate("stemfx.page.isPlaying")
+    solo.click()
+    page.keyboard.press("Space")
+    assert solo.get_attribute("aria-pressed") == "false"
+    assert page.evaluate("stemfx.page.isPlaying")
