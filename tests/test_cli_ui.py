@@ -124,6 +124,7 @@ def test_knobs_and_edits_render_what_changed_and_ctrl_c_ends_it(ui: Ui, recipe: 
     ui.wait("rendered", 1)
     full_db = ui.level_db()
     assert ui.data()["params"][0]["value"] == 0
+    assert ui.data()["outputs"] == {}  # no link leads to what is not served
     ui.turn(level_db=-10)
     told = ui.wait("rendered", 2)
     assert ui.level_db() == pytest.approx(full_db - 10, abs=0.01)

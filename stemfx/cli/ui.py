@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -83,6 +82,8 @@ def serve_recipe(
         UsageError: there is no such recipe, it is a bundle, or the port cannot be had.
         CancelledError: interrupted while it renders.
     """
+    import webbrowser
+
     from stemfx.cli.run import FailOn
     from stemfx.cli.screen import print_line
     from stemfx.cli.watch import Teller, say
