@@ -108,10 +108,8 @@ def test_a_picture_is_drawn_when_it_comes_into_view_and_a_broken_one_says_so(
           {id: "no", title: "No", help: "", wants: () => false, draw: () => {}}]}"""
     )
     page.goto(song_page.as_uri())
-    assert page.locator("#pictures > details > summary h3").all_inner_texts()[:2] == [
-        "Far",
-        "Broken",
-    ]
+    titles = page.locator("#pictures > details > summary h3").all_inner_texts()
+    assert titles[:2] == ["Far", "Broken"]
     assert "No" not in titles
     assert page.locator("#picture-far .picture").inner_text() == ""
     page.locator("#picture-far").scroll_into_view_if_needed()
