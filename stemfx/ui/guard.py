@@ -22,7 +22,7 @@ from typing import Literal
 
 MAX_BODY_BYTES = 65_536
 
-_AUDIO = re.compile(r"audio/(\d{1,9})/([A-Za-z0-9_-]{1,64})/(\d{1,6})")
+_AUDIO = re.compile(r"audio/([0-9]{1,9})/([A-Za-z0-9_-]{1,64})/([0-9]{1,6})")
 
 Name = Literal["page", "data", "events", "params", "audio"]
 
