@@ -85,6 +85,7 @@ def serve_recipe(
     import webbrowser
 
     from stemfx.cli.run import FailOn
+    from stemfx.cli.screen import print_line
     from stemfx.cli.watch import Teller, say
     from stemfx.registry import build_registry
     from stemfx.session import open_cache
