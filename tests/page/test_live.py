@@ -124,10 +124,16 @@ def until_version(page: Page, number: int) -> None:
     until(page, f"globalThis.stemfx?.live?.shown === {number}")
 
 
-def slide(page: Page, value: float) -> None:
+def slide(page: Page, *values: float) -> None:
+    """Move a slider, as a hand does without a rest between values."""
     page.locator("#knob-level_db-slider").evaluate(
-        "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }",
-        value,
+        """(slider, values) => {
+          for (const value of values) {
+            slider.value = value;
+            slider.dispatchEvent(new Event("input"));
+          }
+        }""",
+        list(values),
     )
 
 
@@ -140,8 +146,7 @@ def test_the_result_comes_by_itself_and_a_knob_makes_the_next(
     cook.serve()
     until_version(page, 1)
     assert page.locator(".knob .help").text_content() == "how loud <b>"
-    slide(page, 3)
-    slide(page, 4)  # one render of both: a slider is heard when it rests
+    slide(page, 3, 4)  # one render of both: a slider is heard when it rests
     until_version(page, 2)
     assert page.locator("#knob-level_db").input_value() == "4"
     assert page.locator("#live-command").text_content() == "stemfx run r.yaml --set level_db=4"
