@@ -120,6 +120,7 @@ def of_stereo() -> Iterator[list[Made]]:
     yield found_by("mono_check", sides(mids, tone(300, 2, 0.5, 2.6)) + 0.2 * top)
     yield found_by("mono_safe", sides(common, -common) + 0.001)
     yield found_by("width", sides(common, apart), width=2.0)
+    yield found_by("width", sides(common, apart), bands=[{"high_hz": 9000, "width": 2.0}])
 
 
 def of_dynamics() -> Iterator[list[Made]]:
