@@ -241,7 +241,7 @@ def of_meetings() -> Iterator[list[Made]]:
 
 
 def of_stems() -> Iterator[list[Made]]:
-    stems = {name: noise(k, 2) for k, name in enumerate(("vocals", "drums", "bass", "other"))}
+    stems = {name: noise(k) for k, name in enumerate(("vocals", "drums", "bass", "other"))}
     mixture = audio(sum(stems.values()))
 
     def set_of(against: Audio | None = None, **changed: Wave) -> list[Made]:
@@ -251,7 +251,7 @@ def of_stems() -> Iterator[list[Made]]:
     vocals = stems["vocals"]
     late = np.roll(vocals, 60, axis=1)
     yield set_of(mixture, vocals=0.7 * late)
-    yield set_of(mixture, vocals=-vocals, bass=noise(9, 2))
+    yield set_of(mixture, vocals=-vocals, bass=noise(9))
     yield set_of(mixture, vocals=stems["drums"])
     yield set_of(audio(0.5 * np.roll(mixture.samples, 30, axis=1)))
     yield set_of(vocals=-np.roll(stems["drums"], 60, axis=1) + 0.1 * vocals)

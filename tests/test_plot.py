@@ -179,6 +179,7 @@ def test_what_was_found_is_marked_and_told():
     assert f"cut off at {health.material.bandwidth.cliff_hz / 1000:.1f} kHz" in told
     for finding in health.findings:
         assert finding.message[:60] in told
+    assert "fix: - width: {width: 0}" in told  # the message of the silent channel does not say it
     (panel,) = (each for each in figure.axes if each.get_label() == "spectrum")
     marked_hz = [10 ** each.get_ydata()[0] for each in panel.lines if each.get_linestyle() == ":"]
     assert marked_hz == pytest.approx([50, 100, 150], abs=0.5)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from stemfx.findings import untold
 from stemfx.plot import bands, panels
 from stemfx.plot.looking import Pictured
 from stemfx.plot.looks import DPI, LARGE, LEVEL_COLOUR, NORMAL, SMALL, WIDTH
 from stemfx.plot.numbers import facts, numbers
 from stemfx.plot.words import drawable, shortened, wrapped
+from stemfx.stage import Finding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,10 +49,15 @@ def _told(one: Pictured) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = [
         (finding.level if i == 0 else "", line)
         for finding in one.findings[:_MOST_FINDINGS]
-        for i, line in enumerate(wrapped(finding.message, _LETTERS))
+        for i, line in enumerate(_words(finding))
     ]
     n_more = len(one.findings) - _MOST_FINDINGS
     return [*lines, ("", f"... and {n_more} more")] if n_more > 0 else lines
+
+
+def _words(finding: Finding) -> list[str]:
+    fixes = [f"fix: {line}" for line in untold(finding).splitlines()]
+    return [line for text in (finding.message, *fixes) for line in wrapped(text, _LETTERS)]
 
 
 class _File:
