@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -57,15 +58,20 @@ def make_stems(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def stems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_stems(tmp_path_factory.mktemp("stems"))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_stems(tmp_path)
+def folder(stems: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(stems, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def mixed(stems: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """Return a folder in which a recipe with every kind of project was run."""
-    folder = make_stems(tmp_path_factory.mktemp("mixed"))
+    folder = shutil.copytree(stems, tmp_path_factory.mktemp("mixed"), dirs_exist_ok=True)
     return folder, run_text(folder, SOURCES + TRACKS + MIX)
 
 

@@ -37,6 +37,7 @@ from stemfx.dsp.resample import rechunk
 from stemfx.errors import OutputError
 from stemfx.exports.four_parts import FOUR_PARTS, four_parts
 from stemfx.exports.mp4_boxes import OffsetError, add_user_data
+from stemfx.exports.song import STEM_COLORS
 from stemfx.io import writing_to
 from stemfx.tags import Cover, Tags
 
@@ -50,9 +51,6 @@ AAC_KBPS = 256
 
 _FRAMES_AT_ONCE = 64
 """Of each stream, by one thread: 1.5 s of AAC."""
-
-COLORS = {"drums": "#009E73", "bass": "#D55E00", "other": "#CC79A7", "vocals": "#56B4E9"}
-"""The format's own, told apart by the colour-blind too (Okabe and Ito)."""
 
 _MASTERING_OFF = {
     "compressor": {
@@ -90,7 +88,7 @@ def parts_of(
         stems: as for `four_parts`.
     """
     return tuple(
-        Part(part.capitalize(), COLORS[part], [tracks[name] for name in names])
+        Part(part.capitalize(), STEM_COLORS[part], [tracks[name] for name in names])
         for part, names in four_parts(tracks, stems).items()
     )
 
@@ -126,13 +124,11 @@ def write_stem_mp4(
         codec: aac at `AAC_KBPS`, or alac, which keeps 24 bits and is about five times as large.
 
     Raises:
-        OutputError: PyAV is missing, the file cannot be written, samples would clip in ALAC, or
-            it would be longer than the format can be.
+        OutputError: the file cannot be written, samples would clip in ALAC, or it would be longer
+            than the format can be.
         DiskFullError: no space left.
         ValueError: not four parts, or another sample rate.
     """
-    import av
-
     streams = [[master], *(list(part.signals) for part in parts)]
     rates = {signal.sample_rate for stream in streams for signal in stream}
     if len(parts) != len(FOUR_PARTS) or rates not in ({44_100}, {48_000}):
@@ -149,7 +145,7 @@ def write_stem_mp4(
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sound.touch()
-        _encode(av, sound, streams, codec, path)
+        _encode(sound, streams, codec, path)
         with writing_to(path):
             if tags is not None or cover is not None:
                 write_tags(sound, "mp4", tags or Tags(), cover)
@@ -168,10 +164,10 @@ def write_stem_mp4(
                 part.unlink()
 
 
-def _encode(
-    av: Any, file: Path, streams: Sequence[Sequence[Signal]], codec: Codec, path: Path
-) -> None:
+def _encode(file: Path, streams: Sequence[Sequence[Signal]], codec: Codec, path: Path) -> None:
     """Write an MP4 with one stream for the sum of each of `streams`; `path` is what it will be."""
+    import av
+
     rate = streams[0][0].sample_rate
     # As bitexact, FFmpeg writes neither the time nor its version. An edit list counts in the time
     # base of the movie: in milliseconds, as by default, lengths would be off by some samples.
@@ -186,7 +182,7 @@ def _encode(
             for start, sums in _sums(streams, n_at_once):
                 if codec == "alac":
                     _check_peak(sums, path)
-                encoded = list(pool.map(partial(_packets, av, start), encoders, sums))
+                encoded = list(pool.map(partial(_packets, start), encoders, sums))
                 with writing_to(path):
                     for packets in encoded:
                         muxer.mux(packets)
@@ -219,8 +215,10 @@ def _stream(muxer: Any, codec: Codec, rate: int, *, is_master: bool) -> Any:
     return stream
 
 
-def _packets(av: Any, start: int, encoder: Any, samples: Block) -> list[Any]:
+def _packets(start: int, encoder: Any, samples: Block) -> list[Any]:
     """Encode stereo samples that begin at sample `start` of a stream; FFmpeg lets threads run."""
+    import av
+
     context = encoder.codec_context
     if not context.format.name.startswith("flt"):  # int32 with 24 bits in the upper bytes
         codes = np.minimum(np.rint(samples.astype(np.float64) * 2**23), 2**23 - 1)
