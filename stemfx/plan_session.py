@@ -22,7 +22,7 @@ from stemfx.recipe import Recipe, Track
 from stemfx.recipe.problems import listing
 from stemfx.stage import Finding
 
-SESSION_VERSION = 1
+SESSION_VERSION = 2
 """Raise it when a project becomes another."""
 
 Target = Callable[[Path, str], Path]

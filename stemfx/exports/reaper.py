@@ -98,7 +98,7 @@ def _track(song: Song, number: int, track: SongTrack) -> Iterator[str]:
     start_s, length_s = song.tempo.song_start_s, track.n_samples / song.sample_rate
     yield from _item(song, identity, track.name, start_s, length_s)
     yield "      <SOURCE WAVE"
-    yield f"        FILE {_quoted(track.file)}"
+    yield f'        FILE "{track.file}"'  # no file of ours has a quote in its name, see `paths`
     yield from ("      >", "    >", "  >")
 
 
