@@ -74,28 +74,34 @@ def write_stem_file(work: WriteStemFile, inputs: Sequence[Signal], notes: Notes)
 
 
 def _song(work: WriteSession, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]]) -> Song:
-    found = iter(data)
-    reading = MusicReading.from_json(next(found)) if work.has_reading else None
+    told = list(data)
+    reading = MusicReading.from_json(told.pop(0)) if work.has_reading else None
     tempo = None if reading is None else tempo_map(reading, work.sample_rate)
     ends_s = [signal.n_samples / signal.sample_rate for signal in inputs]
+    duration_s = max(ends_s, default=work.duration_s if reading is None else reading.duration_s)
     tracks = (
         replace(track, channels=signal.channels, n_samples=signal.n_samples)
         for track, signal in zip(work.tracks, inputs, strict=True)
+    )
+    found = (
+        HitTrack(name, tuple(Hit(*values) for values in one["hits"]))
+        for name, one in zip(work.hits, told, strict=True)
     )
     return Song(
         work.title,
         work.artist,
         work.about,
         work.sample_rate,
-        max(ends_s, default=work.duration_s if reading is None else reading.duration_s),
+        duration_s,
         tempo or NO_TEMPO,
         markers_of(reading),
         tuple(tracks),
-        tuple(
-            HitTrack(name, tuple(Hit(*values) for values in one["hits"]))
-            for name, one in zip(work.hits, found, strict=True)
-        ),
+        (*found, *(_until(duration_s, track) for track in work.given_hits)),
     )
+
+
+def _until(end_s: float, track: HitTrack) -> HitTrack:
+    return replace(track, hits=tuple(hit for hit in track.hits if hit.time_s < end_s))
 
 
 def markers_of(reading: MusicReading | None) -> tuple[Marker, ...]:

@@ -180,6 +180,23 @@ def test_drum_hits_come_along_as_notes_at_their_places(mixed: tuple[Path, Outcom
     assert struck == pytest.approx([start_s + hit["time_s"] for hit in found], abs=1e-4)
 
 
+def test_hits_that_a_file_gives_come_along_too(folder: Path) -> None:
+    given = [(0.37, "kick", 1.0), (2.5, "snare", 0.5), (4.5, "kick", 1.0)]  # the last: after it
+    hits = [dict(zip(("time_s", "class", "velocity"), hit, strict=True)) for hit in given]
+    text = f"{SOURCES}tracks: {{drums: {{stages: [tells_hits: {{hits: mine.json}}]}}}}\n"
+    text += "output: {session: song.mid}\n"
+    for moved_s in (0.0, 0.25):  # a second run sees that the file is another one
+        hits[1]["time_s"] = 2.5 + moved_s
+        (folder / "mine.json").write_text(json.dumps({"hits": hits}), encoding="utf-8")
+        run_text(folder, text)
+        strikes = read_midi_notes((folder / "song.mid").read_bytes(), 1000).strikes
+        struck = [(time_s, note) for time_s, note, _ in strikes if note in (36, 38)]
+        # The downbeat at 0.37 s is the second bar of a project at 120 BPM.
+        assert [note for _, note in struck] == [36, 38]
+        assert struck[0][0] == pytest.approx(2.0, abs=0.005)
+        assert struck[1][0] - struck[0][0] == pytest.approx(2.13 + moved_s, abs=1e-4)
+
+
 def test_what_a_dawproject_cannot_say_is_said(mixed: tuple[Path, Outcome]) -> None:
     said = {f.code: f.message for _, f in mixed[1].findings}
     assert said["session_pan_law"].startswith("vocals, drums: ")
