@@ -10,7 +10,7 @@ from stemfx.audio import Signal
 from stemfx.exports.dawproject_file import write_dawproject
 from stemfx.exports.four_parts import four_parts
 from stemfx.exports.grid_midi import midi_bytes
-from stemfx.exports.reaper import rpp_text
+from stemfx.exports.reaper import is_anothers, rpp_text
 from stemfx.exports.song import HitTrack, Marker, Song
 from stemfx.exports.stem_mp4 import parts_of, write_stem_mp4
 from stemfx.exports.tempo_map import NO_TEMPO, tempo_map
@@ -33,6 +33,8 @@ def write_session(
 ) -> None:
     """Write a project and its media; report its tempo, and say if there is none.
 
+    A REAPER project that somebody went on with is kept: there is work in it.
+
     Raises:
         OutputError, DiskFullError: it cannot be written.
     """
@@ -54,7 +56,16 @@ def write_session(
     else:
         for path, signal in zip(work.media, inputs, strict=True):
             write(path, signal, _FLOAT_WAV)
-        write_text(work.path, rpp_text(song))
+        if is_anothers(work.path):
+            notes.find(
+                "warn",
+                "session_edited",
+                f"{work.path.name} was saved by REAPER, so it is kept as it is, and only its audio "
+                "is written; to have the project written anew move it away, or give `session` "
+                "another name",
+            )
+        else:
+            write_text(work.path, rpp_text(song))
 
 
 def write_stem_file(work: WriteStemFile, inputs: Sequence[Signal], notes: Notes) -> None:

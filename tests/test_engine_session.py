@@ -213,9 +213,26 @@ def test_a_second_run_and_another_folder_give_the_same_bytes(folder: Path, tmp_p
     outcome = run_text(folder, SOURCES + TRACKS + MIX)
     assert {n.status for n in outcome.nodes if n.id.startswith("write/")} == {"cached"}
     assert len(first) == 3 + 4 + 2
-    (folder / "song.rpp").write_text("edited", encoding="utf-8")
+    (folder / "song.mid").write_text("edited", encoding="utf-8")
     run_text(folder, SOURCES + TRACKS + MIX, cache=Cache(folder / "other"))
     assert written() == first
+
+
+def test_a_project_that_was_saved_in_reaper_is_kept_with_new_audio_in_it(folder: Path) -> None:
+    path = folder / "song.rpp"
+    run_text(folder, SOURCES + "output: {session: song.rpp}\n")
+    saved = path.read_text(encoding="utf-8").replace('"7.0/stemfx" 0', '"7.22/linux" 1732600000')
+    path.write_text(saved, encoding="utf-8")
+    tracks = "tracks: {vocals: {gain_db: 3, stages: [gain: {gain_db: -6}]}}\n"
+    for _ in range(2):
+        outcome = run_text(folder, f"{SOURCES}{tracks}output: {{session: song.rpp}}\n")
+        assert "session_edited" in {f.code for _, f in outcome.findings}
+        assert path.read_text(encoding="utf-8") == saved
+    quiet = samples(folder / "song-media/vocals.wav")
+    assert level_db(quiet, samples(folder / "v.wav")) == pytest.approx(-6, abs=0.01)
+    path.unlink()
+    run_text(folder, f"{SOURCES}{tracks}output: {{session: song.rpp}}\n")
+    assert next(iter(names_of(path))) == "vocals"
 
 
 def test_a_stem_file_plays_the_master_and_its_four_parts_are_the_tracks_at_their_faders(
