@@ -35,6 +35,7 @@ const audio = JSON.parse(document.getElementById("audio").textContent);
 const events = {state: [], waiting: [], error: [], position: []};
 const loads = [];
 let delay_ms = 0;
+const slow_ms = {};  // of single segments: "tone/1"
 // Timers as in a hidden tab: once a second at most.
 const interval = window.setInterval;
 window.setInterval = (fn, ms) => interval(fn, Math.max(ms, 1000));
@@ -47,7 +48,8 @@ async function until(fn) {
 const heardFor = (engine, ms) => until(() => !engine.isWaiting).then(() => sleep(ms + 100));
 async function load(id, k) {
   loads.push(`${id}/${k}`);
-  if (delay_ms) await sleep(delay_ms);
+  const wait_ms = slow_ms[`${id}/${k}`] ?? delay_ms;
+  if (wait_ms) await sleep(wait_ms);
   const bytes = audio[data.points.find((p) => p.id === id).audio][k];
   if (bytes === null) throw new Error("not found");
   return Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0)).buffer;
