@@ -226,13 +226,12 @@ class EntryWriter:
             )
         return self._writers[name]
 
-    def keep(self, name: str, chunks: Iterable[bytes]) -> Path:
-        """Write a file of any content, called `name`; return where it lies for now."""
+    def keep(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write a file of any content, called `name`."""
         path = self.folder / f"{len(self._files)}.bin"
         with self._writing(), path.open("wb") as file:
             file.writelines(chunks)
         self._files[name] = path
-        return path
 
     def checkpoint(self) -> None:
         """Make sure that what was written so far is kept when the run is interrupted.

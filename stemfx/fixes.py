@@ -84,16 +84,6 @@ def in_sources(name: str) -> str:
     return f"in sources.{name}"
 
 
-def in_track(name: str) -> str:
-    """Return the place of a track of the recipe."""
-    return f"in tracks.{name}"
-
-
-def in_stages(track: str) -> str:
-    """Return the place of the stages of a track of the recipe."""
-    return f"in tracks.{track}.stages"
-
-
 def _flow(value: Mapping[str, Any]) -> str:
     """Write a mapping of one key on one line of YAML, without its own braces."""
     import yaml

@@ -75,6 +75,8 @@ def check_notes(notes: Notes, who: str) -> None:
                 f"{who!r} gave a finding of level {finding.level!r}; "
                 f"{', '.join(get_args(Level))} are known"
             )
+        if not isinstance(finding.fix, str | None):
+            raise PluginError(f"{who!r} gave a finding the fix {finding.fix!r}; text, or none")
 
 
 @dataclass

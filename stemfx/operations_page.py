@@ -10,7 +10,7 @@ from stemfx.cache import EntryWriter
 from stemfx.dsp.pictures import PictureGrid, picture_of
 from stemfx.dsp.receipt import null_receipt
 from stemfx.graph import ForPage, ListeningCopy, Picture
-from stemfx.io.opus import OPUS_HZ, copy_gain_db, copy_shift_lu, listening_copy
+from stemfx.io.opus import copy_gain_db, listening_copy, n_copied
 
 COPY = "copy"
 """The name of the file in which the pieces of a listening copy lie, one after the other."""
@@ -43,13 +43,9 @@ def write_copy(
             ends.append(len(piece) + (ends[-1] if ends else 0))
             yield piece
 
-    path = writer.keep(COPY, counted())
-    with path.open("rb") as file:
-        pieces = (file.read(end - start) for start, end in zip((0, *ends), ends, strict=False))
-        shift_lu = copy_shift_lu(picture["lufs"], pieces, gain_db=gain_db)
+    writer.keep(COPY, counted())
     return {
         "ends": ends,
-        "n_samples": round(signal.n_samples * OPUS_HZ / signal.sample_rate),
+        "n_samples": n_copied(signal.n_samples, signal.sample_rate),
         "gain_db": gain_db,
-        "shift_lu": round(shift_lu, 3),
     }

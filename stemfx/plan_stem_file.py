@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stemfx.errors import OutputError
-from stemfx.exports.stem_mp4 import check_available, stem_rate
+from stemfx.exports.stem_mp4 import stem_rate
 from stemfx.graph import Graph, Port, Resample, WriteStemFile
 from stemfx.io import file_sha256
 from stemfx.recipe import Recipe, SessionFile
@@ -35,15 +34,7 @@ def add_stem_file(
         master: the finished one.
         faders: the tracks that are heard, at their faders, by name.
         sample_rate: of all these, in Hz.
-
-    Raises:
-        OutputError: what writes it is not installed.
     """
-    try:
-        check_available()
-    except OutputError as error:
-        error.where = file.where
-        raise
     rate = stem_rate(sample_rate)
 
     def at_rate(name: str, port: Port) -> Port:

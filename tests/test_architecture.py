@@ -120,7 +120,7 @@ def test_nothing_of_the_package_needs_the_shared_folder() -> None:
 
 
 HEAVY = {
-    *("torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
+    *("av", "torch", "scipy", "demucs", "librosa", "pedalboard", "soundfile", "huggingface_hub"),
     *("mutagen", "matplotlib"),
 }
 

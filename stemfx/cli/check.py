@@ -39,7 +39,7 @@ def check(
         typer.Option(
             "--plot",
             metavar="FILE.png",
-            help="Draw up to 12 files into one picture (png, svg, pdf): waveform, loudness, "
+            help="Draw up to 12 files into one picture (png or svg): waveform, loudness, "
             "spectrogram, correlation, what is wrong.",
         ),
     ] = None,
@@ -62,18 +62,19 @@ def check(
     from stemfx.cli.screen import file_progress, print_json, print_line, table_console
 
     paths = list(a.audio_paths(files))
+    other = None if mixture is None else a.user_path(mixture, "--mixture")
     if json and view:
         raise UsageError(
             "shows characters to people, and --json prints exactly one object; leave one out",
             where="--view",
         )
-    target = None if plot is None else plot_target(plot, paths)
+    target = None if plot is None else plot_target(plot, paths, other)
     with file_progress("check") as advanced:
         checked = [
             _check(path, advanced(path, i, len(paths)), look=target is not None)
             for i, path in enumerate(paths)
         ]
-    stem_set = _check_set(checked, None if mixture is None else a.user_path(mixture, "--mixture"))
+    stem_set = _check_set(checked, other)
     drawn = _draw(checked, stem_set, target)
     if json:
         told = None if stem_set is None else stem_set.to_json()

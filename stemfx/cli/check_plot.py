@@ -18,7 +18,7 @@ MOST_FILES = 12
 _REMEDY = "choose another place with --plot"
 
 
-def plot_target(named: Path, files: Sequence[Path]) -> Path:
+def plot_target(named: Path, files: Sequence[Path], mixture: Path | None = None) -> Path:
     """Return where the picture goes, before any file is read; its folder is made if need be.
 
     Raises:
@@ -30,8 +30,7 @@ def plot_target(named: Path, files: Sequence[Path]) -> Path:
 
     path = user_path(named, "--plot")
     if path.suffix.lower() not in SUFFIXES:
-        allowed = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-        raise UsageError(f"{path.name!r} should end in {allowed}", where="--plot")
+        raise UsageError(f"{path.name!r} should end in {' or '.join(SUFFIXES)}", where="--plot")
     if len(files) > MOST_FILES:
         raise UsageError(
             f"a picture holds {MOST_FILES} files, and {len(files)} are given; name fewer of them",
@@ -39,9 +38,10 @@ def plot_target(named: Path, files: Sequence[Path]) -> Path:
         )
     if path.is_dir():
         raise UsageError(f"{path.name!r} is a folder; name a file", where="--plot")
-    if any(path.resolve() == file.resolve() for file in files):
+    read = [*files, *([] if mixture is None else [mixture])]
+    if path.exists() and any(file.exists() and path.samefile(file) for file in read):
         raise UsageError(
-            f"{path.name!r} is one of the files to check, and would be lost; say another name",
+            f"{path.name!r} is one of the files to read, and would be lost; say another name",
             where="--plot",
         )
     check_writable(path.parent, _REMEDY)

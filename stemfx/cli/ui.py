@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import webbrowser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stemfx.cli import arguments as a
-from stemfx.errors import EXIT_OK, CancelledError
+from stemfx.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,11 +76,14 @@ def serve_recipe(
     """Serve a recipe's page on this machine and render what changes, until interrupted.
 
     Returns:
-        0: an interruption is how it ends.
+        0: an interruption while it waits is how it ends.
 
     Raises:
         UsageError: there is no such recipe, it is a bundle, or the port cannot be had.
+        CancelledError: interrupted while it renders.
     """
+    import webbrowser
+
     from stemfx.cli.run import FailOn
     from stemfx.cli.screen import print_line
     from stemfx.cli.watch import Teller, say
@@ -97,9 +100,8 @@ def serve_recipe(
     desk = Desk(empty_page(path.name), command)
     server = PageServer(desk, port)
     with open_cache(keep=keep) as cache, serving(server):
-        say(
-            f"{path.name} is at {server.url} for this machine; save it to render again, Ctrl-C ends"
-        )
+        say(f"serving {path.name} to this machine: save it to render again, Ctrl-C to end")
+        print_line(server.url)
         if opens and not webbrowser.open(server.url):
             say("no browser could be opened: open that address in one")
         registry = build_registry()
@@ -111,10 +113,8 @@ def serve_recipe(
             settings=desk.settings,
             is_outdated=desk.turned.is_set,
         )
-        try:
+        with suppress(KeyboardInterrupt):
             _go_on(desk, renderer, Teller(path, FailOn.NEVER))
-        except (KeyboardInterrupt, CancelledError):
-            say("ended")
     return EXIT_OK
 
 

@@ -104,32 +104,6 @@ def stem_rate(sample_rate: int) -> int:
     return 44_100 if sample_rate % 11_025 == 0 else 48_000
 
 
-def check_available(codec: Codec = "aac") -> None:
-    """Make sure that stem files can be written here; before any work.
-
-    Raises:
-        OutputError: PyAV is not installed, or cannot do it.
-    """
-    _av(codec)
-
-
-def _av(codec: Codec) -> Any:
-    try:
-        import av
-    except ImportError as error:
-        why = "" if isinstance(error, ModuleNotFoundError) else f" (it is there: {error})"
-        raise OutputError(
-            f"a .stem.mp4 needs PyAV{why}; `pip install 'stemfx-suite[stem-mp4]'`, or `pip install "
-            "av`, brings it"
-        ) from None
-    if codec not in av.codecs_available:
-        raise OutputError(
-            f"the FFmpeg that PyAV has here cannot write {codec.upper()}; `pip install "
-            "--force-reinstall --only-binary av av` brings one that can"
-        )
-    return av
-
-
 def write_stem_mp4(
     path: Path,
     master: Signal,
@@ -157,7 +131,8 @@ def write_stem_mp4(
         DiskFullError: no space left.
         ValueError: not four parts, or another sample rate.
     """
-    av = _av(codec)
+    import av
+
     streams = [[master], *(list(part.signals) for part in parts)]
     rates = {signal.sample_rate for stream in streams for signal in stream}
     if len(parts) != len(FOUR_PARTS) or rates not in ({44_100}, {48_000}):

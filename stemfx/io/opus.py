@@ -2,29 +2,24 @@
 
 Opus (RFC 6716), always at 48 kHz; a decoder gives back as many samples as went in, none early or
 late. A segment reaches a little beyond its neighbours on either side, so that a player can fade
-from one to the next where both have long settled. libsndfile encodes, or PyAV where it is
-installed: as small and as near to the original (measured), in a third of the time.
+from one to the next where both have long settled. PyAV encodes: as small and as near to the
+original as libsndfile (measured), in a third of the time.
 """
 
 from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Iterator
-from functools import cache
-from importlib import import_module
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from stemfx.audio import Block, Signal
 from stemfx.dsp.channels import fold_down
-from stemfx.dsp.loudness import LoudnessMeter
 from stemfx.dsp.resample import Resampled
 from stemfx.dsp.units import db_to_gain
 from stemfx.dsp.windows import Span, read_windows
-from stemfx.io.ogg import set_serial
 
 OPUS_HZ = 48_000
 SEGMENT_S = 10.0
@@ -34,7 +29,6 @@ MIN_KBPS, MAX_KBPS = 16, 256
 """Bit rates that a listening copy may have; mono takes two thirds of it."""
 
 _MONO_SHARE = 2 / 3
-_CHANNEL_RANGE_BPS = (6_000, 256_000)  # between libsndfile's compression levels 1 and 0
 _SEGMENT_BYTES = 500  # headers, and what Ogg adds to 10 s of packets
 _BASE64 = 4 / 3
 
@@ -46,6 +40,11 @@ def copy_gain_db(true_peak_dbtp: float | None) -> float:
     """
     over_db = max(0.0, true_peak_dbtp or 0.0)
     return math.ceil(100 * over_db) / 100
+
+
+def n_copied(n_samples: int, sample_rate: int) -> int:
+    """Return how many samples a copy of a signal has."""
+    return -(-n_samples * OPUS_HZ // sample_rate)
 
 
 def listening_copy(
@@ -88,48 +87,16 @@ def _spans(n_samples: int, segment_s: float, overlap_s: float) -> list[Span]:
 
 
 def _encoded(samples: Block, kbps: float) -> bytes:
-    bits_per_s = 1000 * kbps * (_MONO_SHARE if len(samples) == 1 else 1)
-    encode = _by_libav if _libav() else _by_libsndfile
-    return encode(samples, bits_per_s)
+    import av
 
-
-def _by_libsndfile(samples: Block, bits_per_s: float) -> bytes:
-    import soundfile
-
-    lowest, highest = _CHANNEL_RANGE_BPS
     file = io.BytesIO()
-    soundfile.write(
-        file,
-        samples.T,
-        OPUS_HZ,
-        format="OGG",
-        subtype="OPUS",
-        compression_level=(highest - bits_per_s / len(samples)) / (highest - lowest),
-    )
-    file.seek(0)
-    set_serial(file, 1)
-    return file.getvalue()
-
-
-@cache
-def _libav() -> Any:
-    """Return PyAV where it is installed and has Opus: None says it is not."""
-    try:
-        av = import_module("av")
-    except ImportError:
-        return None
-    return av if "libopus" in av.codecs_available else None
-
-
-def _by_libav(samples: Block, bits_per_s: float) -> bytes:
-    av, file = _libav(), io.BytesIO()
     layout = "mono" if len(samples) == 1 else "stereo"
     # Else the serial number is drawn by chance.
     with av.open(file, "w", format="ogg", container_options={"fflags": "+bitexact"}) as muxer:
-        # As libsndfile has it; else a chord takes twice the rate.
+        # Not wholly free: a chord would take twice the rate.
         options = {"vbr": "constrained"}
         stream = muxer.add_stream("libopus", rate=OPUS_HZ, layout=layout, options=options)
-        stream.bit_rate = round(bits_per_s)
+        stream.bit_rate = round(1000 * kbps * (_MONO_SHARE if len(samples) == 1 else 1))
         frames = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(frames, format="flt", layout=layout)
         frame.sample_rate, frame.pts = OPUS_HZ, 0
@@ -145,36 +112,3 @@ def copy_bytes(
     n_segments = math.ceil(duration_s / segment_s)
     coded_s = duration_s + 2 * overlap_s * max(0, n_segments - 1)
     return round(_BASE64 * (1000 / 8 * kbps * coded_s + _SEGMENT_BYTES * n_segments))
-
-
-def copy_shift_lu(
-    lufs: float | None,
-    segments: Iterable[bytes],
-    *,
-    gain_db: float = 0.0,
-    segment_s: float = SEGMENT_S,
-    overlap_s: float = OVERLAP_S,
-) -> float:
-    """Return how much louder a copy is heard than its original, in LU.
-
-    Args:
-        lufs: integrated loudness of the original.
-        segments: what `listening_copy` gave, with the same other arguments.
-        gain_db: as there.
-        segment_s: as there.
-        overlap_s: as there.
-
-    Returns:
-        0 where one of them has no loudness.
-    """
-    import soundfile
-
-    length, overlap = round(segment_s * OPUS_HZ), round(overlap_s * OPUS_HZ)
-    meter: LoudnessMeter | None = None
-    for k, segment in enumerate(segments):
-        frames, _ = soundfile.read(io.BytesIO(segment), dtype="float32", always_2d=True)
-        meter = meter or LoudnessMeter(OPUS_HZ, frames.shape[1])
-        start = overlap if k else 0
-        meter.add(np.ascontiguousarray(frames[start : start + length].T))
-    copy_lufs = meter.lufs(gain_db) if meter else None
-    return 0.0 if lufs is None or copy_lufs is None else copy_lufs - lufs

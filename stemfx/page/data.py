@@ -19,7 +19,7 @@ _NOTHING_SEEN = {
     "spectrogram": None,
     "stereo": None,
 }
-_NOT_HEARD = {"n_samples": 0, "n_segments": 0, "copy_gain_db": 0.0, "copy_shift_lu": 0.0}
+_NOT_HEARD = {"n_samples": 0, "n_segments": 0, "copy_gain_db": 0.0}
 _BACKSTAGE = ("keys", "receipts", "grids", "hits", "format")
 
 
@@ -58,7 +58,6 @@ def _point(point: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]]) -> d
             "n_samples": copy["n_samples"],
             "n_segments": len(copy["ends"]),
             "copy_gain_db": copy["gain_db"],
-            "copy_shift_lu": copy["shift_lu"],
         }
     )
     return {**point, **seen, **heard}

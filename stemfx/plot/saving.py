@@ -14,7 +14,6 @@ from stemfx.plot.sheet import sheet
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": None},
     ".svg": {"Date": None, "Creator": None},
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
 SUFFIXES = tuple(_METADATA)

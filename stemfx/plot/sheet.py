@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEFT, _WIDE = 62, 790
+_LEFT, _WIDE = 80, 772
 _RIGHT, _NARROW = 944, 240
 _HEAD, _GAP, _MARGIN = 44, 16, 14
 _WAVE, _LOUDNESS, _SPECTRUM, _STEREO, _TIME = 136, 130, 180, 104, 44

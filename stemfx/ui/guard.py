@@ -22,7 +22,7 @@ from typing import Literal
 
 MAX_BODY_BYTES = 65_536
 
-_AUDIO = re.compile(r"audio/(\d{1,9})/([A-Za-z0-9_-]{1,64})/(\d{1,6})")
+_AUDIO = re.compile(r"audio/([0-9]{1,9})/([A-Za-z0-9_-]{1,64})/([0-9]{1,6})")
 
 Name = Literal["page", "data", "events", "params", "audio"]
 
@@ -91,20 +91,27 @@ class Guard:
             raise RefusedError(HTTPStatus.FORBIDDEN)
 
 
-def body_length(headers: Message) -> int:
-    """Return how many bytes of JSON follow.
+def told_length(headers: Message) -> int | None:
+    """Return how many bytes follow the headers; None where that is not told, or too many."""
+    lengths = headers.get_all("Content-Length", [])
+    if len(lengths) != 1 or not re.fullmatch("[0-9]{1,9}", lengths[0]):
+        return None
+    return length if (length := int(lengths[0])) <= MAX_BODY_BYTES else None
+
+
+def check_body(headers: Message) -> None:
+    """Refuse what is no JSON, of no told length, or too long.
 
     Raises:
-        RefusedError: no JSON, of no told length, or too long.
+        RefusedError: it is.
     """
     kind = headers.get_content_type() if headers.get("Content-Type") else ""
     if kind != "application/json":  # what a form of a foreign page cannot send
         raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     lengths = headers.get_all("Content-Length", [])
-    if headers.get("Transfer-Encoding") or len(lengths) != 1 or not lengths[0].isascii():
+    if headers.get("Transfer-Encoding") or len(lengths) != 1:
         raise RefusedError(HTTPStatus.LENGTH_REQUIRED)
-    if not lengths[0].isdigit():
+    if not re.fullmatch("[0-9]+", lengths[0]):
         raise RefusedError(HTTPStatus.BAD_REQUEST)
-    if len(lengths[0]) > 9 or int(lengths[0]) > MAX_BODY_BYTES:
+    if told_length(headers) is None:
         raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return int(lengths[0])

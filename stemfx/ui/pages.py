@@ -77,7 +77,7 @@ def empty_page(title: str) -> ServedPage:
 
 
 def page_of(rendering: Rendering, version: int) -> ServedPage:
-    """Return the page of a result."""
+    """Return the page of a result; it links to no file, as no file is served."""
     audio = {**rendering.data["audio"], "folder": audio_folder(version)}
-    data = {**rendering.data, "audio": audio}
+    data = {**rendering.data, "audio": audio, "outputs": {}}
     return ServedPage(data, b"".join(page_chunks(data, {}, LIVE)), rendering.copies)

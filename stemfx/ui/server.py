@@ -27,7 +27,7 @@ from typing import Any
 from stemfx.errors import UsageError
 from stemfx.shown import json_text
 from stemfx.ui.desk import Desk, KnobFaultError, state_json
-from stemfx.ui.guard import MAX_BODY_BYTES, Guard, RefusedError, Route, body_length
+from stemfx.ui.guard import MAX_BODY_BYTES, Guard, RefusedError, Route, check_body, told_length
 
 ADDRESS = "127.0.0.1"
 MAX_CONNECTIONS = 48
@@ -175,6 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
+        # Before all else: to hang up on what was not read would lose the answer, a refusal too.
+        length = told_length(self.headers)
+        self._body = self.rfile.read(length) if length else b""
         try:
             route = self.server.guard.route(self.command, self.path, self.headers)
             self.connection.settimeout(REQUEST_S)
@@ -203,13 +206,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(content, "audio/ogg")
 
     def _params(self, _: Route) -> None:
-        length = body_length(self.headers)
-        body = self.rfile.read(length)
+        check_body(self.headers)
         try:
-            values = json.loads(body, parse_constant=_no_constant)
+            values = json.loads(self._body, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise RefusedError(HTTPStatus.BAD_REQUEST) from None
-        if len(body) != length or not isinstance(values, dict):
+        if not isinstance(values, dict):
             raise RefusedError(HTTPStatus.BAD_REQUEST)
         try:
             state = self.server.desk.turn(values)

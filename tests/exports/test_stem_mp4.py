@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import struct
-import sys
 from pathlib import Path
 
 import av
@@ -16,7 +15,7 @@ from mutagen.mp4 import MP4
 from stemfx.audio import Audio, Signal
 from stemfx.errors import DiskFullError, OutputError
 from stemfx.exports.mp4_boxes import OffsetError, add_user_data, box
-from stemfx.exports.stem_mp4 import Part, check_available, parts_of, write_stem_mp4
+from stemfx.exports.stem_mp4 import Part, parts_of, write_stem_mp4
 from stemfx.tags import Cover, Tags
 
 RATE, N = 44_100, 70_001
@@ -156,13 +155,6 @@ def test_what_would_clip_in_alac_is_refused_and_the_earlier_file_stays(tmp_path:
         write_stem_mp4(path, MASTER, parts_of({"pad": loud}), codec="alac")
     assert path.read_bytes() == b"earlier"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_without_pyav_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_available()
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(OutputError, match=r"needs PyAV.*pip install 'stemfx-suite\[stem-mp4\]'"):
-        check_available()
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(tmp_path: Path) -> None:

@@ -14,13 +14,15 @@ import pytest
 import soundfile
 from engine import run_text
 
+import stemfx.page
 from stemfx.audio import Audio
 from stemfx.cache import Cache
 from stemfx.dsp.resample import Resampled
 from stemfx.errors import UsageError
-from stemfx.io import Encoding, write
+from stemfx.io import Encoding, file_sha256, write
 from stemfx.page import keep_story, page_of_folder, rendered, story_of, write_page
 from stemfx.page.making import Rendering
+from stemfx.page.writing import SCRIPTS, START, STYLES, libraries
 from stemfx.run import Outcome
 
 RECIPE = """
@@ -195,3 +197,23 @@ def test_much_sound_lies_beside_the_page_and_none_of_an_earlier_one(
     names = {path.name for path in (tmp_path / "page-audio").iterdir()}
     assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt"}
     assert page.size_bytes > sum(len(copy.path.read_bytes()) for copy in made[3].copies.values())
+
+
+def test_every_script_and_style_that_is_there_is_in_the_page() -> None:
+    folder = Path(stemfx.page.__file__).parent
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.js")}
+    assert there == {*SCRIPTS, START, "live.js"}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*.css")}
+    assert there == {*STYLES, "live.css"}
+
+
+def test_libraries_are_as_their_registry_has_them_and_bring_their_licences() -> None:
+    folder = Path(stemfx.page.__file__).parent / "vendor"
+    vendored = json.loads((folder / "vendored.json").read_text(encoding="utf-8"))
+    files = [file for library in vendored for file in library["files"]]
+    for file in files:
+        assert file_sha256(folder / file["file"]) == file["sha256"], file["file"]
+    assert {path.name for path in folder.iterdir()} == {f["file"] for f in files} | {
+        "vendored.json"
+    }
+    assert all("Copyright" in library["text"] for library in libraries())
