@@ -25,7 +25,7 @@ Samples = NDArray[np.floating[Any]]
 
 RATE = 48_000
 OVERLAP_S = 0.1
-SCRIPTS = ("segments.js", "graph.js", "timeline.js", "engine.js", "loudness.js", "blind.js")
+SCRIPTS = ("segments.js", "graph.js", "passes.js", "engine.js", "loudness.js", "blind.js")
 FOLDER = Path(stemfx.__file__).parent / "page"
 
 BENCH = """
