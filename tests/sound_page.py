@@ -91,13 +91,14 @@ async function listen(engine) {
   engine.output.connect(ear);
   return () => {
     engine.output.disconnect(ear);
-    // Chromium at times stamps a block with the frame of the one before: count, by the last stamp.
-    const n = blocks.length * 128;
-    const first = blocks[blocks.length - 1][0] + 128 - n;
-    const nWrong = blocks.filter(([frame], i) => frame !== first + i * 128).length;
-    if (nWrong > 8) throw new Error(`${nWrong} of ${blocks.length} blocks are misplaced`);
+    // Chromium at times stamps a block with the frame of the one before.
+    const frames = [];
+    for (const [frame] of blocks) frames.push(Math.max(frame, (frames.at(-1) ?? -128) + 128));
+    const first = frames[0], n = frames.at(-1) - first + 128;
     const sides = [new Float32Array(n), new Float32Array(n)];
-    blocks.forEach(([, ...block], i) => block.forEach((b, c) => sides[c].set(b, i * 128)));
+    blocks.forEach(([, ...block], i) => {
+      block.forEach((samples, side) => sides[side].set(samples, frames[i] - first));
+    });
     return {frame: first, samples: coded(sides)};
   };
 }
