@@ -106,7 +106,7 @@
     into("outcome", stemfx.panels.outcome(data));
     into("listen", bar.element, lanes.element);
     into("ab", page.ab.element);
-    into("steps", ...stemfx.panels.steps(data, page, (id) => listening.hasSound(id)));
+    into("steps", ...stemfx.panels.steps(data, page));
     into("recipe", ...stemfx.record.recipe(data));
     into("record", ...stemfx.record.parts(data, jsonOf("stemfx-libraries") ?? []));
     const showHeard = () => {
