@@ -143,12 +143,13 @@
     #notice() {
       const point = this.lanes.listening.points.get(this.lane.point);
       const { lufs, true_peak_dbtp, peaks, has_own_time } = point;
+      const tallness = this.lanes.tallness(this.lane);
       const isSilent = lufs === null && (true_peak_dbtp ?? -Infinity) < SILENT_DBTP;
       this.readout.textContent = !peaks
         ? ""
         : isSilent
           ? "silent"
-          : `${db(lufs, "LUFS")} · ${db(true_peak_dbtp, "dBTP")}`;
+          : `${db(lufs, "LUFS")} · ${db(true_peak_dbtp, "dBTP")}${tallness === 1 ? "" : ` · drawn ×${tallness}`}`;
       this.note.textContent =
         this.lanes.listening.whySilent(point.id) ||
         (has_own_time ? "In its own time, not in step with the page." : "");
@@ -164,7 +165,7 @@
         waveColor: lane.color,
         progressColor: lane.color,
         cursorWidth: 0,
-        renderFunction: (sides, pen) => envelope(sides, pen, lanes.tallness),
+        renderFunction: (sides, pen) => envelope(sides, pen, lanes.tallness(lane)),
         minPxPerSec: lanes.px_per_s,
         autoScroll: false,
         autoCenter: false,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from report_page import MINUS, SECONDS, song, until, written
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 DESK = {"width": 1280, "height": 900}
 HEARD = "Object.fromEntries(stemfx.page.listening.heard())"
 
@@ -230,6 +231,23 @@ def test_all_lanes_scroll_and_zoom_together(page) -> None:
     until(page, f"{scrollers}.every(one => one.scrollLeft === 300)")
     page.keyboard.press("0")
     until(page, f"{scrollers}.every(one => one.scrollLeft === 0)")
+
+
+def test_quiet_tracks_are_drawn_larger_by_one_factor_and_it_is_told(open_page, tmp_path) -> None:
+    data = song()
+    peaks_dbtp = {"p0": -1.0, "p1": -3.0, "p2": -10.0, "p3": -16.0, "p4": -1.0}
+    for point in data["points"]:
+        point["true_peak_dbtp"] = peaks_dbtp[point["id"]]
+    page = open_page(written(tmp_path, data), viewport=DESK)
+    readouts = page.locator(".lane .readout")
+    # The louder of the tracks leaves room for a factor of 10 ** (10 / 20) = 3.16.
+    assert [f" · drawn {TIMES}3" in told for told in readouts.all_inner_texts()] == [
+        *(False, True, True, False)
+    ]
+    page.get_by_label("Which point of drums").select_option("p1")  # 3 dB of room: a factor of 1.41
+    assert "drawn" not in readouts.nth(1).inner_text()
+    page.get_by_role("button", name="Taller").click()
+    assert readouts.nth(2).inner_text().endswith(f"drawn {TIMES}6")
 
 
 # ---- keys that are not taken ---------------------------------------------------------------
