@@ -102,7 +102,7 @@ def serve_recipe(
     with open_cache(keep=keep) as cache, serving(server):
         say(f"serving {path.name} to this machine: save it to render again, Ctrl-C to end")
         print_line(server.url)
-        if opens and not webbrowser.open(server.url):
+        if opens and not webbrowser.open(server.invitation):
             say("no browser could be opened: open that address in one")
         registry = build_registry()
         renderer = Renderer(
