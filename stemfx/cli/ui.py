@@ -105,21 +105,22 @@ def serve_recipe(
         if opens and not webbrowser.open(server.invitation):
             say("no browser could be opened: open that address in one")
         registry = build_registry()
+        teller = Teller(path, FailOn.NEVER)
         renderer = Renderer(
             path,
             replace(request, out_folder=request.out_folder or folder),
             registry,
-            _performer(desk, cache, registry, jobs),
+            _performer(desk, teller, cache, registry, jobs),
             settings=desk.settings,
             is_outdated=desk.turned.is_set,
         )
         with suppress(KeyboardInterrupt):
-            _go_on(desk, renderer, Teller(path, FailOn.NEVER))
+            _go_on(desk, renderer, teller)
     return EXIT_OK
 
 
 def _performer(
-    desk: Desk, cache: Cache, registry: Registry, jobs: int | None
+    desk: Desk, teller: Teller, cache: Cache, registry: Registry, jobs: int | None
 ) -> Callable[[Plan, Sequence[Finding], Callable[[], None]], Outcome]:
     """Return what runs a plan and puts its page on a desk."""
     from stemfx.cli.run import render, report, served
@@ -130,6 +131,7 @@ def _performer(
         outcome = render(
             plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
         )
+        teller.tell(outcome)
         pictures = StepObserver(desk, None)
         made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
         desk.publish(page_of(made, desk.next_version))
@@ -147,9 +149,8 @@ def _go_on(desk: Desk, renderer: Renderer, teller: Teller) -> None:
     while True:
         desk.begin()
         try:
-            result = teller.render_and_tell(renderer)
-            if isinstance(result, Exception):
-                desk.fault(_in_words(result))
+            if fault := teller.render_and_tell(renderer):
+                desk.fault(_in_words(fault))
             while not (desk.turned.is_set() or renderer.watch.has_changed()):
                 desk.turned.wait(_LOOK_S)
             say(f"{renderer.changed_names or 'a knob'} changed")
