@@ -377,13 +377,13 @@ class Cache:
             for old in files[:-most]:
                 old.unlink(missing_ok=True)
 
-    def document(self, shelf: str, name: str, *, largest: int) -> str | None:
-        """Return a text that was kept, if it is there and sound, of at most `largest` bytes."""
+    def document(self, shelf: str, name: str) -> str | None:
+        """Return a text that was kept, if it is there and sound."""
         try:
-            with (self.root / shelf / f"{name}.json").open(encoding="utf-8") as file:
-                checksum, _, text = file.read(largest).partition("\n")
+            kept = (self.root / shelf / f"{name}.json").read_text(encoding="utf-8")
         except (OSError, ValueError):
             return None
+        checksum, _, text = kept.partition("\n")
         return text if checksum == _checksum(text) else None
 
     @property

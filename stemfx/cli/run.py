@@ -161,7 +161,8 @@ def report(
     if plan.report.suffix.lower() == ".json":
         write_report(outcome, plan.report)
         return
-    write_page(plan.report, _shown(story, plan, cache, jobs=jobs, check=check))
+    shown = _shown(story, plan, cache, jobs=jobs, check=check)
+    write_page(plan.report, shown, plan.out_folder)
 
 
 def served(

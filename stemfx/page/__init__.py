@@ -64,4 +64,4 @@ def page_of_folder(
             where=str(record),
         )
     made = rendered(story, cache, observer=observer, jobs=jobs)
-    return write_page(path or record.with_name("report.html"), made)
+    return write_page(path or record.with_name("report.html"), made, record.parent)

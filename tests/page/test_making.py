@@ -127,6 +127,9 @@ def test_the_page_of_an_earlier_run_shows_the_same(
     told = json.loads(json.dumps(page.data))
     assert shown["points"] == told["points"]
     assert shown["grids"] == told["grids"]
+    assert shown["outputs"]["master"] == "out.wav"
+    moved = page_of_folder(folder, cache, folder / "pages" / "of it" / "page.html")
+    assert '"master": "../../out.wav"' in moved.path.read_text(encoding="utf-8")
 
 
 def test_what_the_cache_has_lost_is_made_again_or_left_out(
@@ -193,9 +196,10 @@ def test_much_sound_lies_beside_the_page_and_none_of_an_earlier_one(
     (tmp_path / "page-audio").mkdir()
     (tmp_path / "page-audio" / "p99.js").write_text("old")
     (tmp_path / "page-audio" / "mine.txt").write_text("mine")
+    (tmp_path / "page-audio" / "player.js").write_text("mine")
     page = write_page(tmp_path / "page.html", Rendering(data, made[3].copies))
     names = {path.name for path in (tmp_path / "page-audio").iterdir()}
-    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt"}
+    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt", "player.js"}
     assert page.size_bytes > sum(len(copy.path.read_bytes()) for copy in made[3].copies.values())
 
 
