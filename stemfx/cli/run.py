@@ -101,7 +101,7 @@ def run_recipe(
         plan, notices = prepare(
             opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
         )
-        with open_cache(keep=keep) as cache:
+        with open_cache(keep=keep) as cache, cache.held():
             outcome = render(
                 plan, cache, registry, jobs=jobs, notices=notices, authors_record=opened.record
             )

@@ -127,15 +127,16 @@ def _performer(
     from stemfx.ui import StepObserver, page_of
 
     def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-        steps = StepObserver(desk, len(plan.nodes))
-        outcome = render(
-            plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
-        )
-        teller.tell(outcome)
-        pictures = StepObserver(desk, None)
-        made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
-        desk.publish(page_of(made, desk.next_version))
-        report(outcome, cache, jobs=jobs, check=check)
+        with cache.held():
+            steps = StepObserver(desk, len(plan.nodes))
+            outcome = render(
+                plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
+            )
+            teller.tell(outcome)
+            pictures = StepObserver(desk, None)
+            made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
+            desk.publish(page_of(made, desk.next_version))
+            report(outcome, cache, jobs=jobs, check=check)
         return outcome
 
     return perform

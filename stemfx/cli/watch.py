@@ -45,9 +45,10 @@ def watch_recipe(
     with open_cache(keep=keep) as cache:
 
         def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-            outcome = render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
-            teller.tell(outcome)
-            report(outcome, cache, jobs=jobs, check=check)
+            with cache.held():
+                outcome = render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
+                teller.tell(outcome)
+                report(outcome, cache, jobs=jobs, check=check)
             return outcome
 
         teller = Teller(path, fail_on)

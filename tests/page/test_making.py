@@ -17,6 +17,7 @@ from engine import run_text
 import stemfx.page
 from stemfx.audio import Audio
 from stemfx.cache import Cache
+from stemfx.cli import execute
 from stemfx.dsp.resample import Resampled
 from stemfx.errors import UsageError
 from stemfx.io import Encoding, file_sha256, write
@@ -24,6 +25,7 @@ from stemfx.page import keep_story, page_of_folder, rendered, story_of, write_pa
 from stemfx.page.making import Rendering
 from stemfx.page.writing import SCRIPTS, START, STYLES, libraries
 from stemfx.run import Outcome
+from stemfx.testing import example_audio
 
 RECIPE = """
 sources: {song: song.wav}
@@ -162,6 +164,22 @@ def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     with pytest.raises(UsageError, match="run its recipe again"):
         page_of_folder(tmp_path, made[2])
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_cache_too_small_for_anything_serves_one_run_and_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMFX_CACHE", str(tmp_path / "cache"))
+    cache = Cache(tmp_path / "cache")
+    cache.set_limit(0)
+    write(tmp_path / "song.wav", example_audio(0.5), Encoding("wav", 16))
+    text = "stemfx: 1\nsources: {s: song.wav}\noutput: {master: o.wav, report: r.html}\n"
+    (tmp_path / "r.yaml").write_text(text)
+    assert execute(["run", str(tmp_path / "r.yaml")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    shown = json.loads(page.split('id="stemfx-data">')[1].split("</script>")[0])
+    assert [point["n_segments"] for point in shown["points"]] == [1] * len(shown["points"])
+    assert not list((tmp_path / "cache" / "entries").rglob("*.bin"))
 
 
 # --- the file ----------------------------------------------------------------------------
