@@ -16,7 +16,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -314,6 +314,7 @@ class Cache:
         self.unfinished = root / "unfinished"
         self._entries = root / "entries"
         self._config = root / "config.json"
+        self._n_held = 0
 
     def folder_of(self, key: str) -> Path:
         """Return where the entry of `key` lies."""
@@ -377,13 +378,13 @@ class Cache:
             for old in files[:-most]:
                 old.unlink(missing_ok=True)
 
-    def document(self, shelf: str, name: str, *, largest: int) -> str | None:
-        """Return a text that was kept, if it is there and sound, of at most `largest` bytes."""
+    def document(self, shelf: str, name: str) -> str | None:
+        """Return a text that was kept, if it is there and sound."""
         try:
-            with (self.root / shelf / f"{name}.json").open(encoding="utf-8") as file:
-                checksum, _, text = file.read(largest).partition("\n")
+            kept = (self.root / shelf / f"{name}.json").read_text(encoding="utf-8")
         except (OSError, ValueError):
             return None
+        checksum, _, text = kept.partition("\n")
         return text if checksum == _checksum(text) else None
 
     @property
@@ -435,6 +436,17 @@ class Cache:
     def unfinished_bytes(self) -> int:
         """Bytes of what interrupted runs will go on with."""
         return unfinished.size_bytes(self.unfinished)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let everything stay while the block runs; keep the limit at the end of the outermost."""
+        self._n_held += 1
+        try:
+            yield
+        finally:
+            self._n_held -= 1
+            if not self._n_held:
+                self.evict()
 
     def evict(self) -> int:
         """Remove signals until the limit is kept; return the bytes freed. Facts stay.

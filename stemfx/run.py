@@ -172,18 +172,18 @@ def run_steps(
         StemfxError: a node failed; those that had finished are kept in the cache.
         CancelledError: interrupted from the keyboard; likewise.
     """
-    try:
-        for attempt in range(3):
-            try:
-                loop = _Loop(steps, cache, observer or SilentObserver(), jobs, check)
-                return loop.run()
-            except LostError:  # somebody cleared the cache: make it again
-                if attempt == 2:
-                    raise
-        raise AssertionError  # the third time returns or raises
-    finally:
-        cache.touch(node.key for node in steps.nodes.values())
-        cache.evict()
+    with cache.held():
+        try:
+            for attempt in range(3):
+                try:
+                    loop = _Loop(steps, cache, observer or SilentObserver(), jobs, check)
+                    return loop.run()
+                except LostError:  # somebody cleared the cache: make it again
+                    if attempt == 2:
+                        raise
+            raise AssertionError  # the third time returns or raises
+        finally:
+            cache.touch(node.key for node in steps.nodes.values())
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 Opus (RFC 6716), always at 48 kHz; a decoder gives back as many samples as went in, none early or
 late. A segment reaches a little beyond its neighbours on either side, so that a player can fade
-from one to the next where both have long settled. PyAV encodes: as small and as near to the
-original as libsndfile (measured), in a third of the time.
+from one to the next where both have long settled.
 """
 
 from __future__ import annotations

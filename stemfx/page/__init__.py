@@ -63,5 +63,6 @@ def page_of_folder(
             "`report: report.html` in its `output` if the page is wanted each time",
             where=str(record),
         )
-    made = rendered(story, cache, observer=observer, jobs=jobs)
-    return write_page(path or record.with_name("report.html"), made)
+    with cache.held():
+        made = rendered(story, cache, observer=observer, jobs=jobs)
+        return write_page(path or record.with_name("report.html"), made, record.parent)

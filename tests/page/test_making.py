@@ -17,6 +17,7 @@ from engine import run_text
 import stemfx.page
 from stemfx.audio import Audio
 from stemfx.cache import Cache
+from stemfx.cli import execute
 from stemfx.dsp.resample import Resampled
 from stemfx.errors import UsageError
 from stemfx.io import Encoding, file_sha256, write
@@ -24,6 +25,7 @@ from stemfx.page import keep_story, page_of_folder, rendered, story_of, write_pa
 from stemfx.page.making import Rendering
 from stemfx.page.writing import SCRIPTS, START, STYLES, libraries
 from stemfx.run import Outcome
+from stemfx.testing import example_audio
 
 RECIPE = """
 sources: {song: song.wav}
@@ -127,6 +129,9 @@ def test_the_page_of_an_earlier_run_shows_the_same(
     told = json.loads(json.dumps(page.data))
     assert shown["points"] == told["points"]
     assert shown["grids"] == told["grids"]
+    assert shown["outputs"]["master"] == "out.wav"
+    moved = page_of_folder(folder, cache, folder / "pages" / "of it" / "page.html")
+    assert '"master": "../../out.wav"' in moved.path.read_text(encoding="utf-8")
 
 
 def test_what_the_cache_has_lost_is_made_again_or_left_out(
@@ -161,6 +166,22 @@ def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
+def test_a_cache_too_small_for_anything_serves_one_run_and_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMFX_CACHE", str(tmp_path / "cache"))
+    cache = Cache(tmp_path / "cache")
+    cache.set_limit(0)
+    write(tmp_path / "song.wav", example_audio(0.5), Encoding("wav", 16))
+    text = "stemfx: 1\nsources: {s: song.wav}\noutput: {master: o.wav, report: r.html}\n"
+    (tmp_path / "r.yaml").write_text(text)
+    assert execute(["run", str(tmp_path / "r.yaml")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    shown = json.loads(page.split('id="stemfx-data">')[1].split("</script>")[0])
+    assert [point["n_segments"] for point in shown["points"]] == [1] * len(shown["points"])
+    assert not list((tmp_path / "cache" / "entries").rglob("*.bin"))
+
+
 # --- the file ----------------------------------------------------------------------------
 
 
@@ -193,9 +214,10 @@ def test_much_sound_lies_beside_the_page_and_none_of_an_earlier_one(
     (tmp_path / "page-audio").mkdir()
     (tmp_path / "page-audio" / "p99.js").write_text("old")
     (tmp_path / "page-audio" / "mine.txt").write_text("mine")
+    (tmp_path / "page-audio" / "player.js").write_text("mine")
     page = write_page(tmp_path / "page.html", Rendering(data, made[3].copies))
     names = {path.name for path in (tmp_path / "page-audio").iterdir()}
-    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt"}
+    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt", "player.js"}
     assert page.size_bytes > sum(len(copy.path.read_bytes()) for copy in made[3].copies.values())
 
 
