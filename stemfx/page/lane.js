@@ -181,10 +181,7 @@
         this.page.loop({ start_s: region.start, end_s: region.end }, { isDragging: true, by: this }),
       );
       this.regions.on("region-updated", (region) =>
-        this.page.loop({
-          start_s: lanes.ruler.snapped(region.start),
-          end_s: lanes.ruler.snapped(region.end),
-        }),
+        this.page.loop(lanes.ruler.loopOf(region.start, region.end)),
       );
       this.draw();
     }
@@ -194,7 +191,7 @@
       region.remove();
       const { ruler, drawn_px_per_s } = this.lanes;
       const end_s = region.end - DRAGGED_TOO_FAR_PX / drawn_px_per_s;
-      this.page.loop({ start_s: ruler.snapped(region.start), end_s: ruler.snapped(end_s) });
+      this.page.loop(ruler.loopOf(region.start, end_s));
     }
 
     draw() {

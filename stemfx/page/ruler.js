@@ -87,6 +87,12 @@
       return near.reduce((best, bar) => (Math.abs(bar - time_s) < Math.abs(best - time_s) ? bar : best));
     }
 
+    // A dragged range as a loop: from bar to bar, one at least, if the loop snaps to them.
+    loopOf(one_s, other_s) {
+      const [start_s, end_s] = [one_s, other_s].map((time) => this.snapped(time)).sort((a, b) => a - b);
+      return { start_s, end_s: end_s > start_s || !this.doesSnap ? end_s : this.next(start_s, 1) };
+    }
+
     #fillSections() {
       const { duration_s } = this.page.data;
       const sections = (this.grid?.sections ?? []).filter((section) => section.start_s < duration_s);
@@ -192,8 +198,7 @@
       canvas.addEventListener("pointermove", (event) => {
         if (!from || (!from.isDrag && Math.abs(event.clientX - from.x) < DRAG_PX)) return;
         from.isDrag = true;
-        const times = [from.time_s, timeAt(event)].map((time) => this.snapped(time)).sort((a, b) => a - b);
-        this.page.loop({ start_s: times[0], end_s: times[1] }, { isDragging: true });
+        this.page.loop(this.loopOf(from.time_s, timeAt(event)), { isDragging: true });
       });
       canvas.addEventListener("pointerup", () => {
         if (from?.isDrag) this.page.loop(this.page.range);

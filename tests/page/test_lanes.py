@@ -185,6 +185,11 @@ def test_the_ruler_snaps_a_dragged_loop_to_bars(page) -> None:
     page.mouse.move(ticks["x"] + 2.3 * second, ticks["y"] + 20, steps=3)
     page.mouse.up()
     assert page.evaluate("stemfx.page.range") == {"start_s": 0, "end_s": 2}
+    page.mouse.move(ticks["x"] + 0.2 * second, ticks["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(ticks["x"] + 0.6 * second, ticks["y"] + 20, steps=3)
+    page.mouse.up()
+    assert page.evaluate("stemfx.page.range") == {"start_s": 0, "end_s": 2}  # a bar at least
 
 
 def test_bars_are_those_of_the_page_whatever_beats_are_shown(open_page, tmp_path) -> None:
