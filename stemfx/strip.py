@@ -37,9 +37,7 @@ _MINUS = "\N{MINUS SIGN}"
 _SIGNS = ((0.4, "+", "green"), (-0.2, "·", "yellow"), (-1.0, _MINUS, "bold red"))
 _MONO = "="
 
-_LEGEND = (
-    f"loudness over time, 3 dB a block; L/R: + together, · wide, {_MINUS} opposed (lost in mono)"
-)
+_LEGEND = f"loudness over time, 3 dB a block; L/R: + together, · wide, {_MINUS} lost in mono"
 _ASCII = str.maketrans(f"{_BLOCKS}·{_MINUS}…", "_.:-=+*#o-~")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from stemfx.audio import Audio
 
@@ -12,6 +13,10 @@ CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
 # Overflow, division by zero and NaN are bugs; underflow to zero is how a decay ends.
 np.seterr(over="raise", divide="raise", invalid="raise")
+
+# How long an example takes says how busy the machine is; what must be fast has a test of its own.
+settings.register_profile("stemfx", deadline=None)
+settings.load_profile("stemfx")
 
 
 @pytest.fixture(autouse=True)

@@ -114,12 +114,13 @@ def of_stereo() -> Iterator[list[Made]]:
     at_times = np.concatenate((5 * tone(300, 3), sides(tone(300, 1), -tone(300, 1))), axis=1)
     yield found_by("phase_check", at_times + sides(noise(4, 4), noise(5, 4)) / 50)
     bass, top = tone(60, 2), 0.2 * noise(1, 2)
-    yield found_by("mono_check", sides(bass, -bass) + top)
+    yield found_by("mono_check", sides(bass, -bass))
     yield found_by("mono_check", sides(bass, tone(60, 2, 0.5, 1.2)) + top)
     mids = tone(300, 2)
     yield found_by("mono_check", sides(mids, tone(300, 2, 0.5, 2.6)) + 0.2 * top)
     yield found_by("mono_safe", sides(common, -common) + 0.001)
     yield found_by("width", sides(common, apart), width=2.0)
+    yield found_by("width", sides(common, apart), bands=[{"high_hz": 9000, "width": 2.0}])
 
 
 def of_dynamics() -> Iterator[list[Made]]:

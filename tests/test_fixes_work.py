@@ -17,8 +17,11 @@ from stemfx.health import examine
 from stemfx.io import Encoding, FileSignal, probe, write
 from stemfx.run import Outcome
 from stemfx.stage import Finding
+from stemfx.stages import BUILTIN
+from stemfx.testing import apply
 
 RATE = 44_100
+STAGES = {stage.name: stage for stage in BUILTIN}
 SEPARATED = {"separate": {"model": "shares"}}
 
 
@@ -109,6 +112,24 @@ def test_a_target_that_was_missed_is_reached_where_the_fix_sets_it(folder: Path)
     assert "ceiling_dbtp: -1" in missed.fix
     after = rendered(folder, fixing.with_fix(before, missed.fix, 0))
     assert "loudness_target_missed" not in found(after)
+
+
+@pytest.mark.parametrize(
+    ("stage", "code"),
+    [
+        ({"width": {"width": 2.0}}, "too_wide"),
+        ({"multiband": {"threshold_lu": 24}}, "multiband_idle"),
+    ],
+)
+def test_a_stage_that_did_too_much_or_nothing_is_mended_by_its_fix_at_once(
+    stage: dict[str, Any], code: str
+) -> None:
+    given = Audio(np.stack((noise(1), noise(2))).astype(np.float32), RATE)
+    ((name, params),) = stage.items()
+    told = {f.code: f for f in apply(STAGES[name], given, **params)[1].findings}
+    fixed = fixing.with_fix(fixing.recipe(stage), str(told[code].fix), 0)
+    ((name, params),) = fixed["tracks"]["vocals"]["stages"][0].items()
+    assert code not in {f.code for f in apply(STAGES[name], given, **params)[1].findings}
 
 
 def test_a_residual_that_nobody_played_is_played(folder: Path) -> None:

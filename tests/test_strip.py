@@ -70,6 +70,7 @@ def test_lines_fit_and_line_up(width):
     assert max(line.cell_len for line in lines[:2]) <= width
     assert lines[0].plain.endswith("LUFS")
     assert lines[1].plain.endswith("mean 1.00")
+    assert lines[2].cell_len < 80  # the width that most terminals have
 
 
 def test_the_scale_ends_at_the_loudest_stretch_and_begins_24_db_below():

@@ -34,6 +34,7 @@ def demo(
     if not json:
         print_line(
             f"\nBefore: {song}\nAfter:  {folder / 'demo-master.wav'}\n"
+            f"Hear and see every step: open {folder / 'demo.html'} in a browser\n"
             "Now your own song:  stemfx run remix --source song=YOUR.wav"
         )
 

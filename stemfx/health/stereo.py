@@ -228,9 +228,13 @@ def band_findings(health: StereoHealth, limits: StereoLimits | None = None) -> I
     limits = limits or StereoLimits()
     if health.silent_channel:
         return
+    # Whoever turns a channel over in a whole song turns over what is right, too.
+    has_more = any(
+        band.level_db > at.BAND_COUNTS_DB and (band.correlation or 0.0) > 0 for band in health.bands
+    )
     for band in health.bands:
         if band.is_audible:
-            yield from _band(band, limits)
+            yield from _band(band, limits, has_more=has_more)
 
 
 _UPSIDE_DOWN = stage_line("polarity", channels="right")
@@ -296,7 +300,8 @@ def _rounded_down(width: float) -> float:
     return max(0.0, math.floor(width / _STEP - 0.5) * _STEP)
 
 
-def _band(band: BandReading, limits: StereoLimits) -> Iterator[Finding]:
+def _band(band: BandReading, limits: StereoLimits, *, has_more: bool) -> Iterator[Finding]:
+    """Yield what is wrong with one band; `has_more`: other bands are as they should be."""
     loss, rho = band.mono_loss_db, band.correlation
     if loss is None or rho is None:
         return
@@ -308,10 +313,14 @@ def _band(band: BandReading, limits: StereoLimits) -> Iterator[Finding]:
             "error",
             "bass_out_of_phase",
             f"the bass ({name}) is upside down between left and right (correlation {rho:+.2f}): "
-            f"in mono and on subwoofers {loss:.1f} dB of it vanish. To fix it add to the bass "
-            f"track's stages: {_UPSIDE_DOWN}; where it is only wide, "
-            "- mono_below: {cutoff_hz: 120}",
-            _UPSIDE_DOWN,
+            f"in mono and on subwoofers {loss:.1f} dB of it vanish. To fix it add to the "
+            + (
+                f"stages of the bass alone, before it is mixed: {_UPSIDE_DOWN}"
+                if has_more
+                else f"track's stages: {_UPSIDE_DOWN}"
+            )
+            + "; where it is only wide, - mono_below: {cutoff_hz: 120}",
+            None if has_more else _UPSIDE_DOWN,
         )
     elif (
         is_bass

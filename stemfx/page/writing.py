@@ -26,7 +26,7 @@ from stemfx.shown import json_text
 SCRIPTS = (
     *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
     *("decode.js", "loudness.js", "blind.js"),
-    *("segments.js", "graph.js", "timeline.js", "engine.js"),
+    *("segments.js", "graph.js", "passes.js", "engine.js"),
     *("dom.js", "sound.js", "heard.js", "control.js", "ruler.js", "lane.js", "lanes.js"),
     *("transport.js", "listen_bar.js", "ab.js", "panels.js", "record.js"),
     *(f"pictures/{name}.js" for name in ("colours", "maths", "said", "parts", "sheet")),

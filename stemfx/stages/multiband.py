@@ -156,7 +156,8 @@ def multiband(signal: Signal, params: MultibandParams, context: StageContext) ->
 
 def _lowered(params: MultibandParams) -> str | None:
     """Write the stage with a lower threshold, if there is a band that follows it."""
-    threshold_lu = max(-30.0, params.threshold_lu - _LOWER_LU)
+    usual_lu = float(MultibandParams().threshold_lu)
+    threshold_lu = max(-30.0, min(usual_lu, params.threshold_lu - _LOWER_LU))
     follows = any(b.threshold_lu is None and b.threshold_db is None for b in params.laid_out)
     return instead("multiband", params, threshold_lu=threshold_lu) if follows else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from stemfx.audio import Block, Signal
 from stemfx.dsp.filters import fir_beside
 from stemfx.dsp.side import band_gain_taps
-from stemfx.dsp.units import power_to_db
-from stemfx.fixes import AFTER_IT, placed, stage_line
+from stemfx.dsp.units import db_to_gain, power_to_db
+from stemfx.fixes import AFTER_IT, instead, placed, stage_line
 from stemfx.stage import StageContext, StageParams, knob, stage
 
 _SILENT_POWER = 1e-10
@@ -66,8 +67,15 @@ def width(signal: Signal, params: WidthParams, context: StageContext) -> Iterato
             "too_wide",
             f"the side is {side_to_mid_db:.1f} dB louder than the mid: much of this track vanishes "
             f"in mono; lower width from {max(widths):g}, or add after it: - mono_safe: {{}}",
-            placed(AFTER_IT, stage_line("mono_safe")),
+            _narrower(params, side_to_mid_db),
         )
+
+
+def _narrower(params: WidthParams, by_db: float) -> str:
+    """Write the stage with a width that leaves the side as loud as the mid; not with bands."""
+    if params.bands:
+        return placed(AFTER_IT, stage_line("mono_safe"))
+    return instead("width", params, width=math.floor(100 * params.width / db_to_gain(by_db)) / 100)
 
 
 def _laid_out(params: WidthParams, context: StageContext) -> tuple[list[float], list[float]]:

@@ -28,8 +28,10 @@ _EMPTY = """<!doctype html>
 <body class="plain">
 <header><h1>{title}</h1></header>
 <main id="main"></main>
+<div id="said" role="status"></div>
 <script type="application/json" id="stemfx-data">{data}</script>
-<script>{script}</script>
+<script>{elements}</script>
+<script>{live}</script>
 </body>
 </html>
 """
@@ -65,13 +67,17 @@ def empty_page(title: str) -> ServedPage:
     """
     audio = {"where": "served", "folder": audio_folder(0)}
     data: dict[str, Any] = {"title": title, "params": [], "points": [], "audio": audio}
-    style, script = (files("stemfx.page").joinpath(n).read_text(encoding="utf-8") for n in LIVE)
+    style, live, elements = (
+        files("stemfx.page").joinpath(name).read_text(encoding="utf-8")
+        for name in (*LIVE, "dom.js")
+    )
     page = _EMPTY.format(
-        policy=html.escape(page_policy("served", [script])),
+        policy=html.escape(page_policy("served", [elements, live])),
         title=html.escape(title),
         style=style,
         data=json_in_html(data),
-        script=script,
+        elements=elements,
+        live=live,
     )
     return ServedPage(data, page.encode(errors="replace"))
 

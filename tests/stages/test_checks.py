@@ -77,6 +77,10 @@ def test_mono_check_judges_each_band_by_itself():
     assert found(mono_check, Audio(np.stack([both, both]), RATE)) == {}
     upside_down = np.stack([presence + bass, presence - bass])
     assert found(mono_check, Audio(upside_down, RATE)) == {"bass_out_of_phase": "error"}
+    (fault,) = apply(mono_check, Audio(upside_down, RATE))[1].findings
+    assert fault.fix is None  # turning a channel over would turn the presence over
+    (fault,) = apply(mono_check, Audio(np.stack([bass, -bass]), RATE))[1].findings
+    assert fault.fix == "- polarity: {channels: right}"
     hollow = np.stack([bass + presence, bass - presence])
     assert found(mono_check, Audio(hollow, RATE)) == {"mono_loss_band": "error"}
 
