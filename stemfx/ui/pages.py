@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from stemfx.page.making import Copy, Rendering
+from stemfx.page.making import Copy, LiveCopy, Rendering
 from stemfx.page.writing import json_in_html, page_chunks, page_policy
 
 LIVE = ("live.css", "live.js")
@@ -43,7 +43,7 @@ class ServedPage:
 
     data: Mapping[str, Any]
     html: bytes
-    copies: Mapping[str, Copy] = field(default_factory=dict)
+    copies: Mapping[str, Copy | LiveCopy] = field(default_factory=dict)
 
     def audio(self, point: str, segment: int) -> bytes | None:
         """Return a segment of a point's listening copy, if it is there; from any thread."""
@@ -86,4 +86,5 @@ def page_of(rendering: Rendering, version: int) -> ServedPage:
     """Return the page of a result; it links to no file, as no file is served."""
     audio = {**rendering.data["audio"], "folder": audio_folder(version)}
     data = {**rendering.data, "audio": audio, "outputs": {}}
-    return ServedPage(data, b"".join(page_chunks(data, {}, LIVE)), rendering.copies)
+    copies: dict[str, Copy | LiveCopy] = {**rendering.copies, **rendering.live}
+    return ServedPage(data, b"".join(page_chunks(data, {}, LIVE)), copies)

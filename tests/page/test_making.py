@@ -26,6 +26,7 @@ from stemfx.page.making import Rendering
 from stemfx.page.writing import SCRIPTS, START, STYLES, libraries
 from stemfx.run import Outcome
 from stemfx.testing import example_audio
+from stemfx.ui import page_of
 
 RECIPE = """
 sources: {song: song.wav}
@@ -153,6 +154,31 @@ def test_what_the_cache_has_lost_is_made_again_or_left_out(
     assert gone.data["points"][2]["spectrogram"] is None
     whole = rendered(story_of(outcome, None), cache, nodes)
     assert set(whole.copies) == set(page.copies)
+
+
+def test_a_served_page_encodes_when_it_is_asked_or_makes_again_what_is_lost(
+    made: tuple[Path, Outcome, Cache, Rendering],
+) -> None:
+    _, outcome, cache, page = made
+    story, nodes = story_of(outcome, None), outcome.plan.listening.nodes
+    lost = point(page.data, "vocals after high_pass")["id"]
+    for path in cache.folder_of(outcome.plan.nodes["vocals/high_pass"].key).glob("*.f32"):
+        path.unlink()
+    served = rendered(story, cache, nodes, is_served=True)
+    assert set(served.copies) == {lost}
+    assert set(served.live) == set(page.copies) - {lost}
+    heard = ("id", "n_samples", "n_segments", "copy_gain_db")
+    for one, other in zip(served.data["points"], page.data["points"], strict=True):
+        assert [one[name] for name in heard] == [other[name] for name in heard]
+    copies = page_of(served, 1).copies
+    for name in page.copies:
+        piece = copies[name].piece(0)
+        assert piece is not None
+        assert piece.startswith(b"OggS")
+        assert copies[name].piece(1) is None
+    other = next(iter(served.live.values()))
+    other.signal.path.unlink()
+    assert other.piece(0) is None  # the cache was cleared meanwhile
 
 
 def test_a_folder_without_a_run_or_of_another_cache_is_refused(
