@@ -181,6 +181,17 @@ def test_a_served_page_encodes_when_it_is_asked_or_makes_again_what_is_lost(
     assert other.piece(0) is None  # the cache was cleared meanwhile
 
 
+def test_a_preview_has_a_page_of_its_own(
+    made: tuple[Path, Outcome, Cache, Rendering], tmp_path: Path
+) -> None:
+    _, outcome, cache, _ = made
+    record = tmp_path / "run-preview.json"
+    record.write_text('{"stemfx_run": 1, "preview_s": [0, 1]}')
+    keep_story(story_of(outcome, {"stemfx_run": 1}), record, cache)
+    for given in (tmp_path, record):
+        assert page_of_folder(given, cache).path == tmp_path / "report-preview.html"
+
+
 def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     made: tuple[Path, Outcome, Cache, Rendering], tmp_path: Path
 ) -> None:
