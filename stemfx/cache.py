@@ -87,19 +87,20 @@ class StoredSignal:
 
     def is_intact(self) -> bool:
         """Read the whole file and compare its hash."""
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
-        except OSError:
-            return False
+        return _sha256(self.path) == self.sha256
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of any content."""
+    """A file of any content; without a hash it counts as damaged."""
 
     path: Path
     size_bytes: int
+    sha256: str = ""
+
+    def is_intact(self) -> bool:
+        """Read the whole file and compare its hash."""
+        return _sha256(self.path) == self.sha256
 
     def has_its_size(self) -> bool:
         """Tell whether the file is there and as long as it should be."""
@@ -205,7 +206,7 @@ class EntryWriter:
     def __init__(self, cache: Cache, key: str, *, keeps_partial: bool) -> None:
         self._cache, self._key = cache, key
         self._writers: dict[str, SignalWriter] = {}
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, StoredFile] = {}
         self._unfinished: Unfinished | None = None
         with self._writing():
             if keeps_partial:
@@ -229,9 +230,12 @@ class EntryWriter:
     def keep(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write a file of any content, called `name`."""
         path = self.folder / f"{len(self._files)}.bin"
+        sha256, size_bytes = hashlib.sha256(), 0
         with self._writing(), path.open("wb") as file:
-            file.writelines(chunks)
-        self._files[name] = path
+            for chunk in chunks:
+                sha256.update(chunk)
+                size_bytes += file.write(chunk)
+        self._files[name] = StoredFile(path, size_bytes, sha256.hexdigest())
 
     def checkpoint(self) -> None:
         """Make sure that what was written so far is kept when the run is interrupted.
@@ -259,8 +263,8 @@ class EntryWriter:
                     for name, signal in signals.items()
                 },
                 "files": {
-                    name: {"path": path.name, "size_bytes": path.stat().st_size}
-                    for name, path in self._files.items()
+                    name: asdict(file) | {"path": file.path.name}
+                    for name, file in self._files.items()
                 },
             }
             text = json.dumps(document, allow_nan=False)
@@ -487,6 +491,14 @@ class Cache:
                 times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]
                 if time.time() - max(times) > older_than_s:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _checksum(text: str) -> str:

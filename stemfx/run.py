@@ -247,13 +247,20 @@ def missing_nodes(steps: Steps, cache: Cache, *, verify: bool = True) -> set[str
             if verify:
                 cache.discard(node.key)
             entry = None
-        if entry is not None and isinstance(node.work, ListeningCopy) and not entry.files:
-            entry = None  # only its facts are left
+        if entry is not None and isinstance(node.work, ListeningCopy) and not _has_copy(entry):
+            if verify:
+                cache.discard(node.key)
+            entry = None
         if entry is None:
             missing.add(node.id)
             for port in node.inputs:
                 read.setdefault(port.node, set()).add(port.signal)
     return missing
+
+
+def _has_copy(entry: Entry) -> bool:
+    """Tell whether more than the facts of a listening copy is left, and undamaged."""
+    return bool(entry.files) and all(file.is_intact() for file in entry.files.values())
 
 
 class _Loop:

@@ -156,6 +156,17 @@ def test_what_the_cache_has_lost_is_made_again_or_left_out(
     assert set(whole.copies) == set(page.copies)
 
 
+def test_a_damaged_copy_is_made_again(
+    made: tuple[Path, Outcome, Cache, Rendering],
+) -> None:
+    _, outcome, cache, page = made
+    copy = next(iter(page.copies.values()))
+    whole = copy.path.read_bytes()
+    copy.path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    again = rendered(story_of(outcome, None), cache, outcome.plan.listening.nodes)
+    assert next(iter(again.copies.values())).path.read_bytes() == whole
+
+
 def test_a_served_page_encodes_when_it_is_asked_or_makes_again_what_is_lost(
     made: tuple[Path, Outcome, Cache, Rendering],
 ) -> None:
