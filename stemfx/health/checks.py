@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -133,8 +134,10 @@ class Verdict:
         check, (lowest, highest) = self.check, self.check.kind.goals
         goal = check.low if is_under else check.high
         if check.kind.goal_for is not None and goal is not None:
-            goal = check.kind.goal_for(self.value or 0.0, goal)
-        elif check.kind.direction == "about":
+            exact = min(max(check.kind.goal_for(self.value or 0.0, goal), lowest), highest)
+            # To the side on which the limit is kept.
+            return (math.floor if is_under else math.ceil)(100 * exact) / 100
+        if check.kind.direction == "about":
             goal = self._well_inside()
         return min(max(round(goal or 0.0, 2), lowest), highest)
 

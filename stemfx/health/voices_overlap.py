@@ -26,7 +26,8 @@ SHORTEST_S = 1.0
 _WINDOW_S = 0.1
 _LOUD_QUANTILE = 95.0
 _MOST_TOLD = 4
-_STEPS_BACK_DB = 30.0  # under `SINGS_DB`
+_STEPS_BACK_DB = 48.0  # and no less: a voice is held against its own loud moments
+_FADE_DB = 6.0  # `duck` takes so much above its threshold to its full depth
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,13 @@ def voices_overlap(
         "two_voices",
         f"{names[0]} and {names[1]} both sing for {total:.0f} s: {told}{more}; if that is no duet, "
         "give these bars to one of them: from: [{source: ..., bars: ...}, ...]",
-        stage_line("duck", by=names[0], depth_db=_STEPS_BACK_DB),
+        stage_line(
+            "duck",
+            by=names[0],
+            depth_db=_STEPS_BACK_DB,
+            threshold_db=SINGS_DB - _FADE_DB,
+            release_ms=1e3 * LONGEST_REST_S,
+        ),
     )
     return VoicesOverlap(round(total, 1), tuple(spans), (finding,))
 

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
 from stemfx.audio import Audio
 from stemfx.health.voices_overlap import voices_overlap
+from stemfx.stages.duck import duck
+from stemfx.testing import apply
 
 RATE = 8_000
 
@@ -30,6 +33,18 @@ def test_an_overlap_is_told_by_time_and_by_bars() -> None:
     assert "0:04.0 to 0:06.0" in found.findings[0].message
     by_bars = voices_overlap(*pair, downbeats_s=np.arange(0.0, 20.0, 2.0).tolist())
     assert "bar 3" in by_bars.findings[0].message
+
+
+def test_with_its_fix_one_voice_sings_at_a_time() -> None:
+    """Also under the quiet lines of the other: 20 dB below its loud ones."""
+    lines = voice((0, 5)).samples + voice((6, 12), level=0.02).samples
+    one, other = Audio(lines, RATE), voice((0, 16))
+    (fault,) = voices_overlap(one, other, names=("a", "b")).findings
+    ((name, params),) = yaml.safe_load(str(fault.fix))[0].items()
+    assert name == "duck"
+    ducked, _ = apply(duck, other, **params, sidechains={"a": one})
+    assert voices_overlap(one, ducked).findings == ()
+    assert ducked.samples[:, 15 * RATE :] == pytest.approx(other.samples[:, 15 * RATE :], rel=0.01)
 
 
 def test_rests_within_a_line_do_not_end_it() -> None:
