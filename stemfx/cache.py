@@ -16,7 +16,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -87,19 +87,20 @@ class StoredSignal:
 
     def is_intact(self) -> bool:
         """Read the whole file and compare its hash."""
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
-        except OSError:
-            return False
+        return _sha256(self.path) == self.sha256
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A file of any content."""
+    """A file of any content; without a hash it counts as damaged."""
 
     path: Path
     size_bytes: int
+    sha256: str = ""
+
+    def is_intact(self) -> bool:
+        """Read the whole file and compare its hash."""
+        return _sha256(self.path) == self.sha256
 
     def has_its_size(self) -> bool:
         """Tell whether the file is there and as long as it should be."""
@@ -205,7 +206,7 @@ class EntryWriter:
     def __init__(self, cache: Cache, key: str, *, keeps_partial: bool) -> None:
         self._cache, self._key = cache, key
         self._writers: dict[str, SignalWriter] = {}
-        self._files: dict[str, Path] = {}
+        self._files: dict[str, StoredFile] = {}
         self._unfinished: Unfinished | None = None
         with self._writing():
             if keeps_partial:
@@ -229,9 +230,12 @@ class EntryWriter:
     def keep(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write a file of any content, called `name`."""
         path = self.folder / f"{len(self._files)}.bin"
+        sha256, size_bytes = hashlib.sha256(), 0
         with self._writing(), path.open("wb") as file:
-            file.writelines(chunks)
-        self._files[name] = path
+            for chunk in chunks:
+                sha256.update(chunk)
+                size_bytes += file.write(chunk)
+        self._files[name] = StoredFile(path, size_bytes, sha256.hexdigest())
 
     def checkpoint(self) -> None:
         """Make sure that what was written so far is kept when the run is interrupted.
@@ -259,8 +263,8 @@ class EntryWriter:
                     for name, signal in signals.items()
                 },
                 "files": {
-                    name: {"path": path.name, "size_bytes": path.stat().st_size}
-                    for name, path in self._files.items()
+                    name: asdict(file) | {"path": file.path.name}
+                    for name, file in self._files.items()
                 },
             }
             text = json.dumps(document, allow_nan=False)
@@ -314,6 +318,7 @@ class Cache:
         self.unfinished = root / "unfinished"
         self._entries = root / "entries"
         self._config = root / "config.json"
+        self._n_held = 0
 
     def folder_of(self, key: str) -> Path:
         """Return where the entry of `key` lies."""
@@ -377,13 +382,13 @@ class Cache:
             for old in files[:-most]:
                 old.unlink(missing_ok=True)
 
-    def document(self, shelf: str, name: str, *, largest: int) -> str | None:
-        """Return a text that was kept, if it is there and sound, of at most `largest` bytes."""
+    def document(self, shelf: str, name: str) -> str | None:
+        """Return a text that was kept, if it is there and sound."""
         try:
-            with (self.root / shelf / f"{name}.json").open(encoding="utf-8") as file:
-                checksum, _, text = file.read(largest).partition("\n")
+            kept = (self.root / shelf / f"{name}.json").read_text(encoding="utf-8")
         except (OSError, ValueError):
             return None
+        checksum, _, text = kept.partition("\n")
         return text if checksum == _checksum(text) else None
 
     @property
@@ -436,6 +441,17 @@ class Cache:
         """Bytes of what interrupted runs will go on with."""
         return unfinished.size_bytes(self.unfinished)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let everything stay while the block runs; keep the limit at the end of the outermost."""
+        self._n_held += 1
+        try:
+            yield
+        finally:
+            self._n_held -= 1
+            if not self._n_held:
+                self.evict()
+
     def evict(self) -> int:
         """Remove signals until the limit is kept; return the bytes freed. Facts stay.
 
@@ -475,6 +491,14 @@ class Cache:
                 times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]
                 if time.time() - max(times) > older_than_s:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
 def _checksum(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from stemfx.alignment.timeline import Wishes
 from stemfx.beat_tracker import BeatTracker
 from stemfx.dsp.dither import Dither
-from stemfx.exports.song import SongTrack
+from stemfx.exports.song import HitTrack, SongTrack
 from stemfx.health.checks import Check
 from stemfx.hits import Hit, HitClassifier
 from stemfx.io import Encoding, FileInfo
@@ -410,7 +410,8 @@ class WriteSession:
         sample_rate: in Hz.
         duration_s: of the song.
         has_reading: whether anything is known of its beats.
-        hits: the tracks whose drum hits are known.
+        hits: the tracks whose drum hits were searched for.
+        given_hits: those whose hits a file gives.
     """
 
     path: Path
@@ -424,6 +425,7 @@ class WriteSession:
     duration_s: float
     has_reading: bool
     hits: tuple[str, ...]
+    given_hits: tuple[HitTrack, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:

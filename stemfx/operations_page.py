@@ -46,6 +46,7 @@ def write_copy(
     writer.keep(COPY, counted())
     return {
         "ends": ends,
+        "n_segments": len(ends),
         "n_samples": n_copied(signal.n_samples, signal.sample_rate),
         "gain_db": gain_db,
     }

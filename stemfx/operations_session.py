@@ -10,7 +10,7 @@ from stemfx.audio import Signal
 from stemfx.exports.dawproject_file import write_dawproject
 from stemfx.exports.four_parts import four_parts
 from stemfx.exports.grid_midi import midi_bytes
-from stemfx.exports.reaper import rpp_text
+from stemfx.exports.reaper import is_anothers, rpp_text
 from stemfx.exports.song import HitTrack, Marker, Song
 from stemfx.exports.stem_mp4 import parts_of, write_stem_mp4
 from stemfx.exports.tempo_map import NO_TEMPO, tempo_map
@@ -33,6 +33,8 @@ def write_session(
 ) -> None:
     """Write a project and its media; report its tempo, and say if there is none.
 
+    A REAPER project that somebody went on with is kept: there is work in it.
+
     Raises:
         OutputError, DiskFullError: it cannot be written.
     """
@@ -54,7 +56,16 @@ def write_session(
     else:
         for path, signal in zip(work.media, inputs, strict=True):
             write(path, signal, _FLOAT_WAV)
-        write_text(work.path, rpp_text(song))
+        if is_anothers(work.path):
+            notes.find(
+                "warn",
+                "session_edited",
+                f"{work.path.name} was saved by REAPER, so it is kept as it is, and only its audio "
+                "is written; to have the project written anew move it away, or give `session` "
+                "another name",
+            )
+        else:
+            write_text(work.path, rpp_text(song))
 
 
 def write_stem_file(work: WriteStemFile, inputs: Sequence[Signal], notes: Notes) -> None:
@@ -74,28 +85,34 @@ def write_stem_file(work: WriteStemFile, inputs: Sequence[Signal], notes: Notes)
 
 
 def _song(work: WriteSession, inputs: Sequence[Signal], data: Sequence[Mapping[str, Any]]) -> Song:
-    found = iter(data)
-    reading = MusicReading.from_json(next(found)) if work.has_reading else None
+    told = list(data)
+    reading = MusicReading.from_json(told.pop(0)) if work.has_reading else None
     tempo = None if reading is None else tempo_map(reading, work.sample_rate)
     ends_s = [signal.n_samples / signal.sample_rate for signal in inputs]
+    duration_s = max(ends_s, default=work.duration_s if reading is None else reading.duration_s)
     tracks = (
         replace(track, channels=signal.channels, n_samples=signal.n_samples)
         for track, signal in zip(work.tracks, inputs, strict=True)
+    )
+    found = (
+        HitTrack(name, tuple(Hit(*values) for values in one["hits"]))
+        for name, one in zip(work.hits, told, strict=True)
     )
     return Song(
         work.title,
         work.artist,
         work.about,
         work.sample_rate,
-        max(ends_s, default=work.duration_s if reading is None else reading.duration_s),
+        duration_s,
         tempo or NO_TEMPO,
         markers_of(reading),
         tuple(tracks),
-        tuple(
-            HitTrack(name, tuple(Hit(*values) for values in one["hits"]))
-            for name, one in zip(work.hits, found, strict=True)
-        ),
+        (*found, *(_until(duration_s, track) for track in work.given_hits)),
     )
+
+
+def _until(end_s: float, track: HitTrack) -> HitTrack:
+    return replace(track, hits=tuple(hit for hit in track.hits if hit.time_s < end_s))
 
 
 def markers_of(reading: MusicReading | None) -> tuple[Marker, ...]:

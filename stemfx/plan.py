@@ -268,6 +268,7 @@ class _Builder:
                 faders=faders,
                 master=master,
                 hits=self._hits.found,
+                given_hits=self._hits.given,
                 is_preview=preview,
             )
             add_sessions(self._graph, self._recipe, content, self._rate, results.target)

@@ -48,6 +48,11 @@ class TrackHits:
         """The hits of each track that were searched for: as the first stage is told them."""
         return {track: next(iter(ports.values())) for track, ports in self._found.items()}
 
+    @property
+    def given(self) -> Mapping[str, GivenHits]:
+        """The hits that a file gives, of each track that was not searched."""
+        return {track: hits for track, hits in self._given.items() if track not in self._found}
+
     def heard(self, call: StageCall, track: str, port: Port) -> Port | GivenHits:
         """Return the hits that a stage is told; `port` is the signal that they are those of.
 

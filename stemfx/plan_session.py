@@ -12,8 +12,8 @@ from pathlib import Path
 
 from stemfx import __version__
 from stemfx.exports.dawproject import fader_and_rest_db
-from stemfx.exports.song import REFERENCE_COLOR, SongTrack, colors_of
-from stemfx.graph import Graph, Port, WriteSession
+from stemfx.exports.song import REFERENCE_COLOR, HitTrack, SongTrack, colors_of
+from stemfx.graph import GivenHits, Graph, Port, WriteSession
 from stemfx.plan_align import AlignedPorts
 from stemfx.plan_inputs import played_sources, used_tracks
 from stemfx.plan_sources import SourcePorts
@@ -22,7 +22,7 @@ from stemfx.recipe import Recipe, Track
 from stemfx.recipe.problems import listing
 from stemfx.stage import Finding
 
-SESSION_VERSION = 1
+SESSION_VERSION = 2
 """Raise it when a project becomes another."""
 
 Target = Callable[[Path, str], Path]
@@ -39,7 +39,8 @@ class SessionContent:
         songs: as they came, by name.
         master: the finished one, if there is one.
         reading: what the song plays to.
-        hits: the drum hits of tracks, as they are on the timeline.
+        hits: the drum hits of tracks, as they are on the timeline, that were searched for.
+        given_hits: those that a file gives.
     """
 
     tracks: Mapping[str, Port]
@@ -48,6 +49,7 @@ class SessionContent:
     master: Port | None
     reading: Port | None
     hits: Mapping[str, Port]
+    given_hits: Mapping[str, GivenHits]
 
 
 def session_content(
@@ -59,6 +61,7 @@ def session_content(
     faders: Mapping[str, Port],
     master: Port | None,
     hits: Mapping[str, Port],
+    given_hits: Mapping[str, GivenHits],
     is_preview: bool,
 ) -> SessionContent:
     """Return what a run has that a project can hold; the graph is given what reads the music.
@@ -80,7 +83,7 @@ def session_content(
         reading = sources.reading(played[0].name)
     heard = set(tracks.values())
     songs = {name: port for name, port in songs.items() if port not in heard}
-    return SessionContent(tracks, faders, songs, master, reading, hits)
+    return SessionContent(tracks, faders, songs, master, reading, hits, given_hits)
 
 
 def add_sessions(
@@ -124,6 +127,9 @@ def add_sessions(
             duration_s=graph.seconds,
             has_reading=content.reading is not None,
             hits=tuple(content.hits),
+            given_hits=tuple(
+                HitTrack(track, given.hits) for track, given in content.given_hits.items()
+            ),
         )
         reading = [] if content.reading is None else [content.reading]
         graph.add(
@@ -135,6 +141,7 @@ def add_sessions(
                 *("session", SESSION_VERSION, __version__, work.format, path.name),
                 [asdict(track) for track in work.tracks],
                 [work.title, work.artist, work.about, work.duration_s, work.hits],
+                {track: given.digest for track, given in content.given_hits.items()},
             ],
             signals=(),
             where=file.where,

@@ -172,18 +172,18 @@ def run_steps(
         StemfxError: a node failed; those that had finished are kept in the cache.
         CancelledError: interrupted from the keyboard; likewise.
     """
-    try:
-        for attempt in range(3):
-            try:
-                loop = _Loop(steps, cache, observer or SilentObserver(), jobs, check)
-                return loop.run()
-            except LostError:  # somebody cleared the cache: make it again
-                if attempt == 2:
-                    raise
-        raise AssertionError  # the third time returns or raises
-    finally:
-        cache.touch(node.key for node in steps.nodes.values())
-        cache.evict()
+    with cache.held():
+        try:
+            for attempt in range(3):
+                try:
+                    loop = _Loop(steps, cache, observer or SilentObserver(), jobs, check)
+                    return loop.run()
+                except LostError:  # somebody cleared the cache: make it again
+                    if attempt == 2:
+                        raise
+            raise AssertionError  # the third time returns or raises
+        finally:
+            cache.touch(node.key for node in steps.nodes.values())
 
 
 @contextmanager
@@ -247,13 +247,20 @@ def missing_nodes(steps: Steps, cache: Cache, *, verify: bool = True) -> set[str
             if verify:
                 cache.discard(node.key)
             entry = None
-        if entry is not None and isinstance(node.work, ListeningCopy) and not entry.files:
-            entry = None  # only its facts are left
+        if entry is not None and isinstance(node.work, ListeningCopy) and not _has_copy(entry):
+            if verify:
+                cache.discard(node.key)
+            entry = None
         if entry is None:
             missing.add(node.id)
             for port in node.inputs:
                 read.setdefault(port.node, set()).add(port.signal)
     return missing
+
+
+def _has_copy(entry: Entry) -> bool:
+    """Tell whether more than the facts of a listening copy is left, and undamaged."""
+    return bool(entry.files) and all(file.is_intact() for file in entry.files.values())
 
 
 class _Loop:

@@ -173,12 +173,12 @@ def test_of_kept_documents_the_newest_stay(tmp_path: Path) -> None:
     for i in range(4):
         cache.keep_document("runs", f"run{i}", f"text {i}", most=2)
         os.utime(tmp_path / "runs" / f"run{i}.json", (i, i))
-    assert cache.document("runs", "run3", largest=1000) == "text 3"
-    assert cache.document("runs", "run0", largest=1000) is None
+    assert cache.document("runs", "run3") == "text 3"
+    assert cache.document("runs", "run0") is None
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "changed", "too large", "gone"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
 def test_a_damaged_document_is_none(tmp_path: Path, damage: str) -> None:
     cache = Cache(tmp_path)
     cache.keep_document("runs", "run", "a text", most=2)
@@ -190,4 +190,4 @@ def test_a_damaged_document_is_none(tmp_path: Path, damage: str) -> None:
             path.write_text(path.read_text().replace("text", "test"))
         case "gone":
             path.unlink()
-    assert cache.document("runs", "run", largest=20 if damage == "too large" else 1000) is None
+    assert cache.document("runs", "run") is None

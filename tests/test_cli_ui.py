@@ -39,9 +39,17 @@ class Ui:
 
     def __init__(self, recipe: Path, *options: str) -> None:
         self.folder = recipe.parent
-        command = [sys.executable, "-m", "stemfx", "ui", str(recipe), "--no-open", *options]
+        command = [sys.executable, "-m", "stemfx", "ui", str(recipe), *options]
+        browser = recipe.parent / "browser.sh"
+        browser.write_text('#!/bin/sh\necho "$@" > "$0.told"\n')
+        browser.chmod(0o700)
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "BROWSER": str(browser)},
         )
         self.lines: list[str] = []
         assert self.process.stdout is not None
@@ -123,6 +131,9 @@ def ui(recipe: Path) -> Iterator[Ui]:
 def test_knobs_and_edits_render_what_changed_and_ctrl_c_ends_it(ui: Ui, recipe: Path) -> None:
     ui.wait("rendered", 1)
     full_db = ui.level_db()
+    opened = (recipe.parent / "browser.sh.told").read_text().strip()
+    assert opened.startswith(ui.url.rsplit("/", 2)[0])
+    assert ui.url.rsplit("/", 2)[1] not in opened  # who lists processes does not learn the token
     assert ui.data()["params"][0]["value"] == 0
     assert ui.data()["outputs"] == {}  # no link leads to what is not served
     ui.turn(level_db=-10)

@@ -18,6 +18,7 @@ from engine import samples
 
 from stemfx.audio import Audio
 from stemfx.cli import execute
+from stemfx.errors import DiskFullError
 from stemfx.io import Encoding, write
 from stemfx.session import load_recipe
 from stemfx.watching import Watch
@@ -117,6 +118,28 @@ def test_faults_are_all_told_and_the_results_stay(
     assert f"{recipe}:4:" in shown.err
     assert "waiting for the next save" in shown.out
     assert (recipe.parent / "out.wav").read_bytes() == before[0]
+
+
+@pytest.mark.parametrize("is_watched", [False, True])
+def test_a_report_that_fails_is_told_after_the_results_that_stay(
+    *,
+    recipe: Path,
+    watched: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_watched: bool,
+) -> None:
+    def full(path: Path, _: object) -> None:
+        raise DiskFullError("the disk is full", where=str(path))
+
+    monkeypatch.setattr("stemfx.page.write_page", full)
+    recipe.write_text(plain(0).replace("out.wav", "out.wav, report: page.html"))
+    code = watched(recipe) if is_watched else execute(["run", str(recipe)])
+    shown = capsys.readouterr()
+    assert code == 2
+    assert f"master: {recipe.parent / 'out.wav'}" in shown.out
+    assert "page.html: the disk is full" in shown.err
+    assert level(recipe.parent) > 0
 
 
 def test_a_recipe_that_is_gone_or_empty_is_waited_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -57,15 +58,20 @@ def make_stems(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def stems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_stems(tmp_path_factory.mktemp("stems"))
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_stems(tmp_path)
+def folder(stems: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(stems, tmp_path, dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+def mixed(stems: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
     """Return a folder in which a recipe with every kind of project was run."""
-    folder = make_stems(tmp_path_factory.mktemp("mixed"))
+    folder = shutil.copytree(stems, tmp_path_factory.mktemp("mixed"), dirs_exist_ok=True)
     return folder, run_text(folder, SOURCES + TRACKS + MIX)
 
 
@@ -174,6 +180,23 @@ def test_drum_hits_come_along_as_notes_at_their_places(mixed: tuple[Path, Outcom
     assert struck == pytest.approx([start_s + hit["time_s"] for hit in found], abs=1e-4)
 
 
+def test_hits_that_a_file_gives_come_along_too(folder: Path) -> None:
+    given = [(0.37, "kick", 1.0), (2.5, "snare", 0.5), (4.5, "kick", 1.0)]  # the last: after it
+    hits = [dict(zip(("time_s", "class", "velocity"), hit, strict=True)) for hit in given]
+    text = f"{SOURCES}tracks: {{drums: {{stages: [tells_hits: {{hits: mine.json}}]}}}}\n"
+    text += "output: {session: song.mid}\n"
+    for moved_s in (0.0, 0.25):  # a second run sees that the file is another one
+        hits[1]["time_s"] = 2.5 + moved_s
+        (folder / "mine.json").write_text(json.dumps({"hits": hits}), encoding="utf-8")
+        run_text(folder, text)
+        strikes = read_midi_notes((folder / "song.mid").read_bytes(), 1000).strikes
+        struck = [(time_s, note) for time_s, note, _ in strikes if note in (36, 38)]
+        # The downbeat at 0.37 s is the second bar of a project at 120 BPM.
+        assert [note for _, note in struck] == [36, 38]
+        assert struck[0][0] == pytest.approx(2.0, abs=0.005)
+        assert struck[1][0] - struck[0][0] == pytest.approx(2.13 + moved_s, abs=1e-4)
+
+
 def test_what_a_dawproject_cannot_say_is_said(mixed: tuple[Path, Outcome]) -> None:
     said = {f.code: f.message for _, f in mixed[1].findings}
     assert said["session_pan_law"].startswith("vocals, drums: ")
@@ -190,9 +213,26 @@ def test_a_second_run_and_another_folder_give_the_same_bytes(folder: Path, tmp_p
     outcome = run_text(folder, SOURCES + TRACKS + MIX)
     assert {n.status for n in outcome.nodes if n.id.startswith("write/")} == {"cached"}
     assert len(first) == 3 + 4 + 2
-    (folder / "song.rpp").write_text("edited", encoding="utf-8")
+    (folder / "song.mid").write_text("edited", encoding="utf-8")
     run_text(folder, SOURCES + TRACKS + MIX, cache=Cache(folder / "other"))
     assert written() == first
+
+
+def test_a_project_that_was_saved_in_reaper_is_kept_with_new_audio_in_it(folder: Path) -> None:
+    path = folder / "song.rpp"
+    run_text(folder, SOURCES + "output: {session: song.rpp}\n")
+    saved = path.read_text(encoding="utf-8").replace('"7.0/stemfx" 0', '"7.22/linux" 1732600000')
+    path.write_text(saved, encoding="utf-8")
+    tracks = "tracks: {vocals: {gain_db: 3, stages: [gain: {gain_db: -6}]}}\n"
+    for _ in range(2):
+        outcome = run_text(folder, f"{SOURCES}{tracks}output: {{session: song.rpp}}\n")
+        assert "session_edited" in {f.code for _, f in outcome.findings}
+        assert path.read_text(encoding="utf-8") == saved
+    quiet = samples(folder / "song-media/vocals.wav")
+    assert level_db(quiet, samples(folder / "v.wav")) == pytest.approx(-6, abs=0.01)
+    path.unlink()
+    run_text(folder, f"{SOURCES}{tracks}output: {{session: song.rpp}}\n")
+    assert next(iter(names_of(path))) == "vocals"
 
 
 def test_a_stem_file_plays_the_master_and_its_four_parts_are_the_tracks_at_their_faders(

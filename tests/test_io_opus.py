@@ -10,7 +10,15 @@ import soundfile
 from stemfx.audio import Audio
 from stemfx.dsp.loudness import measure
 from stemfx.dsp.resample import Resampled
-from stemfx.io.opus import copy_bytes, copy_gain_db, listening_copy, n_copied
+from stemfx.io import opus
+from stemfx.io.opus import (
+    copied_segment,
+    copy_bytes,
+    copy_gain_db,
+    listening_copy,
+    n_copied,
+    n_segments_of,
+)
 from stemfx.testing import RaggedSignal, example_audio
 
 LENGTH, OVERLAP = 24_000, 2_400  # of segments of half a second, 50 ms beyond
@@ -143,3 +151,18 @@ def test_memory_stays_flat_in_the_length() -> None:
 
     first = itertools.islice(listening_copy(Endless(), 64, segment_s=0.5, overlap_s=0.05), 3)
     assert len(list(first)) == 3
+
+
+@pytest.mark.parametrize("rate", [8_000, 44_100, 48_000])
+def test_a_segment_alone_is_that_of_the_whole(rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[np.ndarray] = []
+    monkeypatch.setattr(opus, "_encoded", lambda samples, _: encoded.append(samples) or b"")
+    signal = example_audio(4.7, rate)
+    n_segments = n_segments_of(n_copied(signal.n_samples, rate), 1.0)
+    list(listening_copy(signal, 128, gain_db=1.5, segment_s=1.0))
+    whole, encoded[:] = encoded[:], []
+    for number in range(n_segments):
+        copied_segment(signal, number, 128, gain_db=1.5, segment_s=1.0)
+    assert [part.shape for part in encoded] == [part.shape for part in whole]
+    for alone, expected in zip(encoded, whole, strict=True):
+        assert power(alone - expected) < 1e-10 * power(expected)

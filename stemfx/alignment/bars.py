@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
 
 from stemfx.errors import AlignmentError
-from stemfx.music_reading import MusicReading
+from stemfx.music_reading import MusicReading, Section
+
+_SAME_S = 1e-6  # times that are the same but for rounding
 
 
 def bar_times(
@@ -31,7 +34,10 @@ def bar_times(
 
 
 def in_window(reading: MusicReading, window_s: tuple[float, float] | None) -> MusicReading:
-    """Return a reading as it is heard in a window (start, length): times count from its start."""
+    """Return a reading as it is heard in a window (start, length): times count from its start.
+
+    Of sections there is what is heard of them; their bars are the window's.
+    """
     if window_s is None:
         return reading
     start_s, length_s = window_s[0], min(window_s[1], max(0.0, reading.duration_s - window_s[0]))
@@ -39,11 +45,22 @@ def in_window(reading: MusicReading, window_s: tuple[float, float] | None) -> Mu
     def inside(times: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(time - start_s for time in times if 0 <= time - start_s < length_s)
 
+    downbeats_s = inside(reading.downbeats_s)
+
+    def part(section: Section) -> Section:
+        first_s, end_s = max(0.0, section.start_s - start_s), min(length_s, section.end_s - start_s)
+        first, end = (bisect_left(downbeats_s, time_s - _SAME_S) for time_s in (first_s, end_s))
+        return Section(section.label, first_s, end_s, first + 1, end - first)
+
     return replace(
         reading,
         beats_s=inside(reading.beats_s),
-        downbeats_s=inside(reading.downbeats_s),
+        downbeats_s=downbeats_s,
         duration_s=length_s,
-        sections=(),
+        sections=tuple(
+            part(section)
+            for section in reading.sections
+            if section.start_s < start_s + length_s - _SAME_S and section.end_s > start_s + _SAME_S
+        ),
         bars=(),
     )

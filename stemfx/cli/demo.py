@@ -19,7 +19,7 @@ def demo(
     """Make a short demo song with its true stems and run a recipe on it."""
     import shutil
 
-    from stemfx.cli.run import run_recipe, show
+    from stemfx.cli.run import run_recipe
     from stemfx.cli.screen import print_line
     from stemfx.io import check_writable
     from stemfx.session import Request
@@ -30,11 +30,11 @@ def demo(
     song = write_demo_song(folder)
     recipe = folder / "demo.yaml"
     shutil.copyfile(shipped_recipes()["demo"], recipe)
-    outcome = run_recipe(str(recipe), Request(offline=True))
-    show(outcome, as_json=json)
+    run_recipe(str(recipe), Request(offline=True), as_json=json)
     if not json:
         print_line(
             f"\nBefore: {song}\nAfter:  {folder / 'demo-master.wav'}\n"
+            f"Hear and see every step: open {folder / 'demo.html'} in a browser\n"
             "Now your own song:  stemfx run remix --source song=YOUR.wav"
         )
 

@@ -81,15 +81,18 @@ def run(
         from stemfx.cli.watch import watch_recipe
 
         return watch_recipe(name, request, jobs=jobs, keep=not no_cache, fail_on=fail_on)
-    outcome = run_recipe(name, request, jobs=jobs, keep=not no_cache)
-    show(outcome, as_json=json)
+    outcome = run_recipe(name, request, jobs=jobs, keep=not no_cache, as_json=json)
     return exit_code(outcome, fail_on)
 
 
 def run_recipe(
-    name: str, request: Request, *, jobs: int | None = None, keep: bool = True
+    name: str, request: Request, *, as_json: bool, jobs: int | None = None, keep: bool = True
 ) -> Outcome:
-    """Read, plan and run a recipe with progress on the screen, and write its report."""
+    """Read, plan and run a recipe with progress on the screen; tell the outcome, write its report.
+
+    What became of the run is told before the report is made, which takes a while and may fail.
+    As JSON, of which there is one object, it is told when that is written.
+    """
     from stemfx.registry import build_registry
     from stemfx.session import open_cache, opened_recipe, prepare
 
@@ -98,12 +101,16 @@ def run_recipe(
         plan, notices = prepare(
             opened.recipe, opened.out_folder, request, registry, may_fetch=True, lock=opened.lock
         )
-        with open_cache(keep=keep) as cache:
+        with open_cache(keep=keep) as cache, cache.held():
             outcome = render(
                 plan, cache, registry, jobs=jobs, notices=notices, authors_record=opened.record
             )
+            if not as_json:
+                show(outcome, as_json=False)
             report(outcome, cache, jobs=jobs)
-            return outcome
+    if as_json:
+        show(outcome, as_json=True)
+    return outcome
 
 
 def render(
@@ -154,7 +161,8 @@ def report(
     if plan.report.suffix.lower() == ".json":
         write_report(outcome, plan.report)
         return
-    write_page(plan.report, _shown(story, plan, cache, jobs=jobs, check=check))
+    shown = _shown(story, plan, cache, jobs=jobs, check=check)
+    write_page(plan.report, shown, plan.out_folder)
 
 
 def served(

@@ -102,38 +102,41 @@ def serve_recipe(
     with open_cache(keep=keep) as cache, serving(server):
         say(f"serving {path.name} to this machine: save it to render again, Ctrl-C to end")
         print_line(server.url)
-        if opens and not webbrowser.open(server.url):
+        if opens and not webbrowser.open(server.invitation):
             say("no browser could be opened: open that address in one")
         registry = build_registry()
+        teller = Teller(path, FailOn.NEVER)
         renderer = Renderer(
             path,
             replace(request, out_folder=request.out_folder or folder),
             registry,
-            _performer(desk, cache, registry, jobs),
+            _performer(desk, teller, cache, registry, jobs),
             settings=desk.settings,
             is_outdated=desk.turned.is_set,
         )
         with suppress(KeyboardInterrupt):
-            _go_on(desk, renderer, Teller(path, FailOn.NEVER))
+            _go_on(desk, renderer, teller)
     return EXIT_OK
 
 
 def _performer(
-    desk: Desk, cache: Cache, registry: Registry, jobs: int | None
+    desk: Desk, teller: Teller, cache: Cache, registry: Registry, jobs: int | None
 ) -> Callable[[Plan, Sequence[Finding], Callable[[], None]], Outcome]:
     """Return what runs a plan and puts its page on a desk."""
     from stemfx.cli.run import render, report, served
     from stemfx.ui import StepObserver, page_of
 
     def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-        steps = StepObserver(desk, len(plan.nodes))
-        outcome = render(
-            plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
-        )
-        pictures = StepObserver(desk, None)
-        made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
-        desk.publish(page_of(made, desk.next_version))
-        report(outcome, cache, jobs=jobs, check=check)
+        with cache.held():
+            steps = StepObserver(desk, len(plan.nodes))
+            outcome = render(
+                plan, cache, registry, jobs=jobs, notices=notices, check=check, observer=steps
+            )
+            teller.tell(outcome)
+            pictures = StepObserver(desk, None)
+            made = served(outcome, cache, jobs=jobs, check=check, observer=pictures)
+            desk.publish(page_of(made, desk.next_version))
+            report(outcome, cache, jobs=jobs, check=check)
         return outcome
 
     return perform
@@ -147,9 +150,8 @@ def _go_on(desk: Desk, renderer: Renderer, teller: Teller) -> None:
     while True:
         desk.begin()
         try:
-            result = teller.render_and_tell(renderer)
-            if isinstance(result, Exception):
-                desk.fault(_in_words(result))
+            if fault := teller.render_and_tell(renderer):
+                desk.fault(_in_words(fault))
             while not (desk.turned.is_set() or renderer.watch.has_changed()):
                 desk.turned.wait(_LOOK_S)
             say(f"{renderer.changed_names or 'a knob'} changed")

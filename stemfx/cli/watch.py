@@ -45,12 +45,14 @@ def watch_recipe(
     with open_cache(keep=keep) as cache:
 
         def perform(plan: Plan, notices: Sequence[Finding], check: Callable[[], None]) -> Outcome:
-            outcome = render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
-            report(outcome, cache, jobs=jobs, check=check)
+            with cache.held():
+                outcome = render(plan, cache, registry, jobs=jobs, notices=notices, check=check)
+                teller.tell(outcome)
+                report(outcome, cache, jobs=jobs, check=check)
             return outcome
 
-        renderer = Renderer(path, request, registry, perform)
         teller = Teller(path, fail_on)
+        renderer = Renderer(path, request, registry, perform)
         try:
             while True:
                 try:
@@ -69,31 +71,32 @@ class Teller:
     def __init__(self, path: Path, fail_on: FailOn) -> None:
         self._path, self._fail_on = path, fail_on
         self._told: Outcome | None = None
+        self._began_s = time.perf_counter()
         self.code = EXIT_INTERRUPTED
         """The exit code of an interruption now."""
 
-    def render_and_tell(self, renderer: Renderer) -> Outcome | Exception:
-        """Render and tell what became of it; a fault is told and returned, not raised.
+    def render_and_tell(self, renderer: Renderer) -> Exception | None:
+        """Render with what calls `tell`; a fault is told and returned, not raised.
 
         Raises:
             OutdatedError: a file was saved meanwhile.
             CancelledError: interrupted while steps ran.
         """
         self.code = EXIT_INTERRUPTED
-        began_s = time.perf_counter()
+        self._began_s = time.perf_counter()
         try:
-            outcome = renderer.render()
+            renderer.render()
         except (CancelledError, OutdatedError):
             raise
         except Exception as error:  # noqa: BLE001 - a bug, too, may be gone with the next save
             self._tell_fault(error)
             return error
-        self.code = exit_code(outcome, self._fail_on)
-        self._tell(outcome, time.perf_counter() - began_s)
-        return outcome
+        return None
 
-    def _tell(self, outcome: Outcome, seconds: float) -> None:
+    def tell(self, outcome: Outcome) -> None:
         """Show all of the first outcome, and of those after it what is not as it was."""
+        self.code = exit_code(outcome, self._fail_on)
+        seconds = time.perf_counter() - self._began_s
         before, self._told = self._told, outcome
         if before is None:
             show(outcome, as_json=False)

@@ -147,6 +147,7 @@ class _Project:
         audio = self._element(
             inner,
             "Audio",
+            timeUnit="seconds",
             algorithm="raw",
             channels=str(track.channels),
             sampleRate=str(rate),

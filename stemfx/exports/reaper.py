@@ -10,12 +10,14 @@ the faders and pans of a project give the mix that stemfx made.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from stemfx.dsp.units import db_to_gain
 from stemfx.exports.song import HitTrack, Song, SongTrack, guid, one_line
 from stemfx.hits import GM_NOTES
 from stemfx.midi_notes import DRUM_CHANNEL
 
+_HEADER = '<REAPER_PROJECT 0.1 "7.0/stemfx" 0'
 _PAN_LAW = 2**0.5
 _SINE_TAPER, _BALANCE = 0, 3
 _SQUARE = 1  # the shape of a tempo that holds until the next one
@@ -28,7 +30,7 @@ _HIT_COLOR = "#8C8C8C"
 def rpp_text(song: Song) -> str:
     """Return the text of a project, the same for the same song; its media lie beside it."""
     lines = [
-        '<REAPER_PROJECT 0.1 "7.0/stemfx" 0',
+        _HEADER,
         *_about(song),
         "  RIPPLE 0",
         f"  PANLAW {_number(_PAN_LAW)}",
@@ -47,6 +49,15 @@ def rpp_text(song: Song) -> str:
     for number, hits in enumerate(song.hits, 1 + len(song.tracks)):
         lines += _hits(song, number, hits)
     return "\n".join([*lines, ">", ""])
+
+
+def is_anothers(path: Path) -> bool:
+    """Tell whether there is a project that somebody saved: REAPER writes its own first line."""
+    try:
+        with path.open("rb") as file:
+            return file.readline().rstrip() != _HEADER.encode()
+    except OSError:
+        return False
 
 
 def _about(song: Song) -> Iterator[str]:
@@ -98,7 +109,7 @@ def _track(song: Song, number: int, track: SongTrack) -> Iterator[str]:
     start_s, length_s = song.tempo.song_start_s, track.n_samples / song.sample_rate
     yield from _item(song, identity, track.name, start_s, length_s)
     yield "      <SOURCE WAVE"
-    yield f"        FILE {_quoted(track.file)}"
+    yield f'        FILE "{track.file}"'  # no file of ours has a quote in its name, see `paths`
     yield from ("      >", "    >", "  >")
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from stemfx.exports.tempo_map import TempoMap
 from stemfx.hits import Hit
 
-# By Okabe and Ito, who chose them to be told apart by the colour-blind too.
-_COLOR_OF = {"vocals": "#56B4E9", "drums": "#009E73", "bass": "#D55E00", "other": "#CC79A7"}
-_COLORS = ("#E69F00", "#0072B2", "#F0E442", "#56B4E9", "#009E73", "#D55E00", "#CC79A7")
+STEM_COLORS = {"vocals": "#56B4E9", "drums": "#009E73", "bass": "#D55E00", "other": "#CC79A7"}
+"""By Okabe and Ito, who chose them to be told apart by the colour-blind too."""
+
+_COLORS = ("#E69F00", "#0072B2", "#F0E442", *STEM_COLORS.values())
 REFERENCE_COLOR = "#8C8C8C"
 
 
@@ -104,9 +105,9 @@ class Song:
 
 def colors_of(names: Sequence[str]) -> dict[str, str]:
     """Return a colour for each track, by its name where that is a stem's: the same every time."""
-    free = [color for color in _COLORS if color not in {_COLOR_OF.get(name) for name in names}]
-    others = [name for name in names if name not in _COLOR_OF]
-    return {name: _COLOR_OF[name] for name in names if name in _COLOR_OF} | {
+    free = [color for color in _COLORS if color not in {STEM_COLORS.get(name) for name in names}]
+    others = [name for name in names if name not in STEM_COLORS]
+    return {name: STEM_COLORS[name] for name in names if name in STEM_COLORS} | {
         name: free[i % len(free)] for i, name in enumerate(others)
     }
 

@@ -26,7 +26,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -37,22 +37,15 @@ from stemfx.dsp.resample import rechunk
 from stemfx.errors import OutputError
 from stemfx.exports.four_parts import FOUR_PARTS, four_parts
 from stemfx.exports.mp4_boxes import OffsetError, add_user_data
+from stemfx.exports.song import STEM_COLORS
 from stemfx.io import writing_to
 from stemfx.tags import Cover, Tags
-
-Codec = Literal["aac", "alac"]
-
-SUFFIXES = (".stem.mp4", ".stem.m4a")
-"""What DJ software knows the format by."""
 
 AAC_KBPS = 256
 """Of each stream; as the format's own encoder has it."""
 
 _FRAMES_AT_ONCE = 64
-"""Of each stream, by one thread: 1.5 s of AAC."""
-
-COLORS = {"drums": "#009E73", "bass": "#D55E00", "other": "#CC79A7", "vocals": "#56B4E9"}
-"""The format's own, told apart by the colour-blind too (Okabe and Ito)."""
+"""Of each stream, by one thread: 1.5 s."""
 
 _MASTERING_OFF = {
     "compressor": {
@@ -90,7 +83,7 @@ def parts_of(
         stems: as for `four_parts`.
     """
     return tuple(
-        Part(part.capitalize(), COLORS[part], [tracks[name] for name in names])
+        Part(part.capitalize(), STEM_COLORS[part], [tracks[name] for name in names])
         for part, names in four_parts(tracks, stems).items()
     )
 
@@ -111,28 +104,23 @@ def write_stem_mp4(
     *,
     tags: Tags | None = None,
     cover: Cover | None = None,
-    codec: Codec = "aac",
 ) -> None:
     """Write a stem file: whole, or not at all; the same input gives the same bytes.
 
     Streams that are shorter than the longest end in silence. Memory does not grow with length.
 
     Args:
-        path: ends in one of `SUFFIXES`, or programs take it for any MP4.
+        path: ends in `.stem.mp4`, or programs take it for any MP4.
         master: 44,100 or 48,000 Hz; mono becomes stereo with both sides equal.
         parts: drums, bass, other and vocals; at the master's rate.
         tags: for players.
         cover: likewise.
-        codec: aac at `AAC_KBPS`, or alac, which keeps 24 bits and is about five times as large.
 
     Raises:
-        OutputError: PyAV is missing, the file cannot be written, samples would clip in ALAC, or
-            it would be longer than the format can be.
+        OutputError: the file cannot be written, or would be longer than the format can be.
         DiskFullError: no space left.
         ValueError: not four parts, or another sample rate.
     """
-    import av
-
     streams = [[master], *(list(part.signals) for part in parts)]
     rates = {signal.sample_rate for stream in streams for signal in stream}
     if len(parts) != len(FOUR_PARTS) or rates not in ({44_100}, {48_000}):
@@ -149,7 +137,7 @@ def write_stem_mp4(
         with writing_to(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             sound.touch()
-        _encode(av, sound, streams, codec, path)
+        _encode(sound, streams, path)
         with writing_to(path):
             if tags is not None or cover is not None:
                 write_tags(sound, "mp4", tags or Tags(), cover)
@@ -157,7 +145,7 @@ def write_stem_mp4(
                 add_user_data(sound, whole, b"stem", json.dumps(manifest).encode())
             except OffsetError:
                 raise OutputError(
-                    "a stem file ends at 4 GB; leave `codec: alac` out, or render a part",
+                    "a stem file ends at 4 GB, which are seven hours; render a part",
                     where=str(path),
                 ) from None
             sound.unlink()
@@ -168,10 +156,10 @@ def write_stem_mp4(
                 part.unlink()
 
 
-def _encode(
-    av: Any, file: Path, streams: Sequence[Sequence[Signal]], codec: Codec, path: Path
-) -> None:
+def _encode(file: Path, streams: Sequence[Sequence[Signal]], path: Path) -> None:
     """Write an MP4 with one stream for the sum of each of `streams`; `path` is what it will be."""
+    import av
+
     rate = streams[0][0].sample_rate
     # As bitexact, FFmpeg writes neither the time nor its version. An edit list counts in the time
     # base of the movie: in milliseconds, as by default, lengths would be off by some samples.
@@ -180,13 +168,11 @@ def _encode(
         out = file.open("r+b")
     muxer = av.open(out, "w", format="ipod", container_options=options)
     try:
-        encoders = [_stream(muxer, codec, rate, is_master=k == 0) for k in range(len(streams))]
+        encoders = [_stream(muxer, rate, is_master=k == 0) for k in range(len(streams))]
         n_at_once = _FRAMES_AT_ONCE * encoders[0].codec_context.frame_size
         with ThreadPoolExecutor(len(streams)) as pool:
             for start, sums in _sums(streams, n_at_once):
-                if codec == "alac":
-                    _check_peak(sums, path)
-                encoded = list(pool.map(partial(_packets, av, start), encoders, sums))
+                encoded = list(pool.map(partial(_packets, start), encoders, sums))
                 with writing_to(path):
                     for packets in encoded:
                         muxer.mux(packets)
@@ -202,29 +188,27 @@ def _encode(
         raise
 
 
-def _stream(muxer: Any, codec: Codec, rate: int, *, is_master: bool) -> Any:
+def _stream(muxer: Any, rate: int, *, is_master: bool) -> Any:
     """Add a stereo stream; only the master is one that a player plays by itself."""
     from av.codec.context import Flags
     from av.stream import Disposition
 
-    stream = muxer.add_stream(codec, rate=rate, layout="stereo")
+    stream = muxer.add_stream("aac", rate=rate, layout="stereo")
     stream.disposition = Disposition.default.value if is_master else 0  # 16 and 17 take numbers
     context = stream.codec_context
-    context.format = "fltp" if codec == "aac" else "s32p"
+    context.format = "fltp"
     context.flags |= Flags.bitexact
     context.thread_count = 1  # nothing depends on the machine's number of cores
-    if codec == "aac":
-        context.bit_rate = AAC_KBPS * 1000
+    context.bit_rate = AAC_KBPS * 1000
     context.open()
     return stream
 
 
-def _packets(av: Any, start: int, encoder: Any, samples: Block) -> list[Any]:
+def _packets(start: int, encoder: Any, samples: Block) -> list[Any]:
     """Encode stereo samples that begin at sample `start` of a stream; FFmpeg lets threads run."""
+    import av
+
     context = encoder.codec_context
-    if not context.format.name.startswith("flt"):  # int32 with 24 bits in the upper bytes
-        codes = np.minimum(np.rint(samples.astype(np.float64) * 2**23), 2**23 - 1)
-        samples = (codes * 256).astype(np.int32)
     packets = []
     for at in range(0, samples.shape[1], context.frame_size):
         piece = np.ascontiguousarray(samples[:, at : at + context.frame_size])
@@ -251,13 +235,3 @@ def _sum(blocks: Sequence[Block | None], n_samples: int) -> Block:
         if block is not None:
             total[:, : block.shape[1]] += widen(block)
     return total.astype(np.float32)
-
-
-def _check_peak(sums: Sequence[Block], path: Path) -> None:
-    peak = max(float(np.abs(block).max(initial=0.0)) for block in sums)
-    if peak > 1.0:
-        raise OutputError(
-            f"a peak of {20 * np.log10(peak):+.2f} dBFS would clip in ALAC; take AAC, or turn the "
-            "tracks of that part down",
-            where=str(path),
-        )

@@ -40,9 +40,9 @@ def page_of_folder(
     """Make the page of a run that is over, of what the cache has of it.
 
     Args:
-        folder: where the run left its `run.json`; or that file.
+        folder: where the run left its `run.json`, or only that of a preview; or that file.
         cache: of the run.
-        path: of the page; unsaid, `report.html` in the folder.
+        path: of the page; unsaid, `report.html` in the folder, of a preview `report-preview.html`.
         observer: told of progress.
         jobs: nodes at a time.
 
@@ -50,8 +50,10 @@ def page_of_folder(
         UsageError: no run has left anything there, or the cache knows nothing of it.
         OutputError: the page cannot be written.
     """
-    record = folder if folder.name == RECORD.name else folder / RECORD
-    if not record.is_file():
+    preview = RECORD.with_stem(f"{RECORD.stem}-preview")
+    named = [folder, folder / RECORD, folder / preview]
+    record = next((file for file in named if file.is_file()), None)
+    if record is None:
         raise UsageError(
             f"no run has left its {RECORD} here; give the folder in which its results lie",
             where=str(folder),
@@ -63,5 +65,7 @@ def page_of_folder(
             "`report: report.html` in its `output` if the page is wanted each time",
             where=str(record),
         )
-    made = rendered(story, cache, observer=observer, jobs=jobs)
-    return write_page(path or record.with_name("report.html"), made)
+    with cache.held():
+        made = rendered(story, cache, observer=observer, jobs=jobs)
+        name = f"{record.stem.replace(RECORD.stem, 'report', 1)}.html"
+        return write_page(path or record.with_name(name), made, record.parent)

@@ -24,6 +24,7 @@
       this.off = button("Back to the lanes", () => this.leave(), { class: "quiet" });
       this.blind = this.#blindPanel();
       const canCompare = listening.comparable().length > 1;
+      const n_silent = page.data.points.filter((point) => !point.n_segments).length;
       this.element = el(
         "div",
         { class: "ab" },
@@ -46,6 +47,12 @@
                 this.off,
               ),
               this.levels,
+              n_silent
+                ? el("p", {
+                    class: "note",
+                    text: `${count(n_silent, "point has", "points have")} no sound in this page: it has no room for them, or the cache no longer holds them. \`stemfx ui\` plays every point.`,
+                  })
+                : null,
               this.blind,
             ]
           : [
@@ -62,15 +69,21 @@
       const { listening } = this;
       const used = new Set();
       const groups = listening.lanes.map((lane) => {
-        const points = lane.points
+        const points = listening
+          .pointsOf(lane)
           .map((id) => listening.points.get(id))
-          .filter((point) => point.n_segments && !point.has_own_time && !used.has(point.id));
+          .filter((point) => point.n_segments && !used.has(point.id));
         for (const point of points) used.add(point.id);
         return points.length
           ? el(
               "optgroup",
               { label: lane.label },
-              ...points.map((point) => el("option", { value: point.id, text: point.label })),
+              ...points.map((point) =>
+                el("option", {
+                  value: point.id,
+                  text: point.has_own_time ? `${point.label} (own time)` : point.label,
+                }),
+              ),
             )
           : null;
       });
@@ -98,7 +111,7 @@
     }
 
     hear(side, doesPlay = false) {
-      if (!this.canCompare) return;
+      if (!this.canCompare) return say("There are not two points with sound to compare.");
       this.listening.compare({ side });
       if (doesPlay) this.page.play();
       const { ab, points } = this.listening;
@@ -204,7 +217,10 @@
         const lufs = stemfx.loudness(points.get(ab[side]), start_s, end_s);
         return `${side.toUpperCase()} ${db(lufs, "LUFS")}${gain_db < -0.05 ? `, turned down ${db(-gain_db)}` : ""}`;
       };
-      this.levels.textContent = `${level("a", gain_a_db)} · ${level("b", gain_b_db)}${this.listening.range ? ", in the loop" : ""}`;
+      const isApart = points.get(ab.a).has_own_time !== points.get(ab.b).has_own_time;
+      this.levels.textContent =
+        `${level("a", gain_a_db)} · ${level("b", gain_b_db)}${this.listening.range ? ", in the loop" : ""}` +
+        `${isApart ? ". One of the two is from before its song was aligned: they are not in step." : ""}`;
     }
   };
 })();

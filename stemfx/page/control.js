@@ -5,8 +5,10 @@
   const { clock, count, listeners, say } = stemfx.dom;
 
   const SHORTEST_LOOP_S = 0.05;
+  const STEP_S = 5;
 
   stemfx.PageControl = class {
+    static STEP_S = STEP_S;
     #engine = null;
     #waiting_s = 0; // the position before there is an engine
     #volume_db = 0;
@@ -67,6 +69,11 @@
       else this.#waiting_s = clamped;
       this.tell("position", clamped);
       this.tell("seek", clamped);
+    }
+
+    // A few seconds, or a bar, on (1) or back (-1).
+    step(direction, { byBars = false } = {}) {
+      this.seek(byBars ? this.ruler.next(this.position, direction) : this.position + STEP_S * direction);
     }
 
     // Loop a range; null for none. While it is dragged only the pictures follow.
@@ -143,7 +150,6 @@
     // Put two points into A/B and hear them.
     select(a, b) {
       this.ab.compare(a, b);
-      this.tell("select", a, b);
     }
   };
 })();

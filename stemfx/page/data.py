@@ -56,7 +56,7 @@ def _point(point: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]]) -> d
         if copy is None
         else {
             "n_samples": copy["n_samples"],
-            "n_segments": len(copy["ends"]),
+            "n_segments": copy["n_segments"],
             "copy_gain_db": copy["gain_db"],
         }
     )

@@ -36,7 +36,9 @@
   }
 
   async function spectrogramOf(point, picture) {
-    const codes = await inflated(bytesOf(point.spectrogram.data));
+    const damaged = new Error(`the spectrogram of ${point.label} is damaged; make the page again.`);
+    const codes = await inflated(bytesOf(point.spectrogram.data)).catch(() => Promise.reject(damaged));
+    if (!codes.length || codes.length % point.spectrogram.columns) throw damaged;
     const levelOf = Float32Array.from({ length: 256 }, (_, v) =>
       v === 0 ? -Infinity : picture.floor_db + picture.step_db * v);
     const n_columns = point.spectrogram.columns;
@@ -50,6 +52,7 @@
   }
 
   stemfx.decode = {
+    bytes: bytesOf,
     // {low, high}: Float32Array each, -1..1, `peaks_per_s` a second.
     peaks: (point) => once(point, "peaks", () => {
       const codes = int8Of(point.peaks);

@@ -28,14 +28,19 @@
     return element;
   }
 
-  const minus = (text) => (/^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", "−"));
+  // -1.25 -> "−1.3"; never "-0.0".
+  const decimal = (value, digits) => {
+    const text = value.toFixed(digits);
+    return Number(text) === 0 ? (0).toFixed(digits) : text.replace("-", "−");
+  };
   const db = (value, unit = "dB", digits = 1) =>
     value === null || value === undefined
       ? `– ${unit}`
       : Number.isFinite(value)
-        ? `${minus(value.toFixed(digits))} ${unit}`
+        ? `${decimal(value, digits)} ${unit}`
         : `silent`;
-  const signedDb = (value) => (value > 0.049 ? `+${db(value)}` : db(value));
+  const signedDb = (value, digits = 1) =>
+    `${Number(value.toFixed(digits)) > 0 ? "+" : ""}${db(value, "dB", digits)}`;
 
   // 83.4 -> "1:23.4"
   function clock(time_s, digits = 0) {
@@ -112,5 +117,5 @@
     };
   }
 
-  stemfx.dom = { el, button, toggle, db, signedDb, clock, count, say, copyText, copyButton, listeners };
+  stemfx.dom = { el, button, toggle, decimal, db, signedDb, clock, count, say, copyText, copyButton, listeners };
 })();

@@ -1,13 +1,13 @@
 // Play points of the chain in sync to the sample: one clock, one graph, any number heard at once.
 //
 // Everything is scheduled at whole frames and ahead of time, so neither a busy page nor a throttled
-// timer moves a sample. segments.js decodes, timeline.js says where the song is at any frame of the
+// timer moves a sample. segments.js decodes, passes.js says where the song is at any frame of the
 // audio clock, graph.js is what the sound runs through.
 (function () {
   "use strict";
   const stemfx = (globalThis.stemfx = globalThis.stemfx || {});
 
-  const { Fader, Strip, Timeline, Segments, toGain, stereoGains } = stemfx;
+  const { Fader, Strip, Passes, Segments, toGain, stereoGains } = stemfx;
   const CLOCK = { sampleRate: 48000, latencyHint: "interactive" }; // the rate Opus decodes to
   const SWITCH_S = 0.015; // crossfade when what is heard changes
   const AHEAD_S = 5; // scheduled ahead: timers of a hidden tab come once a second
@@ -18,7 +18,7 @@
   const SHORTEST_LOOP_S = 0.1;
 
   class Engine {
-    #data; #load; #segments; #timeline; #merger; #volume; #volume_db = 0;
+    #data; #load; #segments; #passes; #merger; #volume; #volume_db = 0;
     #handlers = { state: [], position: [], waiting: [], error: [] };
     #strips = new Map(); // point id -> Strip, of all that sound or fade out
     #heard = new Map();
@@ -41,7 +41,7 @@
       this.rate = context.sampleRate;
       this.#data = data;
       this.#load = load;
-      this.#timeline = new Timeline(context, this.#frames(data.duration_s));
+      this.#passes = new Passes(context, this.#frames(data.duration_s));
       this.#merger = new ChannelMergerNode(context, { numberOfInputs: 2 });
       this.#volume = new Fader(context, 1);
       this.output = this.#volume.node; // what is heard, for meters
@@ -59,8 +59,8 @@
     // -- what a page asks for
     play() {
       if (this.#isPlaying) return;
-      const line = this.#timeline;
-      if (line.from >= line.end) line.from = line.loop ? line.loop.start : 0;
+      const passes = this.#passes;
+      if (passes.from >= passes.end) passes.from = passes.loop ? passes.loop.start : 0;
       this.#isPlaying = true;
       this.#wake();
       this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
@@ -71,7 +71,7 @@
 
     pause() {
       if (!this.#isPlaying) return;
-      this.#stop(this.#timeline.songAt(this.#heardFrame()));
+      this.#stop(this.#passes.songAt(this.#heardFrame()));
     }
 
     toggle() {
@@ -80,23 +80,23 @@
     }
 
     seek(seconds) {
-      this.#timeline.fadeOut(this.#soon());
-      this.#timeline.from = this.#clamped(seconds);
+      this.#passes.fadeOut(this.#soon());
+      this.#passes.from = this.#clamped(seconds);
       this.#tick();
       this.#emit("position", this.position);
     }
 
     // Seconds of the song that leave the loudspeaker now.
     get position() {
-      return this.#timeline.songAt(this.#heardFrame()) / this.rate;
+      return this.#passes.songAt(this.#heardFrame()) / this.rate;
     }
 
     // Seconds of the song that the graph gives at a time of its clock.
     positionAt(context_s) {
-      return this.#timeline.songAt(Math.round(context_s * this.rate)) / this.rate;
+      return this.#passes.songAt(Math.round(context_s * this.rate)) / this.rate;
     }
 
-    get duration() { return this.#timeline.end / this.rate; }
+    get duration() { return this.#passes.end / this.rate; }
     get isPlaying() { return this.#isPlaying; }
     get isWaiting() { return this.#isWaiting; }
     get volume_db() { return this.#volume_db; }
@@ -108,21 +108,21 @@
     }
 
     get loop() {
-      const { loop } = this.#timeline;
+      const { loop } = this.#passes;
       return loop && { start_s: loop.start / this.rate, end_s: loop.end / this.rate };
     }
 
     // Too short a range is none. Past its end the song plays on; setting it there goes to its start.
     set loop(range) {
-      const line = this.#timeline;
-      const before = line.loop;
+      const passes = this.#passes;
+      const before = passes.loop;
       const [start, end] = [this.#clamped(range?.start_s), this.#clamped(range?.end_s)];
-      line.loop = end - start >= this.#frames(SHORTEST_LOOP_S) ? { start, end } : null;
-      const isSame = before?.start === line.loop?.start && before?.end === line.loop?.end;
-      if (isSame || !line.isRunning) return;
+      passes.loop = end - start >= this.#frames(SHORTEST_LOOP_S) ? { start, end } : null;
+      const isSame = before?.start === passes.loop?.start && before?.end === passes.loop?.end;
+      if (isSame || !passes.isRunning) return;
       const at = this.#nextStart();
-      const from = line.songAt(at);
-      if (line.loop && from >= line.loop.end) this.seek(line.loop.start / this.rate);
+      const from = passes.songAt(at);
+      if (passes.loop && from >= passes.loop.end) this.seek(passes.loop.start / this.rate);
       else this.#restart(from, at, true);
     }
 
@@ -159,7 +159,7 @@
       engine.volume_db = this.volume_db;
       engine.#heard = new Map(heard);
       engine.#isPlaying = true;
-      engine.#timeline.begin(this.#frames(start_s), lead);
+      engine.#passes.begin(this.#frames(start_s), lead);
       engine.#apply(0);
       engine.#tick();
       await engine.#segments.settled();
@@ -189,11 +189,11 @@
 
     // Frame at which a new pass can begin: strips move first, then it fades in.
     #nextStart(soon = this.#soon()) {
-      return soon + this.#frames(SWITCH_S) + this.#timeline.edge;
+      return soon + this.#frames(SWITCH_S) + this.#passes.edge;
     }
 
     #clamped(seconds) {
-      return Math.min(this.#timeline.end, Math.max(0, this.#frames(seconds) || 0));
+      return Math.min(this.#passes.end, Math.max(0, this.#frames(seconds) || 0));
     }
 
     // -- what happens
@@ -202,26 +202,26 @@
       if (this.context.state === "closed") return;
       const began_ms = performance.now();
       const soon = this.#soon();
-      const line = this.#timeline;
+      const passes = this.#passes;
       this.#sweep();
       const isReady = this.#isReady(soon);
-      if (this.#isPlaying && isReady && !line.isRunning && line.from < line.end) {
+      if (this.#isPlaying && isReady && !passes.isRunning && passes.from < passes.end) {
         this.#apply(soon);
-        line.begin(line.from, this.#nextStart(soon));
+        passes.begin(passes.from, this.#nextStart(soon));
       }
-      if (!this.#isApplied && isReady && line.isRunning) this.#apply(soon + line.edge);
-      line.extend(soon + this.#ahead_s * this.rate);
+      if (!this.#isApplied && isReady && passes.isRunning) this.#apply(soon + passes.edge);
+      passes.extend(soon + this.#ahead_s * this.rate);
       this.#schedule(soon, began_ms);
       this.#segments.want(this.#wanted(soon));
-      const isBusy = !line.isRunning || !this.#isApplied || !isReady;
+      const isBusy = !passes.isRunning || !this.#isApplied || !isReady;
       this.#wait(this.#isPlaying && (isBusy || this.context.state !== "running"));
-      if (this.#isPlaying && line.isOverAt(this.#heardFrame())) this.#stop(line.end);
+      if (this.#isPlaying && passes.isOverAt(this.#heardFrame())) this.#stop(passes.end);
     }
 
     // Spans of the song that sound from `soon` until the horizon, or will when it plays.
     #spans(soon) {
       const ahead = this.#ahead_s * this.rate;
-      return this.#timeline.spans(soon, soon + (this.#isPlaying ? ahead : 1));
+      return this.#passes.spans(soon, soon + (this.#isPlaying ? ahead : 1));
     }
 
     #wanted(soon) {
@@ -271,13 +271,13 @@
       this.#lead_s = Math.min(2 * this.#lead_s, LONGEST_LEAD_S);
       const at = this.#nextStart();
       const isNew = pass.at > soon && !pass.continues;
-      this.#restart(isNew ? pass.from : this.#timeline.songAt(at), at, !isNew);
+      this.#restart(isNew ? pass.from : this.#passes.songAt(at), at, !isNew);
     }
 
     #restart(from, at, continues) {
-      if (from >= this.#timeline.end) return; // as good as over
-      this.#timeline.fadeOut(at - this.#timeline.edge);
-      this.#timeline.begin(from, at, continues);
+      if (from >= this.#passes.end) return; // as good as over
+      this.#passes.fadeOut(at - this.#passes.edge);
+      this.#passes.begin(from, at, continues);
       this.#tick();
     }
 
@@ -299,8 +299,8 @@
     }
 
     #stop(at) {
-      this.#timeline.fadeOut(this.#soon());
-      this.#timeline.from = at;
+      this.#passes.fadeOut(this.#soon());
+      this.#passes.from = at;
       this.#isPlaying = false;
       this.#emit("state", { isPlaying: false });
       this.#tick();
@@ -309,12 +309,12 @@
     // Let go of what has faded out.
     #sweep() {
       const now = this.#now();
-      this.#timeline.sweep(now, this.#heardFrame());
+      this.#passes.sweep(now, this.#heardFrame());
       if (this.#lead_s > LEAD_S) this.#lead_s *= 0.98; // the page was slow: once is not always
-      const isSilent = !this.#isPlaying && !this.#timeline.fading.length;
+      const isSilent = !this.#isPlaying && !this.#passes.fading.length;
       for (const [id, strip] of this.#strips) {
         if (strip.goneAt > now && !isSilent) continue;
-        this.#timeline.forget(id);
+        this.#passes.forget(id);
         strip.close();
         this.#strips.delete(id);
       }

@@ -3,11 +3,16 @@
   "use strict";
   const stemfx = (globalThis.stemfx ??= {});
 
-  // Two lanes at one point are one signal: their amplitudes add; the louder lane's pan stands.
+  // Two lanes at one point are one signal: what they give to each side adds up, and the fader and
+  // pan that give as much are told. The pan law is that of stereoGains.
   function together(one, other) {
     if (!one) return other;
-    const sum = 10 ** (one.gain_db / 20) + 10 ** (other.gain_db / 20);
-    return { gain_db: 20 * Math.log10(sum), pan: one.gain_db >= other.gain_db ? one.pan : other.pan };
+    const sides = [one, other].map(({ gain_db, pan }) => stemfx.stereoGains(gain_db, pan));
+    const [left, right] = [0, 1].map((side) => sides[0][side] + sides[1][side]);
+    return {
+      gain_db: 10 * Math.log10((left ** 2 + right ** 2) / 2),
+      pan: (4 / Math.PI) * Math.atan2(right, left) - 1,
+    };
   }
 
   stemfx.Listening = class {
@@ -69,6 +74,20 @@
       return this.lanes.find((lane) => lane.id === id);
     }
 
+    // The points of a lane in order: those in a time of their own come first.
+    pointsOf(lane) {
+      return [...(lane.early ?? []), ...lane.points];
+    }
+
+    // Why a point is silent, or "".
+    whySilent(id) {
+      const point = this.points.get(id);
+      if (point?.n_segments) return "";
+      return point?.peaks
+        ? "Only a picture: this page has no room for the sound of this point."
+        : "The cache no longer holds this signal: run the recipe again to hear and see it.";
+    }
+
     get hasSolo() {
       return this.lanes.some((lane) => lane.solo);
     }
@@ -86,7 +105,7 @@
       if (this.ab.x) return [];
       const id = this.ab[this.ab.side];
       const at = this.lanes.filter((lane) => lane.point === id);
-      return at.length ? at : this.lanes.filter((lane) => lane.points.includes(id));
+      return at.length ? at : this.lanes.filter((lane) => this.pointsOf(lane).includes(id));
     }
 
     // [gain of A, gain of B] in dB.

@@ -4,11 +4,9 @@
   const stemfx = (globalThis.stemfx ??= {});
   const { el, button, say } = stemfx.dom;
 
-  const SEEK_S = 5;
-
   const KEYS = [
     ["Space", "play or pause"],
-    ["← →", `${SEEK_S} s back or on`],
+    ["← →", `${stemfx.PageControl.STEP_S} s back or on`],
     ["Shift ← →", "a bar back or on"],
     ["Home End", "to the start or the end"],
     ["1 … 9", "solo lane 1 … 9"],
@@ -65,10 +63,7 @@
       lanes.current
         ? fn(lanes.current.lane)
         : say("Which lane? Click on one, or press Tab until you are in it.");
-    const seekBy = (direction) => (event) =>
-      page.seek(
-        event.shiftKey ? lanes.ruler.next(page.position, direction) : page.position + SEEK_S * direction,
-      );
+    const seekBy = (direction) => (event) => page.step(direction, { byBars: event.shiftKey });
     const actions = {
       " ": () => page.toggle(),
       ArrowLeft: seekBy(-1),

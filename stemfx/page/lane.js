@@ -6,6 +6,7 @@
 
   const LOWEST_DB = -60; // the bottom of a fader
   const HIGHEST_DB = 12;
+  const SILENT_DBTP = -90; // under the noise of any recording
   const DRAGGED_TOO_FAR_PX = 5; // wavesurfer begins a dragged region so wide and keeps the surplus
 
   // Draw the highest and lowest sample of every pixel, as tall as `tallness` says. wavesurfer's own
@@ -58,7 +59,7 @@
           dblclick: () => listening.change(lane.id, { gain_db: lane.gain_recipe_db }),
         },
       });
-      this.gainText = el("output", { class: "gain-text" });
+      this.gainText = el("span", { "aria-hidden": "true", class: "gain-text" });
       this.point = this.#pointChoice(name);
       this.note = el("p", { class: "note", hidden: true });
       this.readout = el("p", { class: "readout" });
@@ -97,11 +98,10 @@
         lane,
         lanes: { listening },
       } = this;
-      const early = lane.early ?? [];
-      const ids = [...early, ...lane.points];
+      const ids = listening.pointsOf(lane);
       const labelOf = (id) => {
         const point = listening.points.get(id);
-        const end = early.includes(id)
+        const end = lane.early?.includes(id)
           ? "unaligned: "
           : id === lane.after && ids.length > 1
             ? "after: "
@@ -142,17 +142,17 @@
 
     #notice() {
       const point = this.lanes.listening.points.get(this.lane.point);
-      const isSeen = Boolean(point.peaks);
-      this.readout.textContent =
-        point.lufs === null ? "" : `${db(point.lufs, "LUFS")} · ${db(point.true_peak_dbtp, "dBTP")}`;
+      const { lufs, true_peak_dbtp, peaks, has_own_time } = point;
+      const tallness = this.lanes.tallness(this.lane);
+      const isSilent = lufs === null && (true_peak_dbtp ?? -Infinity) < SILENT_DBTP;
+      this.readout.textContent = !peaks
+        ? ""
+        : isSilent
+          ? "silent"
+          : `${db(lufs, "LUFS")} · ${db(true_peak_dbtp, "dBTP")}${tallness === 1 ? "" : ` · drawn ×${tallness}`}`;
       this.note.textContent =
-        !isSeen && !point.n_segments
-          ? "The cache no longer holds this signal: run the recipe again to hear and see it."
-          : !point.n_segments
-            ? "Only a picture: this page has no room for the sound of this point."
-            : point.has_own_time
-              ? "In the song's own time: not in step with the other lanes."
-              : "";
+        this.lanes.listening.whySilent(point.id) ||
+        (has_own_time ? "In its own time, not in step with the page." : "");
       this.note.hidden = !this.note.textContent;
     }
 
@@ -165,7 +165,7 @@
         waveColor: lane.color,
         progressColor: lane.color,
         cursorWidth: 0,
-        renderFunction: (sides, pen) => envelope(sides, pen, lanes.tallness),
+        renderFunction: (sides, pen) => envelope(sides, pen, lanes.tallness(lane)),
         minPxPerSec: lanes.px_per_s,
         autoScroll: false,
         autoCenter: false,
@@ -181,10 +181,7 @@
         this.page.loop({ start_s: region.start, end_s: region.end }, { isDragging: true, by: this }),
       );
       this.regions.on("region-updated", (region) =>
-        this.page.loop({
-          start_s: lanes.ruler.snapped(region.start),
-          end_s: lanes.ruler.snapped(region.end),
-        }),
+        this.page.loop(lanes.ruler.loopOf(region.start, region.end)),
       );
       this.draw();
     }
@@ -194,7 +191,7 @@
       region.remove();
       const { ruler, drawn_px_per_s } = this.lanes;
       const end_s = region.end - DRAGGED_TOO_FAR_PX / drawn_px_per_s;
-      this.page.loop({ start_s: ruler.snapped(region.start), end_s: ruler.snapped(end_s) });
+      this.page.loop(ruler.loopOf(region.start, end_s));
     }
 
     draw() {

@@ -6,6 +6,13 @@
 
   const MOST_PX_PER_S = 400;
   const FOLLOWS_AGAIN_MS = 3000; // after a scroll by hand
+  const SCALES = [8, 6, 4, 3, 2, 1.5];
+
+  // How much larger these points may be drawn so that the loudest of them still fits.
+  function scaleOf(points) {
+    const room = 10 ** (-Math.max(...points.map((point) => point.true_peak_dbtp ?? -Infinity)) / 20);
+    return Number.isFinite(room) ? (SCALES.find((scale) => scale <= room) ?? 1) : 1;
+  }
 
   stemfx.Lanes = class {
     constructor(page, listening) {
@@ -16,7 +23,13 @@
       this.isMouse = matchMedia("(pointer: fine)").matches;
       this.px_per_s = 0; // 0: all of the song fits
       this.scroll_px = 0;
-      this.tallness = 1;
+      this.taller_by = 1;
+      // Tracks share a scale, as they are compared with each other; so do all others.
+      const results = (isTrack) =>
+        listening.lanes
+          .filter((lane) => (lane.kind === "track") === isTrack)
+          .map((lane) => listening.points.get(lane.after));
+      this.scales = { tracks: scaleOf(results(true)), others: scaleOf(results(false)) };
       this.handled_ms = -Infinity;
       this.ruler = new stemfx.Ruler(page, page.data.grids ?? []);
       this.rows = listening.lanes.map((lane, i) => new stemfx.Lane(lane, i + 1, this));
@@ -133,10 +146,18 @@
       this.#scrollTo(around_s * this.drawn_px_per_s - (isSeen ? x : this.width_px / 2));
     }
 
+    // How many times larger than full scale a lane is drawn: by its scale, or less if it would not fit.
+    tallness(lane) {
+      const { tracks, others } = this.scales;
+      const scale = lane.kind === "track" ? tracks : others;
+      return this.taller_by * Math.min(scale, scaleOf([this.listening.points.get(lane.point)]));
+    }
+
     taller() {
-      this.tallness = this.tallness >= 8 ? 1 : 2 * this.tallness;
+      this.taller_by = this.taller_by >= 8 ? 1 : 2 * this.taller_by;
       for (const { surfer } of this.rows) surfer?.setOptions({});
-      say(`Waveforms ${this.tallness} times as tall`);
+      this.show();
+      say(`Waveforms ${this.taller_by} times as tall`);
     }
 
     focus(row) {

@@ -40,7 +40,6 @@
         },
         { title: "Loops begin and end on bars", "aria-label": "Snap loops to bars" },
       );
-      const names = [...new Set(grids.map((grid) => grid.source))];
       const chosen = el(
         "select",
         {
@@ -50,7 +49,7 @@
         ...grids.map((grid, i) =>
           el("option", {
             value: i,
-            text: `beats of ${grid.source}${grid.is_aligned ? "" : names.length < grids.length || grids.some((one) => one.is_aligned) ? " (own time)" : ""}`,
+            text: `beats of ${grid.source}${lanes.ruler.isOwnTime(grid) ? " (own time)" : ""}`,
           }),
         ),
       );
@@ -70,7 +69,7 @@
           "div",
           { class: "group", role: "group", "aria-label": "View" },
           grids.length > 1 ? chosen : null,
-          grids.length ? snap : null,
+          grids.some((grid) => grid.downbeats_s.length && !lanes.ruler.isOwnTime(grid)) ? snap : null,
           button("−", () => lanes.zoom(1 / 1.6), { "aria-label": "Zoom out", title: "Zoom out (-)" }),
           button("+", () => lanes.zoom(1.6), { "aria-label": "Zoom in", title: "Zoom in (+)" }),
           button("Fit", () => lanes.zoom(0), { title: "All of the song (0)" }),

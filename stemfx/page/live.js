@@ -2,20 +2,11 @@
 (() => {
   "use strict";
   const stemfx = (globalThis.stemfx ??= {});
+  const { el, button, copyButton } = stemfx.dom;
 
   const SETTLE_MS = 250; // a slider that rests so long is heard
   const KEPT = "stemfx-live";
   const dataOf = () => JSON.parse(document.getElementById("stemfx-data").textContent);
-
-  function el(tag, properties = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(properties)) {
-      if (name === "text") element.textContent = value;
-      else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children);
-    return element;
-  }
 
   // 1, 2 or 5 times a power of ten: about 200 steps from end to end, whole numbers where all are.
   function stepOf({ min, max, default: value }) {
@@ -41,7 +32,7 @@
       this.slider = isNumber && min !== null && max !== null && max > min
         ? el("input", { type: "range", class: "range", min, max, step: stepOf(param), "aria-label": `${param.name}${param.unit ? `, ${param.unit}` : ""}`, id: `${id}-slider` })
         : null;
-      this.reset = el("button", { type: "button", text: "Reset", "aria-label": `Reset ${param.name} to ${param.default}` });
+      this.reset = button("Reset", () => this.#moved(param.default, 0), { "aria-label": `Reset ${param.name} to ${param.default}` });
       this.fault = el("p", { class: "fault", role: "alert" });
       this.element = el("div", { class: "knob" },
         el("label", { for: id, text: param.name }),
@@ -57,7 +48,6 @@
         if (Number.isNaN(value)) this.show(this.value);
         else this.#moved(value, 0);
       });
-      this.reset.addEventListener("click", () => this.#moved(this.param.default, 0));
     }
 
     show(value) {
@@ -122,7 +112,7 @@
       page.seek(kept.position);
       const mayPlay = navigator.userActivation?.hasBeenActive || navigator.getAutoplayPolicy?.("audiocontext") === "allowed";
       if (kept.isPlaying && mayPlay) page.toggle();
-      else if (kept.isPlaying) stemfx.dom?.say("The new result is here: press play to go on.");
+      else if (kept.isPlaying) stemfx.dom.say("The new result is here: press play to go on.");
     }
     document.getElementById(kept.focus)?.focus({ preventScroll: true });
     scrollTo(0, kept.scroll);
@@ -139,14 +129,12 @@
       this.bar = el("progress", { max: 1, "aria-label": "How far the rendering is", hidden: true });
       this.fault = el("p", { class: "fault", role: "alert" });
       this.command = el("code", { id: "live-command" });
-      this.copy = el("button", { type: "button", text: "Copy", class: "copy", "aria-label": "Copy the command" });
-      this.copy.addEventListener("click", () => this.#copy());
       this.knobs = (data.params ?? []).map((param) => new Knob(param, (knob, value) => this.turn(knob, value)));
       this.element = el("section", { class: "live", id: "live", "aria-labelledby": "live-heading" },
         el("h2", { id: "live-heading", text: "Knobs" }),
         el("div", { class: "state" }, el("span", { role: "status" }, this.words), this.bar), this.fault,
         el("div", { class: "knobs" }, ...this.knobs.map((knob) => knob.element)),
-        el("p", { class: "typed" }, el("span", { text: "The same from the command line:" }), this.command, this.copy));
+        el("p", { class: "typed" }, el("span", { text: "The same from the command line:" }), this.command, copyButton(() => this.command.textContent, "Copy", "the command")));
       if (!this.knobs.length) this.element.querySelector(".knobs").replaceWith(el("p", { class: "help", text: "This recipe has no knobs yet: name some under `params`." }));
       // A slider that is held must not vanish under the hand.
       this.element.addEventListener("pointerdown", (event) => (this.isHeld = event.target.type === "range"));
@@ -203,37 +191,13 @@
     }
 
     // Show the new result, unless something is about to change it again or is held.
-    async #refresh() {
+    #refresh() {
       const { state } = this;
       if (!state || state.version === this.shown || this.isRefreshing) return;
       if (this.isHeld || state.phase === "rendering" || this.knobs.some((knob) => knob.timer)) return;
       this.isRefreshing = true;
-      try {
-        if (stemfx.page?.update) {
-          const answer = await fetch("data");
-          await stemfx.page.update(await answer.json());
-          this.shown = state.version;
-        } else {
-          keep();
-          location.reload();
-          return;
-        }
-      } catch (error) {
-        this.fault.textContent = `The new result could not be shown: ${error.message}`;
-      }
-      this.isRefreshing = false;
-    }
-
-    async #copy() {
-      const text = this.command.textContent;
-      try {
-        await navigator.clipboard.writeText(text);
-        this.copy.textContent = "Copied";
-      } catch {
-        getSelection().selectAllChildren(this.command);
-        this.copy.textContent = "Press Ctrl+C";
-      }
-      setTimeout(() => (this.copy.textContent = "Copy"), 1600);
+      keep();
+      location.reload();
     }
   }
 

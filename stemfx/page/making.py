@@ -6,20 +6,28 @@ They are nodes as those of the run are: kept in the cache, made side by side, st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stemfx.cache import Cache, Entry
+from stemfx.cache import Cache, Entry, StoredSignal
 from stemfx.dsp.pictures import PICTURES_VERSION, PictureGrid
 from stemfx.graph import DATA, Graph, Kept, ListeningCopy, Node, Picture, Port, Receipt, Work
-from stemfx.io.opus import OPUS_HZ, OVERLAP_S, SEGMENT_S
+from stemfx.io.opus import (
+    OPUS_HZ,
+    OVERLAP_S,
+    SEGMENT_S,
+    copied_segment,
+    copy_gain_db,
+    n_copied,
+    n_segments_of,
+)
 from stemfx.operations_page import COPY
 from stemfx.page.budget import copies_for
 from stemfx.page.data import page_data
 from stemfx.run import Observer, run_steps
 
-LISTENING_VERSION = (PICTURES_VERSION, 1)
+LISTENING_VERSION = (PICTURES_VERSION, 2)
 """Raise the second when a copy becomes another."""
 
 
@@ -47,11 +55,37 @@ class Copy:
 
 
 @dataclass(frozen=True)
+class LiveCopy:
+    """The listening copy of one point, each piece encoded when it is asked for."""
+
+    signal: StoredSignal
+    kbps: int
+    gain_db: float
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the page must know of it, as `ListeningCopy` finds it of one that is kept."""
+        n_samples = n_copied(self.signal.n_samples, self.signal.sample_rate)
+        n_segments = n_segments_of(n_samples)
+        return {"n_samples": n_samples, "n_segments": n_segments, "gain_db": self.gain_db}
+
+    def piece(self, number: int) -> bytes | None:
+        """Return the bytes of one piece; None where there is none of that number, or any more."""
+        if not (0 <= number < self.told["n_segments"] and self.signal.has_its_size()):
+            return None
+        return copied_segment(self.signal, number, self.kbps, gain_db=self.gain_db)
+
+
+@dataclass(frozen=True)
 class Rendering:
-    """What a page shows, and the copies that it plays, by point."""
+    """What a page shows, and the copies that it plays, by point.
+
+    `live` are those of a served page; it has others where a signal had to be made again.
+    """
 
     data: Mapping[str, Any]
     copies: Mapping[str, Copy]
+    live: Mapping[str, LiveCopy] = field(default_factory=dict)
 
 
 def rendered(
@@ -71,7 +105,7 @@ def rendered(
         cache: has the signals of the run, and takes what is made of them.
         nodes: those of the run, to make again what the cache has lost meanwhile. Without them a
             point whose signal is gone has no sound, and no picture that was not made before.
-        is_served: pieces are fetched one by one: any number of them may be there.
+        is_served: pieces are fetched one by one, and encoded only then.
         observer: told of progress.
         jobs: nodes at a time.
         check: called a few times a second; what it raises stops the work.
@@ -90,7 +124,8 @@ def rendered(
         pictures[name] = picture = work.add(
             f"picture of {label}", Picture(grid.frames_per_column), [point]
         )
-        if name in copies.points and picture is not None:
+        is_live = is_served and work.signal(point) is not None
+        if name in copies.points and picture is not None and not is_live:
             seen = {"node": picture, "signal": DATA}
             sounds[name] = work.add(f"copy of {label}", ListeningCopy(copies.kbps), [point, seen])
     for one in story["receipts"]:
@@ -101,9 +136,17 @@ def rendered(
         work.want(one.get("aligned_by"))
     run_steps(work.steps(), cache, observer=observer, jobs=jobs, check=check)
     heard = {name: copy for name, node in sounds.items() if (copy := work.copy(node)) is not None}
+    looks = {name: work.found(node) for name, node in pictures.items()}
+    live = {}
+    for point in story["points"] if is_served else ():
+        signal, look = work.signal(point), looks[point["id"]]
+        if point["id"] not in sounds and signal is not None and look is not None:
+            gain_db = copy_gain_db(look["true_peak_dbtp"])
+            live[point["id"]] = LiveCopy(signal, copies.kbps, gain_db)
     found = {
-        "pictures": {name: work.found(node) for name, node in pictures.items()},
-        "copies": {name: work.found(sounds[name]) for name in heard},
+        "pictures": looks,
+        "copies": {name: work.found(sounds[name]) for name in heard}
+        | {name: copy.told for name, copy in live.items()},
         "receipts": {name: work.found(node) for name, node in receipts.items()},
     }
     data = page_data(story, found, work.found) | {
@@ -121,7 +164,7 @@ def rendered(
         },
         "picture": grid.picture,
     }
-    return Rendering(data, heard)
+    return Rendering(data, heard, live)
 
 
 @dataclass(frozen=True)
@@ -149,9 +192,13 @@ class _Work:
 
     def length_s(self, point: Mapping[str, Any]) -> float:
         """Return how long a point is; where the cache does not know, as long as the result."""
-        entry = self._cache.lookup(self._story["keys"][point["node"]])
-        signal = entry and entry.signals.get(point["signal"])
+        signal = self.signal(point)
         return signal.n_samples / signal.sample_rate if signal else float(self._story["duration_s"])
+
+    def signal(self, point: Mapping[str, Any]) -> StoredSignal | None:
+        """Return what the cache has at a point."""
+        entry = self._cache.lookup(self._story["keys"][point["node"]])
+        return None if entry is None else entry.signals.get(point["signal"])
 
     def add(self, name: str, work: Work, ports: Sequence[Mapping[str, str]]) -> str | None:
         """Add a node that reads these signals; None where what it reads is gone, as what it made.

@@ -51,17 +51,11 @@
           if (!isIntersecting) continue;
           drawn.unobserve(target);
           const picture = wanted.find((one) => one.id === target.dataset.picture);
-          try {
-            Promise.resolve(picture.draw(target, page.data, page)).catch((error) => failed(target, error));
-          } catch (error) {
-            failed(target, error);
-          }
+          stemfx.orSaid(target, (async () => picture.draw(target, page.data, page))());
         }
       },
       { rootMargin: "100px" },
     );
-    const failed = (target, error) =>
-      target.append(el("p", { class: "note", text: `This picture could not be drawn: ${error.message}` }));
     for (const picture of wanted) {
       const body = el("div", { class: "picture", "data-picture": picture.id });
       section.append(
@@ -106,7 +100,7 @@
     into("outcome", stemfx.panels.outcome(data));
     into("listen", bar.element, lanes.element);
     into("ab", page.ab.element);
-    into("steps", ...stemfx.panels.steps(data, page, (id) => listening.hasSound(id)));
+    into("steps", ...stemfx.panels.steps(data, page));
     into("recipe", ...stemfx.record.recipe(data));
     into("record", ...stemfx.record.parts(data, jsonOf("stemfx-libraries") ?? []));
     const showHeard = () => {

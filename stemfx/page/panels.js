@@ -180,8 +180,31 @@
 
   const seconds = (s) => (s >= 60 ? clock(s) : `${s.toFixed(s < 10 ? 1 : 0)} s`);
 
-  function stepRow(step, page, hasSound) {
-    const canCompare = step.before && step.after && hasSound(step.before) && hasSound(step.after);
+  // A button to compare what went into a step with what came out; or why there is none.
+  function compareButton(step, page) {
+    if (!step.before || !step.after) return null;
+    const why = page.listening.whySilent(step.before) || page.listening.whySilent(step.after);
+    if (why)
+      return el(
+        "span",
+        { class: "note", title: why },
+        "no sound",
+        el("span", { class: "off-screen", text: `: ${why}` }),
+      );
+    return button(
+      "A/B",
+      () => {
+        page.select(step.before, step.after);
+        page.play();
+      },
+      {
+        "aria-label": `A/B: before and after ${step.node}`,
+        title: "A: before, B: after, at equal loudness",
+      },
+    );
+  }
+
+  function stepRow(step, page) {
     return el(
       "tr",
       { class: `is-${step.status}`, role: "row" },
@@ -200,24 +223,12 @@
       el(
         "td",
         { role: "cell", class: "act" },
-        canCompare
-          ? button(
-              "A/B",
-              () => {
-                page.select(step.before, step.after);
-                page.play();
-              },
-              {
-                "aria-label": `A/B: before and after ${step.node}`,
-                title: "A: before, B: after, at equal loudness",
-              },
-            )
-          : null,
+        compareButton(step, page),
       ),
     );
   }
 
-  function stepsTable(data, page, hasSound) {
+  function stepsTable(data, page) {
     const n_cached = data.steps.filter((step) => step.status === "cached").length;
     const heads = ["Step", "What it did", "Time", "State", "Listen"].map((text) =>
       el("th", { scope: "col", role: "columnheader", text }),
@@ -231,7 +242,7 @@
         "table",
         { class: "steps", role: "table" },
         el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ...heads)),
-        el("tbody", { role: "rowgroup" }, ...data.steps.map((step) => stepRow(step, page, hasSound))),
+        el("tbody", { role: "rowgroup" }, ...data.steps.map((step) => stepRow(step, page))),
       ),
     ];
   }

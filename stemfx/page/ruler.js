@@ -26,7 +26,10 @@
     constructor(page, grids) {
       this.page = page;
       this.grids = grids;
-      this.grid = grids.find((grid) => grid.is_aligned) ?? grids[0] ?? null;
+      // What is shown, and what bars and snapping go by: never a song's own time, which the page is not in.
+      this.timing =
+        grids.find((grid) => grid.is_aligned) ?? grids.find((grid) => !this.isOwnTime(grid)) ?? null;
+      this.grid = this.timing ?? grids[0] ?? null;
       this.doesSnap = false;
       this.view = { px_per_s: 1, scroll_px: 0, width_px: 0 };
       this.canvas = el("canvas", { class: "ticks", "aria-hidden": "true" });
@@ -40,20 +43,28 @@
 
     use(number) {
       this.grid = this.grids[number] ?? null;
+      if (this.grid && !this.isOwnTime(this.grid)) this.timing = this.grid;
       this.#fillSections();
       this.draw();
     }
 
-    // Bars as times; without a grid none.
+    // Whether a grid is in the time of a song that was then aligned.
+    isOwnTime(grid) {
+      const { lanes, points } = this.page.listening;
+      const song = lanes.find((lane) => lane.kind === "source" && lane.label === grid.source);
+      return !grid.is_aligned && Boolean(song && points.get(song.after).has_own_time);
+    }
+
+    // Bars of the page as times; without a grid none.
     get bars_s() {
-      return this.grid?.downbeats_s ?? [];
+      return this.timing?.downbeats_s ?? [];
     }
 
     // "bar 17, beat 3" or "".
     barAt(time_s) {
       const bar = lastAt(this.bars_s, time_s);
       if (bar < 0) return "";
-      const beats = this.grid.beats_s;
+      const beats = this.timing.beats_s;
       const first = lastAt(beats, this.bars_s[bar] + 0.02);
       return `bar ${bar + 1}, beat ${Math.max(1, lastAt(beats, time_s) - first + 1)}`;
     }
@@ -74,6 +85,12 @@
       const here = lastAt(this.bars_s, time_s);
       const near = [this.bars_s[here], this.bars_s[here + 1]].filter((bar) => bar !== undefined);
       return near.reduce((best, bar) => (Math.abs(bar - time_s) < Math.abs(best - time_s) ? bar : best));
+    }
+
+    // A dragged range as a loop: from bar to bar, one at least, if the loop snaps to them.
+    loopOf(one_s, other_s) {
+      const [start_s, end_s] = [one_s, other_s].map((time) => this.snapped(time)).sort((a, b) => a - b);
+      return { start_s, end_s: end_s > start_s || !this.doesSnap ? end_s : this.next(start_s, 1) };
     }
 
     #fillSections() {
@@ -150,19 +167,19 @@
       }
       if (!this.grid) return;
       const beat_px = (px_per_s * 60) / (this.grid.bpm || 120);
-      const { beats_s } = this.grid;
+      const { beats_s, downbeats_s } = this.grid;
       if (beat_px >= 5)
         for (let i = lastAt(beats_s, from_s) + 1; i < beats_s.length && beats_s[i] <= to_s; i++)
           tick(beats_s[i], HEIGHT_PX - 5, HEIGHT_PX, line);
       const every = [1, 2, 4, 8, 16, 32, 64].find((n) => 4 * beat_px * n >= 26) ?? 128;
       pen.fillStyle = ink;
       for (
-        let i = Math.max(0, lastAt(this.bars_s, from_s));
-        i < this.bars_s.length && this.bars_s[i] <= to_s;
+        let i = Math.max(0, lastAt(downbeats_s, from_s));
+        i < downbeats_s.length && downbeats_s[i] <= to_s;
         i++
       ) {
-        if (4 * beat_px >= 13 || i % every === 0) tick(this.bars_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
-        if (i % every === 0) pen.fillText(String(i + 1), x(this.bars_s[i]) + 3, HEIGHT_PX - 14);
+        if (4 * beat_px >= 13 || i % every === 0) tick(downbeats_s[i], HEIGHT_PX - 10, HEIGHT_PX, dim);
+        if (i % every === 0) pen.fillText(String(i + 1), x(downbeats_s[i]) + 3, HEIGHT_PX - 14);
       }
     }
 
@@ -181,8 +198,7 @@
       canvas.addEventListener("pointermove", (event) => {
         if (!from || (!from.isDrag && Math.abs(event.clientX - from.x) < DRAG_PX)) return;
         from.isDrag = true;
-        const times = [from.time_s, timeAt(event)].map((time) => this.snapped(time)).sort((a, b) => a - b);
-        this.page.loop({ start_s: times[0], end_s: times[1] }, { isDragging: true });
+        this.page.loop(this.loopOf(from.time_s, timeAt(event)), { isDragging: true });
       });
       canvas.addEventListener("pointerup", () => {
         if (from?.isDrag) this.page.loop(this.page.range);

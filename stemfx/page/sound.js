@@ -5,11 +5,6 @@
 
   const kept = new Map(); // point -> Promise of its pieces in base64
 
-  const bytesOf = (base64) =>
-    Uint8Array.fromBase64
-      ? Uint8Array.fromBase64(base64)
-      : Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-
   // The sound stands at the end of the page, which may still be read.
   const isRead = () =>
     document.readyState !== "loading"
@@ -57,7 +52,7 @@
       if (where === "served") return (point, number) => served(point, number, folder);
       return async (point, number) => {
         if (!kept.has(point)) kept.set(point, where === "beside" ? beside(point, folder) : embedded(point));
-        return bytesOf((await kept.get(point))[number]).buffer;
+        return stemfx.decode.bytes((await kept.get(point))[number]).buffer;
       };
     },
   };

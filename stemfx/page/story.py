@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from stemfx.shown import json_text
 
 FORMAT = 1
 _MOST_KEPT = 200
-_LARGEST = 32 << 20
 
 
 def story_of(outcome: Outcome, record: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -206,14 +204,13 @@ def _models(plan: Plan) -> Iterator[dict[str, Any]]:
 
 
 def _outputs(plan: Plan) -> Iterator[tuple[str, str]]:
-    """Yield what each result is, and its path from the page, or from where one would be."""
-    folder = plan.out_folder if plan.report is None else plan.report.parent
+    """Yield what each result is, and its path from the folder of the run."""
     for name, path in output_paths(plan).items():
         named = path if isinstance(path, dict) else {"": path}
         for part, file in named.items():
             if isinstance(file, str) and name != "report":
                 label = f"{name} {part}" if part else name
-                yield label, Path(os.path.relpath(file, folder)).as_posix()
+                yield label, Path(file).relative_to(plan.out_folder).as_posix()
 
 
 # --- keeping -----------------------------------------------------------------------------
@@ -226,7 +223,7 @@ def keep_story(story: Mapping[str, Any], record: Path, cache: Cache) -> None:
 
 def kept_story(record: Path, cache: Cache) -> dict[str, Any] | None:
     """Return the story of the run that left a `run.json`; None where the cache has none."""
-    text = cache.document("runs", _name(record), largest=_LARGEST)
+    text = cache.document("runs", _name(record))
     story = None if text is None else json.loads(text)
     return story if isinstance(story, dict) and story.get("format") == FORMAT else None
 

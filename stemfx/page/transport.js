@@ -47,7 +47,7 @@
         step: 0.01,
         value: 0,
         "aria-label": "Position",
-        on: { input: () => page.seek(Number(this.slider.value)), keydown: (event) => this.#bars(event) },
+        on: { input: () => page.seek(Number(this.slider.value)), keydown: (event) => this.#steps(event) },
       });
       this.loop = toggle("Loop", () => page.toggleLoop(), { title: "Loop on or off (l)" });
       this.loopText = el("span", { class: "loop-text" });
@@ -88,16 +88,16 @@
         ),
         el("label", { class: "volume-box" }, el("span", { text: "Vol" }), this.volume),
       );
-      this.told_s = -Infinity;
       this.showPosition(0, true);
       this.showVolume(0);
     }
 
-    // Shift and an arrow on the slider goes by bars.
-    #bars(event) {
-      if (!event.shiftKey || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+    // Arrows on the slider go as far as elsewhere: its own step is a hundredth of a second.
+    #steps(event) {
+      const direction = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
+      if (!direction || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
-      this.page.seek(this.ruler.next(this.page.position, event.key === "ArrowRight" ? 1 : -1));
+      this.page.step(direction, { byBars: event.shiftKey });
     }
 
     showState(isPlaying, isWaiting) {

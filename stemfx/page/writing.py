@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from stemfx.shown import json_text
 SCRIPTS = (
     *("vendor/wavesurfer.min.js", "vendor/wavesurfer-regions.min.js", "vendor/uplot.min.js"),
     *("decode.js", "loudness.js", "blind.js"),
-    *("segments.js", "graph.js", "timeline.js", "engine.js"),
+    *("segments.js", "graph.js", "passes.js", "engine.js"),
     *("dom.js", "sound.js", "heard.js", "control.js", "ruler.js", "lane.js", "lanes.js"),
     *("transport.js", "listen_bar.js", "ab.js", "panels.js", "record.js"),
     *(f"pictures/{name}.js" for name in ("colours", "maths", "said", "parts", "sheet")),
@@ -58,13 +59,22 @@ class Page:
     sound_folder: Path | None = None
 
 
-def write_page(path: Path, rendering: Rendering) -> Page:
+def write_page(path: Path, rendering: Rendering, run_folder: Path | None = None) -> Page:
     """Write a page, and the folder of its sound where that does not fit into it.
+
+    Args:
+        path: of the page.
+        rendering: what it shows and plays.
+        run_folder: where the results lie, if not beside it.
 
     Raises:
         OutputError: it cannot be written.
     """
     data, copies, folder = dict(rendering.data), rendering.copies, None
+    if run_folder is not None:
+        data["outputs"] = {
+            name: _from(path.parent, run_folder / file) for name, file in data["outputs"].items()
+        }
     if data["audio"]["where"] == "beside":
         folder = path.with_name(f"{path.stem}-audio")
         data["audio"] = data["audio"] | {"folder": folder.name}
@@ -166,8 +176,16 @@ def _write_beside(folder: Path, copies: Mapping[str, Copy]) -> None:
         write_chunks(path, chain([head], lines, [b'");\n']))
         written.add(path)
     for path in folder.glob("p*.js"):
-        if path not in written:
+        if path not in written and re.fullmatch(r"p\d+", path.stem):
             path.unlink(missing_ok=True)
+
+
+def _from(folder: Path, file: Path) -> str:
+    """Return the way from a folder to a file; where there is none, all of its path."""
+    try:
+        return Path(os.path.relpath(file, folder)).as_posix()
+    except ValueError:  # on another drive
+        return file.absolute().as_posix()
 
 
 def _read(name: str) -> str:

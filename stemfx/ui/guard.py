@@ -9,12 +9,17 @@ is answered only if all of this holds:
   127.0.0.1 (DNS rebinding) is refused, so no foreign page becomes "the same origin";
 - `Origin` and `Sec-Fetch-Site`, where a browser sends them, say that the page itself asks; what
   changes something must have an `Origin`.
+
+With what a program was started, every user of a machine can read. A browser is therefore started
+with an invitation: it leads to the page once and is worth nothing afterwards.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+import secrets
+import threading
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -24,7 +29,7 @@ MAX_BODY_BYTES = 65_536
 
 _AUDIO = re.compile(r"audio/([0-9]{1,9})/([A-Za-z0-9_-]{1,64})/([0-9]{1,6})")
 
-Name = Literal["page", "data", "events", "params", "audio"]
+Name = Literal["page", "data", "events", "params", "audio", "welcome"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +50,14 @@ class RefusedError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True)
 class Guard:
-    """Knows the token and the port of a server."""
+    """Knows the token of a server with this port, and an invitation until it is used."""
 
-    token: str
-    port: int
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.token = secrets.token_urlsafe(32)
+        self.invitation = secrets.token_urlsafe(32)
+        self._lock = threading.Lock()
 
     def route(self, method: str, path: str, headers: Message) -> Route:
         """Return what a request asks for.
@@ -59,8 +66,10 @@ class Guard:
             RefusedError: it is not to be answered.
         """
         self._check_place(method, headers)
+        if method == "GET" and self._is_invited(path):
+            return Route("welcome")
         given, _, rest = path.removeprefix("/").partition("/")
-        is_ours = hmac.compare_digest(given.encode(errors="replace"), self.token.encode())
+        is_ours = _are_equal(given, self.token)
         if not is_ours or not path.startswith(f"/{given}/"):
             raise RefusedError(HTTPStatus.NOT_FOUND)
         if method == "POST":
@@ -72,6 +81,13 @@ class Guard:
         if found := _AUDIO.fullmatch(rest):
             return Route("audio", int(found[1]), found[2], int(found[3]))
         raise RefusedError(HTTPStatus.NOT_FOUND)
+
+    def _is_invited(self, path: str) -> bool:
+        with self._lock:
+            is_invited = bool(self.invitation) and _are_equal(path, f"/{self.invitation}")
+            if is_invited:
+                self.invitation = ""
+            return is_invited
 
     def _check_place(self, method: str, headers: Message) -> None:
         hosts = [host.lower() for host in headers.get_all("Host", [])]
@@ -89,6 +105,10 @@ class Guard:
         sites = set(headers.get_all("Sec-Fetch-Site", []))
         if not sites <= ({"same-origin"} if method == "POST" else {"same-origin", "none"}):
             raise RefusedError(HTTPStatus.FORBIDDEN)
+
+
+def _are_equal(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
 
 
 def told_length(headers: Message) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
-from stemfx.page.making import Copy, Rendering
+from stemfx.page.making import Copy, LiveCopy, Rendering
 from stemfx.page.writing import json_in_html, page_chunks, page_policy
 
 LIVE = ("live.css", "live.js")
@@ -28,8 +28,10 @@ _EMPTY = """<!doctype html>
 <body class="plain">
 <header><h1>{title}</h1></header>
 <main id="main"></main>
+<div id="said" role="status"></div>
 <script type="application/json" id="stemfx-data">{data}</script>
-<script>{script}</script>
+<script>{elements}</script>
+<script>{live}</script>
 </body>
 </html>
 """
@@ -41,7 +43,7 @@ class ServedPage:
 
     data: Mapping[str, Any]
     html: bytes
-    copies: Mapping[str, Copy] = field(default_factory=dict)
+    copies: Mapping[str, Copy | LiveCopy] = field(default_factory=dict)
 
     def audio(self, point: str, segment: int) -> bytes | None:
         """Return a segment of a point's listening copy, if it is there; from any thread."""
@@ -65,13 +67,17 @@ def empty_page(title: str) -> ServedPage:
     """
     audio = {"where": "served", "folder": audio_folder(0)}
     data: dict[str, Any] = {"title": title, "params": [], "points": [], "audio": audio}
-    style, script = (files("stemfx.page").joinpath(n).read_text(encoding="utf-8") for n in LIVE)
+    style, live, elements = (
+        files("stemfx.page").joinpath(name).read_text(encoding="utf-8")
+        for name in (*LIVE, "dom.js")
+    )
     page = _EMPTY.format(
-        policy=html.escape(page_policy("served", [script])),
+        policy=html.escape(page_policy("served", [elements, live])),
         title=html.escape(title),
         style=style,
         data=json_in_html(data),
-        script=script,
+        elements=elements,
+        live=live,
     )
     return ServedPage(data, page.encode(errors="replace"))
 
@@ -80,4 +86,5 @@ def page_of(rendering: Rendering, version: int) -> ServedPage:
     """Return the page of a result; it links to no file, as no file is served."""
     audio = {**rendering.data["audio"], "folder": audio_folder(version)}
     data = {**rendering.data, "audio": audio, "outputs": {}}
-    return ServedPage(data, b"".join(page_chunks(data, {}, LIVE)), rendering.copies)
+    copies: dict[str, Copy | LiveCopy] = {**rendering.copies, **rendering.live}
+    return ServedPage(data, b"".join(page_chunks(data, {}, LIVE)), copies)

@@ -11,7 +11,6 @@ import errno
 import io
 import json
 import os
-import secrets
 import select
 import socket
 import sys
@@ -86,7 +85,7 @@ class PageServer(ThreadingHTTPServer):
                 where="--port",
             ) from None
         self.desk = desk
-        self.guard = Guard(secrets.token_urlsafe(32), self.server_address[1])
+        self.guard = Guard(self.server_address[1])
         self.streams = threading.BoundedSemaphore(MAX_STREAMS)
         self.is_closing = threading.Event()
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -95,6 +94,11 @@ class PageServer(ThreadingHTTPServer):
     def url(self) -> str:
         """The address of the page; whoever has it can use it."""
         return f"http://{ADDRESS}:{self.guard.port}/{self.guard.token}/"
+
+    @property
+    def invitation(self) -> str:
+        """The address to start a browser with: it leads to the page once (see `guard`)."""
+        return f"http://{ADDRESS}:{self.guard.port}/{self.guard.invitation}"
 
     def server_bind(self) -> None:
         """Bind without asking a name server who this is, as HTTPServer would."""
@@ -192,6 +196,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     # --- what there is -----------------------------------------------------------------------
 
+    def _welcome(self, _: Route) -> None:
+        self._head(HTTPStatus.SEE_OTHER, "text/plain", _NOTHING, 0, Location=self.server.url)
+
     def _page(self, _: Route) -> None:
         self._send(self.server.desk.newest.html, "text/html; charset=utf-8", policy=_PAGE)
 
@@ -257,9 +264,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(status, kind, policy, len(content))
         self.wfile.write(content)
 
-    def _head(self, status: HTTPStatus, kind: str, policy: str, n_bytes: int | None = None) -> None:
+    def _head(
+        self,
+        status: HTTPStatus,
+        kind: str,
+        policy: str,
+        n_bytes: int | None = None,
+        **more: str,
+    ) -> None:
         self.send_response(status)
         headers = {"Content-Type": kind, "Content-Security-Policy": policy, **_ON_EVERY_ANSWER}
+        headers |= more
         if n_bytes is not None:
             headers["Content-Length"] = str(n_bytes)
         for name, value in headers.items():

@@ -5,8 +5,8 @@
 Pictures: CPU seconds of one thread for a minute of each file (played round and round), best of
 three by turns, beside what others need for less: matplotlib's specgram or librosa's mel
 spectrogram of the same frames, with pyloudnorm's integrated loudness; neither has true peaks,
-levels over time, waveform or stereo. Copies: size over its estimate, speed, and how much louder
-the copy is heard; and the same of white noise, where what Opus leaves out is most.
+levels over time, waveform or stereo. Copies: size over its estimate, and speed; also of white
+noise, where what Opus leaves out is most.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ import soundfile
 
 from stemfx.audio import Audio
 from stemfx.dsp.frame_spectra import FRAMES_PER_S, frame_length
-from stemfx.dsp.loudness import measure
 from stemfx.dsp.pictures import PictureGrid, picture_of
 from stemfx.dsp.receipt import null_receipt
-from stemfx.io import opus
-from stemfx.io.opus import copy_bytes, copy_shift_lu, listening_copy
+from stemfx.io.opus import copy_bytes, listening_copy
 
 ROUNDS = 3
 
@@ -93,19 +91,14 @@ def pictures(audio: Audio) -> dict[str, Callable[[], object]]:
 
 
 def copies(name: str, audio: Audio, rates_kbps: list[int]) -> None:
-    lufs = measure(audio).lufs
     for kbps in rates_kbps:
         began = time.process_time()
         segments = list(listening_copy(audio, kbps))
         taken = time.process_time() - began
-        began = time.process_time()
-        shift_lu = copy_shift_lu(lufs, segments)
-        heard = time.process_time() - began
         in_base64 = sum(-(-len(segment) // 3) * 4 for segment in segments)
         print(
             f"{name:26} {kbps:4} kbit/s {in_base64 / copy_bytes(audio.duration_s, kbps):8.3f} of "
-            f"the estimate {audio.duration_s / taken:6.0f} x real time, shift {shift_lu:+.3f} LU "
-            f"in {heard / taken:.2f} of that time"
+            f"the estimate {audio.duration_s / taken:6.0f} x real time"
         )
 
 
@@ -126,7 +119,7 @@ def main() -> None:
         print(f"  {what:24} {taken:6.3f}")
     print(f"  one point's JSON is {len(json.dumps(point)):,} bytes\n")
 
-    print(f"Copies encoded by {'PyAV' if opus._libav() else 'libsndfile'}")
+    print("Copies")
     for path in asked.files:
         copies(f"{path.parent.name}/{path.name}", read(path), asked.kbps)
     copies("white noise, 10 s", white_noise(10), asked.kbps)

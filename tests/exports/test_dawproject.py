@@ -123,7 +123,7 @@ def test_audio_starts_where_the_song_does_and_is_not_stretched(root):
         assert inner.attrib["contentTimeUnit"] == "seconds"
         assert float(inner.attrib["playStop"]) == length_s
         audio = inner.find("Audio")
-        assert audio.attrib["algorithm"] == "raw"
+        assert (audio.attrib["algorithm"], audio.attrib["timeUnit"]) == ("raw", "seconds")
         assert (float(audio.attrib["duration"]), audio.find("File").attrib["path"]) == (
             length_s,
             track.file,

@@ -107,6 +107,12 @@ def test_no_name_breaks_out_of_its_quotes(name, read):
     assert project.find("TITLE")[1] == read
 
 
+@pytest.mark.parametrize("file", ["my  song-media/lead  vox.wav", "it's `b` 🎸-media/日本.wav"])
+def test_a_file_is_named_to_the_letter(file):
+    project = rpp.loads(rpp_text(replace(SONG, tracks=(replace(VOCALS, file=file),), hits=())))
+    assert project.find("TRACK").find("ITEM").find("SOURCE").find("FILE")[1] == file
+
+
 def test_the_same_song_is_the_same_text_and_no_two_things_share_an_identity():
     assert rpp_text(SONG) == rpp_text(SONG)
     lines = rpp_text(SONG).splitlines()

@@ -58,6 +58,20 @@ def test_a_tone_runs_through_the_joins_as_if_there_were_none(page, signals) -> N
     assert error[inside].max() < 0.02 * 0.5
 
 
+def test_a_segment_is_silent_after_its_fade_for_browsers_play_a_sample_too_many(page) -> None:
+    tail, n = page.evaluate("""async () => {
+      const context = new OfflineAudioContext(2, 1, 48000);
+      const segments = new stemfx.Segments(data, load, context, {changed() {}, failed() {}});
+      segments.want([["song", 1]]);
+      await segments.settled();
+      const {origin, to} = segments.span("song", 1);
+      const tail = segments.get("song", 1).getChannelData(0).subarray(to - origin);
+      return [Math.max(...tail.map(Math.abs)), tail.length];
+    }""")
+    assert n == round(0.1 * RATE) - EDGE
+    assert tail == 0
+
+
 def test_points_add_up_through_the_recipe_s_faders(page, copies) -> None:
     faders = {"song": (-3.0, 0.5), "tone": (2.0, -1.0), "short": (-6.0, 0.0)}
     want = np.zeros((2, RATE))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from report_page import MINUS, SECONDS, until, written
+from report_page import MINUS, SECONDS, song, until, written
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 DESK = {"width": 1280, "height": 900}
 HEARD = "Object.fromEntries(stemfx.page.listening.heard())"
 
@@ -79,7 +80,46 @@ def test_what_is_heard_is_what_the_engine_plays_and_the_position_moves(page) -> 
     assert not page.evaluate("stemfx.page.isPlaying")
 
 
+def test_tracks_of_one_signal_are_heard_as_the_sum_of_what_they_give_to_each_side(
+    open_page, tmp_path
+) -> None:
+    source, track, *_ = song()["lanes"]
+    sides = [
+        track | {"id": f"track/{pan}", "label": f"side {pan}", "after": "p1", "pan": pan}
+        for pan in (-1, 1)
+    ]
+    page = open_page(written(tmp_path, song(lanes=[source, *sides])), viewport=DESK)
+    (at,) = heard(page).values()
+    # Left alone and right alone, each at -3 dB and sqrt 2 of it: both sides, 3.01 dB up.
+    assert at["gain_db"] == pytest.approx(-3 + 3.0103, abs=1e-3)
+    assert at["pan"] == pytest.approx(0, abs=1e-9)
+
+
 # ---- A/B -----------------------------------------------------------------------------------
+
+
+def test_a_step_before_the_song_was_aligned_can_be_compared(open_page, tmp_path) -> None:
+    data = song()
+    drums = data["lanes"][1] | {"points": ["p3"], "before": "p3", "early": ["p1", "p2"]}
+    for point in data["points"]:
+        point["has_own_time"] = point["id"] in drums["early"]
+    page = open_page(written(tmp_path, data | {"lanes": [data["lanes"][0], drums]}), viewport=DESK)
+    page.get_by_role("button", name="A/B: before and after drums/gain").click()
+    assert page.get_by_label("Point A").input_value() == "p1"
+    assert page.get_by_label("Point B").input_value() == "p2"
+    assert "not in step" not in page.locator(".levels").inner_text()
+    page.get_by_label("Point B").select_option("p0")
+    assert "not in step" in page.locator(".levels").inner_text()
+    page.get_by_role("button", name="Pause").click()
+
+
+def test_a_point_without_sound_says_why_wherever_it_could_be_played(open_page, tmp_path) -> None:
+    data = song()
+    data["points"][2] |= {"n_segments": 0}
+    page = open_page(written(tmp_path, data), viewport=DESK)
+    for place in (".lane[data-lane='track/drums'] .note", ".steps .act .note"):
+        assert "no room for the sound" in page.locator(place).text_content()
+    assert "1 point has no sound" in page.locator("#ab").inner_text()
 
 
 def test_a_step_is_compared_with_what_came_before_at_equal_loudness(page) -> None:
@@ -145,6 +185,21 @@ def test_the_ruler_snaps_a_dragged_loop_to_bars(page) -> None:
     page.mouse.move(ticks["x"] + 2.3 * second, ticks["y"] + 20, steps=3)
     page.mouse.up()
     assert page.evaluate("stemfx.page.range") == {"start_s": 0, "end_s": 2}
+    page.mouse.move(ticks["x"] + 0.2 * second, ticks["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(ticks["x"] + 0.6 * second, ticks["y"] + 20, steps=3)
+    page.mouse.up()
+    assert page.evaluate("stemfx.page.range") == {"start_s": 0, "end_s": 2}  # a bar at least
+
+
+def test_bars_are_those_of_the_page_whatever_beats_are_shown(open_page, tmp_path) -> None:
+    data = song()
+    own = data["grids"][0] | {"is_aligned": False, "downbeats_s": [0.3, 1.1, 1.9]}
+    data["points"][0]["has_own_time"] = True  # the song was aligned then
+    page = open_page(written(tmp_path, data | {"grids": [own, *data["grids"]]}), viewport=DESK)
+    page.get_by_label("Whose beats the ruler shows").select_option("beats of song (own time)")
+    page.keyboard.press("Shift+ArrowRight")
+    assert page.evaluate("stemfx.page.position") == 2
 
 
 def test_keys_seek_by_seconds_and_bars_and_set_the_ends_of_the_loop(page) -> None:
@@ -166,6 +221,8 @@ def test_the_slider_is_the_position_in_words(page) -> None:
     page.keyboard.press("Shift+ArrowRight")
     assert page.evaluate("stemfx.page.position") == 2
     assert slider.get_attribute("aria-valuetext") == "0:02.0 of 0:04, bar 2, beat 1"
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("stemfx.page.position") == 0  # five seconds back, but no further
 
 
 def test_all_lanes_scroll_and_zoom_together(page) -> None:
@@ -179,6 +236,23 @@ def test_all_lanes_scroll_and_zoom_together(page) -> None:
     until(page, f"{scrollers}.every(one => one.scrollLeft === 300)")
     page.keyboard.press("0")
     until(page, f"{scrollers}.every(one => one.scrollLeft === 0)")
+
+
+def test_quiet_tracks_are_drawn_larger_by_one_factor_and_it_is_told(open_page, tmp_path) -> None:
+    data = song()
+    peaks_dbtp = {"p0": -1.0, "p1": -3.0, "p2": -10.0, "p3": -16.0, "p4": -1.0}
+    for point in data["points"]:
+        point["true_peak_dbtp"] = peaks_dbtp[point["id"]]
+    page = open_page(written(tmp_path, data), viewport=DESK)
+    readouts = page.locator(".lane .readout")
+    # The louder of the tracks leaves room for a factor of 10 ** (10 / 20) = 3.16.
+    assert [f" · drawn {TIMES}3" in told for told in readouts.all_inner_texts()] == [
+        *(False, True, True, False)
+    ]
+    page.get_by_label("Which point of drums").select_option("p1")  # 3 dB of room: a factor of 1.41
+    assert "drawn" not in readouts.nth(1).inner_text()
+    page.get_by_role("button", name="Taller").click()
+    assert readouts.nth(2).inner_text().endswith(f"drawn {TIMES}6")
 
 
 # ---- keys that are not taken ---------------------------------------------------------------

@@ -142,7 +142,7 @@ def test_the_result_comes_by_itself_and_a_knob_makes_the_next(
 ) -> None:
     cook, server = kitchen
     page = open_page(server.url)
-    assert page.locator("#live").get_attribute("data-phase") == "rendering"
+    page.locator("#live[data-phase=rendering]").wait_for()
     cook.serve()
     until_version(page, 1)
     assert page.locator(".knob .help").text_content() == "how loud <b>"

@@ -17,6 +17,7 @@ from engine import run_text
 import stemfx.page
 from stemfx.audio import Audio
 from stemfx.cache import Cache
+from stemfx.cli import execute
 from stemfx.dsp.resample import Resampled
 from stemfx.errors import UsageError
 from stemfx.io import Encoding, file_sha256, write
@@ -24,6 +25,8 @@ from stemfx.page import keep_story, page_of_folder, rendered, story_of, write_pa
 from stemfx.page.making import Rendering
 from stemfx.page.writing import SCRIPTS, START, STYLES, libraries
 from stemfx.run import Outcome
+from stemfx.testing import example_audio
+from stemfx.ui import page_of
 
 RECIPE = """
 sources: {song: song.wav}
@@ -127,6 +130,9 @@ def test_the_page_of_an_earlier_run_shows_the_same(
     told = json.loads(json.dumps(page.data))
     assert shown["points"] == told["points"]
     assert shown["grids"] == told["grids"]
+    assert shown["outputs"]["master"] == "out.wav"
+    moved = page_of_folder(folder, cache, folder / "pages" / "of it" / "page.html")
+    assert '"master": "../../out.wav"' in moved.path.read_text(encoding="utf-8")
 
 
 def test_what_the_cache_has_lost_is_made_again_or_left_out(
@@ -150,6 +156,53 @@ def test_what_the_cache_has_lost_is_made_again_or_left_out(
     assert set(whole.copies) == set(page.copies)
 
 
+def test_a_damaged_copy_is_made_again(
+    made: tuple[Path, Outcome, Cache, Rendering],
+) -> None:
+    _, outcome, cache, page = made
+    copy = next(iter(page.copies.values()))
+    whole = copy.path.read_bytes()
+    copy.path.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
+    again = rendered(story_of(outcome, None), cache, outcome.plan.listening.nodes)
+    assert next(iter(again.copies.values())).path.read_bytes() == whole
+
+
+def test_a_served_page_encodes_when_it_is_asked_or_makes_again_what_is_lost(
+    made: tuple[Path, Outcome, Cache, Rendering],
+) -> None:
+    _, outcome, cache, page = made
+    story, nodes = story_of(outcome, None), outcome.plan.listening.nodes
+    lost = point(page.data, "vocals after high_pass")["id"]
+    for path in cache.folder_of(outcome.plan.nodes["vocals/high_pass"].key).glob("*.f32"):
+        path.unlink()
+    served = rendered(story, cache, nodes, is_served=True)
+    assert set(served.copies) == {lost}
+    assert set(served.live) == set(page.copies) - {lost}
+    heard = ("id", "n_samples", "n_segments", "copy_gain_db")
+    for one, other in zip(served.data["points"], page.data["points"], strict=True):
+        assert [one[name] for name in heard] == [other[name] for name in heard]
+    copies = page_of(served, 1).copies
+    for name in page.copies:
+        piece = copies[name].piece(0)
+        assert piece is not None
+        assert piece.startswith(b"OggS")
+        assert copies[name].piece(1) is None
+    other = next(iter(served.live.values()))
+    other.signal.path.unlink()
+    assert other.piece(0) is None  # the cache was cleared meanwhile
+
+
+def test_a_preview_has_a_page_of_its_own(
+    made: tuple[Path, Outcome, Cache, Rendering], tmp_path: Path
+) -> None:
+    _, outcome, cache, _ = made
+    record = tmp_path / "run-preview.json"
+    record.write_text('{"stemfx_run": 1, "preview_s": [0, 1]}')
+    keep_story(story_of(outcome, {"stemfx_run": 1}), record, cache)
+    for given in (tmp_path, record):
+        assert page_of_folder(given, cache).path == tmp_path / "report-preview.html"
+
+
 def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     made: tuple[Path, Outcome, Cache, Rendering], tmp_path: Path
 ) -> None:
@@ -159,6 +212,22 @@ def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     with pytest.raises(UsageError, match="run its recipe again"):
         page_of_folder(tmp_path, made[2])
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_cache_too_small_for_anything_serves_one_run_and_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMFX_CACHE", str(tmp_path / "cache"))
+    cache = Cache(tmp_path / "cache")
+    cache.set_limit(0)
+    write(tmp_path / "song.wav", example_audio(0.5), Encoding("wav", 16))
+    text = "stemfx: 1\nsources: {s: song.wav}\noutput: {master: o.wav, report: r.html}\n"
+    (tmp_path / "r.yaml").write_text(text)
+    assert execute(["run", str(tmp_path / "r.yaml")]) == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    shown = json.loads(page.split('id="stemfx-data">')[1].split("</script>")[0])
+    assert [point["n_segments"] for point in shown["points"]] == [1] * len(shown["points"])
+    assert not list((tmp_path / "cache" / "entries").rglob("*.bin"))
 
 
 # --- the file ----------------------------------------------------------------------------
@@ -193,9 +262,10 @@ def test_much_sound_lies_beside_the_page_and_none_of_an_earlier_one(
     (tmp_path / "page-audio").mkdir()
     (tmp_path / "page-audio" / "p99.js").write_text("old")
     (tmp_path / "page-audio" / "mine.txt").write_text("mine")
+    (tmp_path / "page-audio" / "player.js").write_text("mine")
     page = write_page(tmp_path / "page.html", Rendering(data, made[3].copies))
     names = {path.name for path in (tmp_path / "page-audio").iterdir()}
-    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt"}
+    assert names == {f"{name}.js" for name in made[3].copies} | {"mine.txt", "player.js"}
     assert page.size_bytes > sum(len(copy.path.read_bytes()) for copy in made[3].copies.values())
 
 

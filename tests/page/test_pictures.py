@@ -269,6 +269,50 @@ def test_a_click_on_a_hit_plays_from_just_before_it(drawing):
     assert tab.evaluate("page.isPlaying")
 
 
+def test_hits_are_heard_one_after_the_other_without_a_pointer(drawing):
+    tab = drawing("hits")
+    following = tab.get_by_role("button", name="Next hit")
+    for at_s in (0.45, 0.95, 1.45, 1.45):  # there are three
+        following.press("Enter")
+        assert tab.evaluate("page.position") == pytest.approx(at_s)
+        assert tab.evaluate("page.isPlaying")
+    assert tab.inner_text("#said") == "That was the last hit."
+    tab.get_by_role("combobox", name="Hear").select_option("kick")
+    tab.get_by_role("button", name="Previous hit").press("Enter")
+    assert tab.evaluate("page.position") == pytest.approx(0.45)  # not the snare between
+    assert tab.inner_text("#said") == "kick at 0:00.50, velocity 1.00, replaced"
+
+
+@pytest.mark.parametrize("name", ["spectrograms", "reduction", "masks"])
+def test_a_damaged_spectrogram_is_one_sentence_where_it_would_be_drawn(drawing, name):
+    data = made.made_data()
+    for point in data["points"]:
+        point["spectrogram"]["data"] = "AAAA"
+    tab = drawing(name, data)
+    tab.wait_for_selector(".note")
+    (told,) = tab.locator(".note").all_inner_texts()
+    assert told.startswith("This picture could not be drawn: the spectrogram of ")
+    assert told.endswith(" is damaged; make the page again.")
+
+
+def test_a_map_s_words_end_before_the_edge_however_wide_they_are(drawing):
+    tab = drawing("spectrograms", viewport={"width": 360, "height": 900})
+    tab.evaluate("""() => {
+      globalThis.ends = [];
+      const real = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y, most = Infinity) {
+        const width = Math.min(most, 2 * this.measureText(text).width); // of a wide font
+        if (this.textAlign === "left") ends.push(this.canvas.clientWidth - x - width);
+        real.call(this, text, x, y, most);
+      };
+      show("spectrograms");
+    }""")
+    tab.wait_for_selector("canvas[aria-label^='Change']")
+    ends = tab.evaluate("ends")
+    assert len(ends) >= 9
+    assert min(ends) >= 0
+
+
 def test_pictures_tell_their_main_numbers_in_words(drawing):
     tab = drawing("reduction")
     told = labels(tab)

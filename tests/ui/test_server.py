@@ -127,6 +127,17 @@ def test_no_token_but_the_whole_one_opens_anything(server: PageServer) -> None:
         assert raw(server, sent.encode("latin-1")).startswith(b"HTTP/1.0 404"), path
 
 
+def test_an_invitation_leads_to_the_page_once(server: PageServer) -> None:
+    path = f"/{server.invitation.rpartition('/')[2]}"
+    assert server.guard.token not in path
+    assert ask(server, path, host="evil.example")[0] == 421
+    assert ask(server, path, "POST", b"{}")[0] == 404
+    status, _, headers = ask(server, path, sec_fetch_site="none")
+    assert (status, headers["location"]) == (303, server.url)
+    for spent in (path, "/"):
+        assert ask(server, spent, sec_fetch_site="none")[0] == 404
+
+
 @pytest.mark.parametrize(
     "path",
     [

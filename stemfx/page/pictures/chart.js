@@ -121,7 +121,7 @@
       now.place();
     };
     kept.keep(stemfx.redrawn(element, page, draw));
-    kept.keep(stemfx.heed(page, "position", (now_s) => {
+    kept.keep(page.on("position", (now_s) => {
       position_s = now_s;
       now.place();
     }));

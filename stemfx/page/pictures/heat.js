@@ -7,6 +7,8 @@
 
   // Room in px for the colour bar: charts over a map leave as much.
   stemfx.heatRight = 76;
+  const BAR_GAP = 8;
+  const BAR_TEXT = 14; // from the bar's left to its words
 
   // Mean of a row of `map` between columns that fall on each of `n` pixels; NaN where nothing is.
   function rowAt(map, band, n, columns_shown) {
@@ -65,7 +67,8 @@
     pen.textAlign = "left";
     for (const share of [0, 0.5, 1]) {
       pen.textBaseline = share === 1 ? "top" : share ? "middle" : "bottom";
-      pen.fillText(tellValue(range[0] + share * (range[1] - range[0])), x + 14, top + height * (1 - share));
+      const text = tellValue(range[0] + share * (range[1] - range[0]));
+      pen.fillText(text, x + BAR_TEXT, top + height * (1 - share), stemfx.heatRight - BAR_GAP - BAR_TEXT);
     }
   }
 
@@ -107,7 +110,7 @@
         pen.putImageData(image, Math.round(box.left * scale), Math.round(box.top * scale));
         pen.strokeStyle = theme.line;
         pen.strokeRect(box.left - 0.5, box.top - 0.5, box.width + 1, box.height + 1);
-        paintBar(pen, box.left + box.width + 8, box, theme, table, range, unit);
+        paintBar(pen, box.left + box.width + BAR_GAP, box, theme, table, range, unit);
         paintHz(pen, box, theme, edges_hz, map.n_bands, (hz) =>
           box.top + box.height * (1 - Math.log(hz / edges_hz[0]) / Math.log(ratio)));
       },

@@ -37,15 +37,11 @@
     return () => watcher.disconnect();
   };
 
-  // Hear an event of the page until the answer is called.
-  stemfx.heed = (page, event, fn) => {
-    let is_heard = true;
-    const off = page.on(event, (...told) => { if (is_heard) fn(...told); });
-    return () => {
-      is_heard = false;
-      if (typeof off === "function") off();
-    };
-  };
+  // What goes wrong while something is drawn into `element` is a sentence there.
+  stemfx.orSaid = (element, drawn) => Promise.resolve(drawn).catch((error) => {
+    const text = `This picture could not be drawn: ${error.message}`;
+    element.append(stemfx.dom.el("p", { class: "note", text }));
+  });
 
   // Draw anew, in turn, whenever the width of `element` or the theme changes.
   stemfx.redrawn = (element, page, draw) => {
@@ -65,7 +61,7 @@
       ask();
     });
     watcher.observe(element);
-    const off = stemfx.heed(page, "theme", ask);
+    const off = page.on("theme", ask);
     return () => {
       watcher.disconnect();
       off();
@@ -100,9 +96,9 @@
   });
 
   // Make what can be destroyed in its turn, unless `element` has left the page by then; `kept` ends it.
-  stemfx.drawInTurn = (kept, element, make) => stemfx.inTurn(() => {
+  stemfx.drawInTurn = (kept, element, make) => stemfx.orSaid(element, stemfx.inTurn(() => {
     if (element.isConnected) kept.keep(make());
-  });
+  }));
 
   // Ends of what a picture holds: `keep` them, `end` them all.
   stemfx.keeper = () => {

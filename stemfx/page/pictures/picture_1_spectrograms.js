@@ -76,7 +76,7 @@
         compare.hidden = !pair.every((id) => points.get(id).n_segments);
         const inner = stemfx.dom.el("div");
         area.replaceChildren(inner);
-        drawPair(inner, data, page, points.get(pair[0]), points.get(pair[1]), kept);
+        stemfx.orSaid(inner, drawPair(inner, data, page, points.get(pair[0]), points.get(pair[1]), kept));
       };
       show();
       return { destroy: kept.end };

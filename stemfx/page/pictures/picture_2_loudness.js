@@ -126,7 +126,7 @@
         if (!shown.length) return area.replaceChildren(el("p", { text: "Choose at least one point." }));
         stemfx.drawInTurn(kept, loudness, () => drawLoudness(loudness, data, page, shown, colourOf));
         stemfx.drawInTurn(kept, peaks, () => drawPeaks(peaks, data, page, shown, colourOf));
-        stemfx.inTurn(() => table.append(tableOf(shown, data.target)));
+        stemfx.orSaid(table, stemfx.inTurn(() => table.append(tableOf(shown, data.target))));
       };
       element.append(choices({ points: heard }, picked, show), area);
       show();

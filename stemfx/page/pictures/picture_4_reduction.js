@@ -84,13 +84,13 @@
         area.replaceChildren(el("p", { class: "pic-words", text: words }), ...[time.note].filter(Boolean), el("h4", { class: "pic-name", text: "Gain over time, dB" }), curve,
           el("h4", { class: "pic-name", text: "Taken, over time and frequency" }), map);
         stemfx.drawInTurn(kept, curve, () => drawCurve(curve, data, time, words, changes));
-        drawMap(map, data, time, step, ...ends(step), changes.loudness.static_db, kept);
+        stemfx.orSaid(map, drawMap(map, data, time, step, ...ends(step), changes.loudness.static_db, kept));
       };
       const reducing = steps.filter((step) => step.is_reduction);
       element.append(el("div", { class: "pic-bar" }, stemfx.chooser("Step",
         steps.map((step, k) => [String(k), step.node]), "0", (k) => show(steps[k]))), area);
       show(steps[0]);
-      if (reducing.length > 1) overview(element, reducing, ends);
+      if (reducing.length > 1) stemfx.orSaid(element, overview(element, reducing, ends));
       return { destroy: kept.end };
     },
   });

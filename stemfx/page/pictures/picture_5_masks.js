@@ -44,7 +44,7 @@
         const words = el("span", { class: "pic-aside" });
         const place = el("div", { class: "pic-room" });
         element.append(el("h4", { class: "pic-name" }, has_more ? `${mask.source}: ${mask.name} ` : `${mask.name} `, words), place);
-        kept.keep(stemfx.whenSeen(place, () => drawMask(place, words, data, page, mask, kept)));
+        kept.keep(stemfx.whenSeen(place, () => stemfx.orSaid(place, drawMask(place, words, data, page, mask, kept))));
       }
       return { destroy: kept.end };
     },

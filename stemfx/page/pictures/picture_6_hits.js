@@ -27,6 +27,31 @@
     return found;
   }
 
+  const inWords = (row, [time_s, velocity]) =>
+    `${row.name} at ${stemfx.dom.clock(time_s, 2)}, velocity ${velocity.toFixed(2)}${row.is_replaced ? ", replaced" : ""}`;
+
+  // What goes from hit to hit without a pointer: of which class, and the one before or after.
+  function walk(rows, page, kept) {
+    const { button, say } = stemfx.dom;
+    let chosen = rows;
+    let last_s = null; // the hit that was heard last, until somebody seeks: playing goes on meanwhile
+    kept.keep(page.on("seek", () => { last_s = null; }));
+    const go = (direction) => {
+      const hits = chosen.flatMap((row) => row.hits.map((hit) => ({ row, hit, time_s: hit[0] })))
+        .sort((a, b) => direction * (a.time_s - b.time_s));
+      const here_s = last_s ?? page.position - direction * 1e-6;
+      const next = hits.find(({ time_s }) => direction * (time_s - here_s) > 1e-6);
+      if (!next) return say(direction > 0 ? "That was the last hit." : "That was the first hit.");
+      stemfx.hearFrom(page, next.time_s - LEAD_S, true);
+      last_s = next.time_s;
+      say(inWords(next.row, next.hit));
+    };
+    const kinds = [["", "every hit"], ...rows.map((row, k) => [String(k), row.name])];
+    return stemfx.dom.el("div", { class: "pic-bar" },
+      stemfx.chooser("Hear", kinds, "", (k) => { chosen = k ? [rows[k]] : rows; }),
+      button("Previous hit", () => go(-1)), button("Next hit", () => go(1)));
+  }
+
   // Replaced hits are filled diamonds, kept ones rings; the area grows with velocity.
   function paintHit(pen, x, y, velocity, is_replaced) {
     const radius = 2 + 6 * Math.sqrt(Math.max(0, Math.min(1, velocity)));
@@ -54,7 +79,7 @@
       const kept = stemfx.keeper();
       const words = rows.map((row) => `${count(row.hits.length, `${row.name} hit`)}${row.is_replaced ? ", replaced" : ""}`).join("; ");
       const place = stemfx.dom.el("div");
-      element.append(place);
+      element.append(walk(rows, page, kept), place);
       stemfx.drawInTurn(kept, place, () => stemfx.timeline(place, {
         page, data, rows, length_s: 15, label: `Drum hits over time: ${words}.`,
         paintRow: (pen, row, { top, height, xOf, from_s, to_s, theme }) => {
@@ -66,7 +91,7 @@
         },
         tell: (time_s, row, xOf, x) => {
           const hit = nearest(row, xOf, x);
-          return hit ? `${row.name} at ${clock(hit[0], 2)}, velocity ${hit[1].toFixed(2)}${row.is_replaced ? ", replaced" : ""}` : clock(time_s, 2);
+          return hit ? inWords(row, hit) : clock(time_s, 2);
         },
         clicked: (time_s, row, xOf, x) => {
           const hit = nearest(row, xOf, x);

@@ -88,7 +88,7 @@
       canvas.addEventListener("pointerleave", () => { told.textContent = "\u00a0"; });
     }
     kept.keep(stemfx.redrawn(element, page, repaint));
-    kept.keep(stemfx.heed(page, "position", (now_s) => {
+    kept.keep(page.on("position", (now_s) => {
       position_s = now_s;
       wanted.moved?.(now_s);
       moveCursor();

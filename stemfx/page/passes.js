@@ -74,25 +74,25 @@
     }
   }
 
-  class Timeline {
+  class Passes {
     constructor(context, end) {
       this.context = context;
       this.edge = Math.round(EDGE_S * context.sampleRate);
       this.end = end; // of the song, in samples
       this.from = 0; // sample at which the next pass begins
       this.loop = null; // {start, end} in samples
-      this.passes = []; // in order; empty while nothing sounds
+      this.list = []; // in order; empty while nothing sounds
       this.fading = []; // cut off, for as long as they fade out
     }
 
     get isRunning() {
-      return this.passes.length > 0;
+      return this.list.length > 0;
     }
 
     // Sample of the song at a frame of the clock.
     songAt(frame) {
       if (!this.isRunning) return this.from;
-      const pass = this.passes.findLast(({ at }) => at <= frame) ?? this.passes[0];
+      const pass = this.list.findLast(({ at }) => at <= frame) ?? this.list[0];
       const sample = pass.from + frame - pass.at;
       return Math.max(pass.continues ? 0 : pass.from, Math.min(pass.to, sample));
     }
@@ -100,13 +100,13 @@
     begin(from, at, continues = false) {
       const fadesOut = this.loop !== null && from < this.loop.end;
       const to = fadesOut ? this.loop.end : this.end;
-      this.passes.push(new Pass(this.context, { at, from, to, fadesOut, continues }));
+      this.list.push(new Pass(this.context, { at, from, to, fadesOut, continues }));
     }
 
     // Add passes of the loop up to a frame.
     extend(until) {
-      while (this.loop && this.passes.at(-1)?.fadesOut && this.passes.at(-1).end <= until) {
-        this.begin(this.loop.start, this.passes.at(-1).end);
+      while (this.loop && this.list.at(-1)?.fadesOut && this.list.at(-1).end <= until) {
+        this.begin(this.loop.start, this.list.at(-1).end);
       }
     }
 
@@ -114,7 +114,7 @@
     // that it would begin with.
     spans(start, end) {
       if (!this.isRunning) return [{ pass: null, from: this.from, to: this.from + end - start }];
-      return this.passes.flatMap((pass) => {
+      return this.list.flatMap((pass) => {
         const from = pass.from + Math.max(-pass.edge, start - pass.at);
         const to = Math.min(pass.to, pass.from + end - pass.at);
         return from < to ? [{ pass, from, to }] : [];
@@ -122,26 +122,26 @@
     }
 
     fadeOut(start) {
-      for (const pass of this.passes) pass.cut(start, start + pass.edge);
-      this.fading.push(...this.passes);
-      this.passes = [];
+      for (const pass of this.list) pass.cut(start, start + pass.edge);
+      this.fading.push(...this.list);
+      this.list = [];
     }
 
     // Let go of what is over, but not of the last pass: it says where the song is.
     sweep(now, heard) {
       this.fading = this.fading.filter((pass) => pass.end > now || pass.forget());
       const isOver = (pass) => pass.end <= Math.min(now, heard);
-      while (this.passes.length > 1 && isOver(this.passes[0])) this.passes.shift().forget();
+      while (this.list.length > 1 && isOver(this.list[0])) this.list.shift().forget();
     }
 
     forget(id) {
-      for (const pass of [...this.passes, ...this.fading]) pass.forget(id);
+      for (const pass of [...this.list, ...this.fading]) pass.forget(id);
     }
 
     isOverAt(frame) {
-      return this.isRunning ? this.passes.at(-1).end <= frame : this.from >= this.end;
+      return this.isRunning ? this.list.at(-1).end <= frame : this.from >= this.end;
     }
   }
 
-  stemfx.Timeline = Timeline;
+  stemfx.Passes = Passes;
 })();
