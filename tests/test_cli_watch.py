@@ -129,7 +129,7 @@ def test_a_report_that_fails_is_told_after_the_results_that_stay(
     capsys: pytest.CaptureFixture[str],
     is_watched: bool,
 ) -> None:
-    def full(path: Path, _: object) -> None:
+    def full(path: Path, *_: object) -> None:
         raise DiskFullError("the disk is full", where=str(path))
 
     monkeypatch.setattr("stemfx.page.write_page", full)
