@@ -80,10 +80,7 @@ class StoredSignal:
 
     def has_its_size(self) -> bool:
         """Tell whether the file is there and as long as it should be."""
-        try:
-            return self.path.stat().st_size == self.size_bytes
-        except OSError:
-            return False
+        return _size_bytes(self.path) == self.size_bytes
 
     def is_intact(self) -> bool:
         """Read the whole file and compare its hash."""
@@ -104,10 +101,7 @@ class StoredFile:
 
     def has_its_size(self) -> bool:
         """Tell whether the file is there and as long as it should be."""
-        try:
-            return self.path.stat().st_size == self.size_bytes
-        except OSError:
-            return False
+        return _size_bytes(self.path) == self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -491,6 +485,13 @@ class Cache:
                 times = [path.stat().st_mtime for path in (folder, *folder.iterdir())]
                 if time.time() - max(times) > older_than_s:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _size_bytes(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def _sha256(path: Path) -> str | None:
