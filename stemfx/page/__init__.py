@@ -51,7 +51,8 @@ def page_of_folder(
         OutputError: the page cannot be written.
     """
     preview = RECORD.with_stem(f"{RECORD.stem}-preview")
-    named = [folder, folder / RECORD, folder / preview]
+    is_record = folder.name in (RECORD.name, preview.name)
+    named = [folder] if is_record else [folder / RECORD, folder / preview]
     record = next((file for file in named if file.is_file()), None)
     if record is None:
         raise UsageError(

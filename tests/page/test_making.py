@@ -206,8 +206,9 @@ def test_a_preview_has_a_page_of_its_own(
 def test_a_folder_without_a_run_or_of_another_cache_is_refused(
     made: tuple[Path, Outcome, Cache, Rendering], tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"no run has left its run\.json here"):
-        page_of_folder(tmp_path, made[2])
+    for given in (tmp_path, made[0] / "song.wav"):
+        with pytest.raises(UsageError, match=r"no run has left its run\.json here"):
+            page_of_folder(given, made[2])
     (tmp_path / "run.json").write_text('{"stemfx_run": 1}')
     with pytest.raises(UsageError, match="run its recipe again"):
         page_of_folder(tmp_path, made[2])
